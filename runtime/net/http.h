@@ -1,0 +1,91 @@
+/*
+ * http: one HTTP exchange on the loop's multi handle.
+ *
+ * Threads:   loop thread only.
+ * Ownership: gw_http_start copies the request. The exchange is the caller's
+ *            until gw_http_free, which ends a running one without callbacks.
+ * Policy:    redirects are never followed, nothing is ever repeated: that is
+ *            decided above. Refused before anything is sent: what the guard or
+ *            the secret's origins forbid, other schemes than http and https.
+ */
+#ifndef GW_NET_HTTP_H
+#define GW_NET_HTTP_H
+
+#include "async/loop.h"
+#include "net/guard.h"
+#include "net/secret.h"
+
+struct gw_http;     /* the client: loop, guard, connection cache */
+struct gw_exchange; /* one request and its answer */
+
+struct gw_http_tls { /* all may be NULL; paths */
+  const char *ca;    /* own CA bundle, instead of the system's */
+  const char *cert, *key;
+  bool insecure;
+};
+
+struct gw_http_req {
+  const char *method;
+  const char *url;
+  const char *const *headers; /* "Name: value", NULL ends; NULL: none */
+  struct gw_secret *auth;     /* NULL: none */
+  const char *auth_scheme;    /* see gw_secret_header */
+  const char *auth_header;    /* NULL: "Authorization" */
+  const char *auth_user;
+
+  /* Body: none, bytes, a file, or pulled. */
+  const void *body;
+  size_t body_len;
+  const char *body_file;
+  /* Pulled: fill up to len bytes; return bytes, 0 at the end, -1 for "not
+   * now" (then gw_http_resume) and -2 to abort. Sent chunked unless body_len
+   * is set. */
+  ssize_t (*pull)(void *arg, char *out, size_t len);
+
+  /* Answer: collected in memory up to max_body, or to a file (temp + rename
+   * when complete; only for 2xx), or handed over. */
+  size_t max_body; /* 0: 64 MiB; also the cap of a file */
+  const char *sink_file;
+  /* Handed over: return len, or -1 for "not now" (then gw_http_resume; the
+   * same bytes come again) or -2 to abort. Headers are complete by then. */
+  ssize_t (*push)(void *arg, const char *data, size_t len);
+  bool push_any_status; /* else non-2xx is collected (64 KiB), not pushed */
+
+  void (*done)(void *arg); /* once, from the loop; see gw_http_result */
+  void *arg;
+
+  long connect_ms;     /* 0: 30 000 */
+  long stall_ms;       /* no byte in either direction; 0: 60 000 */
+  long total_ms;       /* 0: none */
+  long answer_ms;      /* instead of stall_ms from the last request byte to
+                          the first answer byte; 0: as stall_ms */
+  struct gw_http_tls tls;
+  const char *proxy;   /* NULL: from the environment; "": none */
+  const char *no_proxy;
+  bool fresh;          /* a new connection, not a kept one */
+};
+
+struct gw_http_result {
+  long status;             /* 0: no answer */
+  const char *headers;     /* "name: value\n" lines, names lower case */
+  const char *body;        /* collected bytes, NUL terminated */
+  size_t body_len;
+  bool sent;               /* the request may have reached the server */
+  uint64_t bytes_up, bytes_down;
+  struct gw_err err;       /* kind GW_OK when an answer came whole */
+};
+
+int gw_http_new(struct gw_http **out, struct gw_loop *loop,
+                struct gw_guard *guard, struct gw_err *err);
+void gw_http_free_client(struct gw_http *http);
+
+int gw_http_start(struct gw_exchange **out, struct gw_http *http,
+                  const struct gw_http_req *req, struct gw_err *err);
+/* Valid once done was called, until gw_http_free. */
+const struct gw_http_result *gw_http_result(const struct gw_exchange *x);
+/* The status line and headers so far (from push). */
+long gw_http_status(const struct gw_exchange *x);
+void gw_http_resume(struct gw_exchange *x); /* after a "not now" */
+void gw_http_free(struct gw_exchange *x);   /* accepts NULL */
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * secret: a text that may go to certain origins, as a credential, and nowhere
+ * else. Making one adds it to the output filter.
+ *
+ * Threads: made and freed on the loop thread; reference counted, the count is
+ * atomic. The text is wiped when the last reference goes.
+ */
+#ifndef GW_NET_SECRET_H
+#define GW_NET_SECRET_H
+
+#include "net/url.h"
+
+struct gw_secret;
+
+struct gw_secret *gw_secret_new(const char *text, size_t len,
+                                const char *label, struct gw_err *err);
+struct gw_secret *gw_secret_ref(struct gw_secret *secret);
+void gw_secret_unref(struct gw_secret *secret); /* accepts NULL */
+
+/* Allows an origin ("https://host:port"). */
+int gw_secret_allow(struct gw_secret *secret, const char *origin,
+                    struct gw_err *err);
+
+/* GW_EDENIED unless the url's origin is allowed and is https or loopback. */
+int gw_secret_check(const struct gw_secret *secret, const struct gw_url *url,
+                    struct gw_err *err);
+
+/* A header value: scheme "Simple" or "Bearer" or any word: "WORD text"; "":
+ * the bare text; "Basic": base64 of user:text. The buffer is wiped by the
+ * caller. Only net/http.c calls this, after gw_secret_check. */
+int gw_secret_header(const struct gw_secret *secret, const char *scheme,
+                     const char *user, struct gw_buf *out,
+                     struct gw_err *err);
+const char *gw_secret_label(const struct gw_secret *secret);
+
+#endif
