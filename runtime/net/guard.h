@@ -28,4 +28,8 @@ int gw_guard_check(const struct gw_guard *guard, const char *method,
                    const struct gw_url *url, const char *content_type,
                    struct gw_err *err);
 
+/* What the above counts as a read; also what may be sent twice. */
+bool gw_guard_is_read(const char *method, const struct gw_url *url,
+                      const char *content_type);
+
 #endif

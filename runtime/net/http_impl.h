@@ -1,0 +1,103 @@
+/*
+ * http_impl: what http.c, http_setup.c, http_sink.c and http_error.c share.
+ * Nobody else includes it.
+ */
+#ifndef GW_NET_HTTP_IMPL_H
+#define GW_NET_HTTP_IMPL_H
+
+#include "net/http.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+
+#define GW_HTTP_OP "http"
+#define GW_HTTP_BODY_MAX ((size_t)64 << 20)  /* max_body when none is given */
+#define GW_HTTP_ERROR_MAX ((size_t)64 << 10) /* kept of an error page */
+#define GW_HTTP_HEADERS_MAX ((size_t)256 << 10)
+#define GW_HTTP_HEADER_COUNT 512
+#define GW_HTTP_POOL 64 /* easy handles kept for the next exchange */
+
+struct gw_http {
+  struct gw_loop *loop;
+  struct gw_guard *guard;
+  CURL *pool[GW_HTTP_POOL];
+  int pooled;
+  int in_callback; /* curl is calling us: its handles must not be removed */
+};
+
+struct gw_exchange {
+  struct gw_transfer transfer; /* first: CURLOPT_PRIVATE points here */
+  struct gw_http *http;
+  CURL *easy;
+
+  /* the request, copied */
+  struct gw_url url;
+  char *method, *address, *where; /* where: host:port, for messages */
+  char *body_file, *sink_file;
+  char *body;
+  size_t body_len;
+  bool has_body;
+  bool sink_any;     /* push_any_status */
+  bool may_resend;   /* curl may repeat it on a connection that had died */
+  size_t max_body;   /* 0: no cap (pushed bodies) */
+  ssize_t (*pull)(void *arg, char *out, size_t len);
+  ssize_t (*push)(void *arg, const char *data, size_t len);
+  void (*done)(void *arg);
+  void *arg;
+  struct curl_slist *headers;
+  FILE *upload;
+  long long upload_len; /* -1: chunked */
+  long connect_ms, stall_ms, total_ms, answer_ms;
+
+  /* how far it is */
+  struct gw_timer clock;   /* the next moment to look at it */
+  uint64_t began, progress; /* ms */
+  curl_off_t seen_up, seen_down;
+  uint64_t given;          /* body bytes handed to curl */
+  bool connected;          /* the request began to go out */
+  bool body_ended;         /* its last byte was handed to curl */
+  bool answered;           /* a byte of the final answer came */
+  bool in_body;
+  bool enough;             /* kept all we keep of an error page */
+  bool paused;             /* somebody said "not now" */
+  bool resuming;           /* it is to go on, at the clock's next call */
+  bool freed, finished, added;
+  int header_count;
+  long long announced;     /* Content-Length of the answer; -1: none */
+
+  /* the answer */
+  struct gw_buf header_text, collected;
+  int sink_fd;             /* -1: none */
+  char *sink_temp;
+  struct gw_http_result result;
+  char curl_text[CURL_ERROR_SIZE];
+};
+
+/* http_setup.c: copies the request, checks it and prepares x->easy. */
+int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,
+                 struct gw_err *err);
+int gw_http_configure(struct gw_exchange *x, const struct gw_http_req *req,
+                      struct gw_err *err);
+void gw_http_wipe_headers(struct gw_exchange *x);
+
+/* http_sink.c: where an answer's body goes. take returns 0, or -1 with
+ * x->result.err filled. */
+int gw_http_sink_take(struct gw_exchange *x, const char *data, size_t len);
+int gw_http_sink_finish(struct gw_exchange *x); /* rename; 0 or -1 as above */
+void gw_http_sink_drop(struct gw_exchange *x);  /* close and remove */
+
+/* http_error.c: one sentence for what curl reports, and for our own limits. */
+void gw_http_explain(struct gw_exchange *x, CURLcode code);
+void gw_http_late(struct gw_exchange *x, uint64_t now);
+
+/* http.c: callbacks that setup installs. */
+size_t gw_http_on_header(char *line, size_t size, size_t n, void *arg);
+size_t gw_http_on_body(char *data, size_t size, size_t n, void *arg);
+size_t gw_http_on_pull(char *out, size_t size, size_t n, void *arg);
+int gw_http_on_seek(void *arg, curl_off_t offset, int origin);
+int gw_http_on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow,
+                        curl_off_t ultotal, curl_off_t ulnow);
+int gw_http_on_request(void *arg, char *ip, char *local_ip, int port,
+                       int local_port);
+
+#endif
