@@ -3,6 +3,7 @@
  */
 #include "net/secret.h"
 
+#include "base/base64.h"
 #include "base/redact.h"
 
 #include <stdatomic.h>
@@ -147,30 +148,6 @@ out:
   return rc;
 }
 
-static int append_base64(struct gw_buf *out, const char *text, size_t len,
-                         struct gw_err *err)
-{
-  static const char digits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const unsigned char *in = (const unsigned char *)text;
-
-  for (size_t i = 0; i < len; i += 3) {
-    unsigned long v = (unsigned long)in[i] << 16;
-    char four[4];
-    if (i + 1 < len)
-      v |= (unsigned long)in[i + 1] << 8;
-    if (i + 2 < len)
-      v |= in[i + 2];
-    four[0] = digits[v >> 18 & 63];
-    four[1] = digits[v >> 12 & 63];
-    four[2] = i + 1 < len ? digits[v >> 6 & 63] : '=';
-    four[3] = i + 2 < len ? digits[v & 63] : '=';
-    if (gw_buf_append(out, four, 4, err) != 0)
-      return -1;
-  }
-  return 0;
-}
-
 static int append_basic(const struct gw_secret *secret, const char *user,
                         struct gw_buf *out, struct gw_err *err)
 {
@@ -186,7 +163,7 @@ static int append_basic(const struct gw_secret *secret, const char *user,
       gw_buf_append(&pair, secret->text, secret->len, err) != 0 ||
       gw_buf_puts(out, "Basic ", err) != 0)
     goto out;
-  rc = append_base64(out, pair.data, pair.len, err);
+  rc = gw_base64_encode(pair.data, pair.len, out, err);
 out:
   if (pair.data)
     explicit_bzero(pair.data, pair.len);
