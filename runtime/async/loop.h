@@ -32,6 +32,8 @@ struct gw_post {
 };
 void gw_loop_post(struct gw_loop *loop, struct gw_post *post); /* any thread */
 void gw_loop_wake(struct gw_loop *loop);                       /* any thread */
+/* Takes back a post that has not run (loop thread); false: not in the queue. */
+bool gw_loop_unpost(struct gw_loop *loop, struct gw_post *post);
 
 /* --- timers ------------------------------------------------------------ */
 struct gw_timer {
@@ -50,13 +52,17 @@ struct gw_watch {
   int fd;
   short events; /* POLLIN, POLLOUT; may be changed at any time; 0 pauses */
   void (*fn)(struct gw_watch *watch, short revents);
-  struct gw_watch *next, *prev; /* private */
+  struct gw_watch *next, *prev; /* private from here */
+  size_t turn; /* place in this step's results, counted from 1 */
   bool on;
 };
+/* POLLHUP, POLLERR and POLLNVAL are delivered too, unless paused: a callback
+ * that meets them stops or pauses the watch. */
 void gw_watch_start(struct gw_loop *loop, struct gw_watch *watch);
 void gw_watch_stop(struct gw_loop *loop, struct gw_watch *watch);
 
 /* --- HTTP transfers (for net only) ------------------------------------- */
+/* done() runs after the handle has left the multi handle. */
 struct gw_transfer { /* CURLOPT_PRIVATE of the easy handle points to it */
   void (*done)(struct gw_transfer *transfer, CURLcode code);
 };
@@ -66,7 +72,9 @@ void gw_loop_remove(struct gw_loop *loop, CURL *easy); /* done is not called */
 
 /* --- signals ----------------------------------------------------------- */
 /* SIGINT, SIGTERM, SIGUSR1 arrive as calls on the loop thread. SIGPIPE is
- * ignored. A second SIGINT/SIGTERM ends the process at once (130/143). */
+ * ignored (from gw_loop_new on). A second SIGINT/SIGTERM ends the process at
+ * once (130/143), whatever it is doing. A SIGINT that was ignored when the
+ * process started stays ignored: a shell does this to what runs behind it. */
 typedef void gw_signal_fn(void *arg, int signo);
 int gw_loop_signals(struct gw_loop *loop, gw_signal_fn *fn, void *arg,
                     struct gw_err *err);

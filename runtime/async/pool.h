@@ -19,21 +19,21 @@ struct gw_job {
   void (*run)(struct gw_job *job);
   void (*done)(struct gw_job *job);    /* not called once detached */
   void (*destroy)(struct gw_job *job);
-  struct gw_post post;                 /* private from here */
-  struct gw_pool *pool;
+  struct gw_pool *pool;                /* private from here */
   struct gw_job *next;
   bool detached;
 };
 
 int gw_pool_new(struct gw_pool **out, struct gw_loop *loop, unsigned threads,
                 struct gw_err *err);
-/* Waits for running jobs; queued ones are destroyed without running. */
+/* Waits for running jobs; queued ones are destroyed without running, and for
+ * none is done() called any more. Not from a done(). Accepts NULL. */
 void gw_pool_free(struct gw_pool *pool);
 
 int gw_pool_submit(struct gw_pool *pool, struct gw_job *job,
                    struct gw_err *err);
 /* The submitter lost interest: done() will not be called, destroy() will. A
- * job that has not begun does not run. */
+ * job that has not begun does not run. destroy() never runs in here. */
 void gw_pool_detach(struct gw_job *job);
 
 #endif

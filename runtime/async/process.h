@@ -20,7 +20,10 @@ struct gw_process_opts {
   bool pipe_in;            /* else /dev/null */
   bool pipe_out;           /* else /dev/null */
   bool pipe_err;           /* else inherited */
-  /* Called when something changed: data to read, room to write, ended. */
+  bool group;              /* its own process group: signals reach its children,
+                              too, and the terminal's Ctrl-C none of them */
+  /* Called from the loop when something changed: data to read, room to write,
+   * its input broken, ended. It may free the process. */
   void (*changed)(void *arg);
   void *arg;
 };
@@ -34,8 +37,9 @@ ssize_t gw_process_write(struct gw_process *p, const char *data, size_t len,
                          struct gw_err *err);
 void gw_process_close_in(struct gw_process *p); /* after what is queued */
 
-/* fd is 1 or 2. Returns bytes now available (0: none yet, or end) and sets
- * *eof. The memory is the process's until the next call. */
+/* fd is 1 or 2. Returns bytes now available and takes them from the process's
+ * buffer; 0: none yet, or with *eof set, the end. The memory is the process's
+ * until the next call for this fd. */
 size_t gw_process_read(struct gw_process *p, int fd, const char **data,
                        bool *eof);
 
@@ -43,7 +47,7 @@ size_t gw_process_read(struct gw_process *p, int fd, const char **data,
 bool gw_process_ended(const struct gw_process *p, int *code);
 void gw_process_kill(struct gw_process *p, int signo);
 
-/* Kills what still runs, reaps it, closes the pipes. */
+/* Kills what still runs, reaps it, closes the pipes. Accepts NULL. */
 void gw_process_free(struct gw_process *p);
 
 #endif
