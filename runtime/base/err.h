@@ -25,6 +25,7 @@ enum gw_errkind {
   GW_ENOMEM,
   GW_ECANCELLED,
   GW_EDENIED, /* our own host refused it (exit 9) */
+  GW_ELOCKED, /* another process holds it (exit 11) */
   GW_EBUG
 };
 

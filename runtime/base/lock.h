@@ -1,0 +1,19 @@
+/*
+ * lock: one process at a time, by flock on a file that stays.
+ *
+ * Threads: any, one at a time per lock. The kernel drops it when the process
+ * ends, however it ends.
+ */
+#ifndef GW_BASE_LOCK_H
+#define GW_BASE_LOCK_H
+
+#include "base/err.h"
+
+struct gw_lock;
+
+/* Never waits: GW_ELOCKED, retryable, naming the holder's process when it is
+ * known. The file is made 0600; its folder must exist. Fault: lock.open. */
+int gw_lock_open(struct gw_lock **out, const char *path, struct gw_err *err);
+void gw_lock_close(struct gw_lock *lock); /* accepts NULL */
+
+#endif
