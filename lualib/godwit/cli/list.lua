@@ -1,0 +1,19 @@
+--- godwit list
+local output = require("godwit.cli.output")
+local scripts = require("godwit.cli.scripts")
+
+return {
+  summary = "Lists the workflows that can be run by name.",
+  no_config = true,
+  run = function()
+    local rows, lines = {}, {}
+    for _, w in ipairs(scripts.bundled()) do
+      rows[#rows + 1] = { name = w.name, summary = w.summary,
+        alias = w.alias, origin = w.origin }
+      lines[#lines + 1] = ("%-22s %s"):format(w.name
+        .. (w.alias and ", " .. w.alias or ""), w.summary)
+    end
+    output.result({ workflows = rows }, table.concat(lines, "\n"))
+    return 0
+  end,
+}

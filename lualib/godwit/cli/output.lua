@@ -1,0 +1,177 @@
+--- What is printed where: the result to stdout, all else to stderr. With
+--- --json stdout is exactly one document, also for errors. Nobody reading any
+--- more (`| head`) is no error.
+local json = require("godwit.core.json")
+local sys = require("godwit.core.sys")
+
+local M = {}
+
+local STYLES = {
+  bold = "1", red = "31", green = "32", yellow = "33", dim = "2",
+}
+
+local state = { json = false, quiet = false, verbose = 0, color = "auto",
+  done = false }
+
+--- What goes before a line on stderr (the progress line is taken away), and
+--- after it.
+M.before, M.after = nil, nil
+
+---@param values { json?: boolean, quiet?: boolean, verbose?: integer, color?: string }
+function M.setup(values)
+  for name, v in pairs(values) do
+    state[name] = v
+  end
+end
+
+--- Forgets everything; for tests.
+function M.reset()
+  state = { json = false, quiet = false, verbose = 0, color = "auto",
+    done = false }
+  M.before, M.after = nil, nil
+end
+
+---@return boolean
+function M.is_json()
+  return state.json
+end
+
+---@return boolean
+function M.is_quiet()
+  return state.quiet
+end
+
+---@return integer
+function M.verbosity()
+  return state.verbose
+end
+
+local function is_set(name)
+  local v = sys.env(name)
+  return v ~= nil and v ~= ""
+end
+
+--- Are colors wanted on this stream?
+---@param fd integer
+---@return boolean
+function M.colors(fd)
+  if state.color ~= "auto" then
+    return state.color == "always"
+  elseif is_set("NO_COLOR") then
+    return false
+  elseif is_set("CLICOLOR_FORCE") and sys.env("CLICOLOR_FORCE") ~= "0" then
+    return true
+  end
+  return sys.isatty(fd) and sys.env("TERM") ~= "dumb"
+end
+
+--- Text in a style, if the stream shows styles.
+---@param style string
+---@param text string
+---@param fd? integer Default 1.
+---@return string
+function M.paint(style, text, fd)
+  if not M.colors(fd or 1) then
+    return text
+  end
+  return ("\27[%sm%s\27[0m"):format(STYLES[style], text)
+end
+
+local function to_stderr(text)
+  if M.before then
+    M.before()
+  end
+  sys.write(2, text .. "\n")
+  if M.after then
+    M.after()
+  end
+end
+
+--- A line on stderr, unless --quiet.
+function M.note(fmt, ...)
+  if not state.quiet then
+    to_stderr(fmt:format(...))
+  end
+end
+
+--- A line on stderr with -v.
+function M.detail(fmt, ...)
+  if state.verbose > 0 and not state.quiet then
+    to_stderr(fmt:format(...))
+  end
+end
+
+--- A warning on stderr, also with --quiet.
+function M.warn(fmt, ...)
+  to_stderr(M.paint("yellow", "warning: ", 2) .. fmt:format(...))
+end
+
+--- A line on stderr whatever was asked.
+function M.say(fmt, ...)
+  to_stderr(fmt:format(...))
+end
+
+--- Text on stdout as it is; lost with --json, where only the document counts.
+---@param text string
+function M.text(text)
+  if not state.json then
+    sys.write(1, text)
+  end
+end
+
+--- The result of the command: a document for --json, text otherwise.
+---@param doc any
+---@param text? string
+function M.result(doc, text)
+  if state.json then
+    if not state.done then
+      state.done = true
+      sys.write(1, json.encode(doc, { pretty = true }) .. "\n")
+    end
+  elseif text and text ~= "" then
+    sys.write(1, text:sub(-1) == "\n" and text or text .. "\n")
+  end
+end
+
+local FIELDS = { "kind", "message", "op", "status", "code", "url", "method" }
+
+local function plain(v)
+  local kind = type(v)
+  return kind == "string" or kind == "number" or kind == "boolean"
+end
+
+--- The document of an error.
+---@param e table
+---@param code integer The exit code.
+---@return table
+function M.error_document(e, code)
+  local doc = { exit = code, retryable = e.retryable == true }
+  for _, name in ipairs(FIELDS) do
+    if plain(e[name]) then
+      doc[name] = e[name]
+    end
+  end
+  doc.text = tostring(e)
+  doc.next = plain(e.next) and e.next or nil
+  return { error = doc }
+end
+
+--- One clear sentence on stderr; with -v where it came from.
+---@param e table An error object.
+---@param code integer
+function M.fail(e, code)
+  local text = e.kind == "usage" and not e.status and e.message
+    or tostring(e)
+  to_stderr(M.paint("red", "error: ", 2) .. text)
+  if state.verbose > 0 or e.kind == "bug" then
+    local trace = e.traceback
+    if trace then
+      to_stderr(tostring(trace))
+    end
+  end
+  if state.json then
+    M.result(M.error_document(e, code))
+  end
+end
+
+return M

@@ -1,0 +1,303 @@
+--- Configuration: which clusters there are, and whose keys open them.
+---
+--- The user's file, the project's file and the platform's own configuration
+--- are read once, when somebody asks. A profile comes from one place as a
+--- whole: the file that gives a key gives its address.
+local err = require("godwit.err")
+local fs = require("godwit.core.fs")
+local json = require("godwit.core.json")
+local log = require("godwit.log")
+local secret = require("godwit.core.secret")
+local sys = require("godwit.core.sys")
+local algorithmia = require("godwit.config.algorithmia")
+local file = require("godwit.config.file")
+local places = require("godwit.config.places")
+local profile = require("godwit.config.profile")
+local source = require("godwit.config.source")
+local suggest = require("godwit.config.suggest")
+
+local M = {}
+
+local flags, loaded, made, warned = {}, nil, {}, {}
+
+--- Sets what the command line says about every cluster of this run, and
+--- forgets what was read.
+---@param values? { ca_cert?: string, client_cert?: string, client_key?: string, insecure?: boolean }
+function M.setup(values)
+  flags, loaded, made, warned = values or {}, nil, {}, {}
+end
+
+local function place_of(name, from)
+  return {
+    name = name, fields = from.doc.clusters[name], label = from.label,
+    folder = from.folder,
+    secrets = function(wanted, what)
+      return M.secret(wanted, what)
+    end,
+  }
+end
+
+--- The files, read and checked.
+---@async
+---@return { user: godwit.config.File|nil, project: godwit.config.File|nil }
+function M.load()
+  if loaded then
+    return loaded
+  end
+  local path, named = places.config_file()
+  local user = file.load(path, true)
+  if not user and named then
+    err.throw("usage", "there is no configuration file %s", path)
+  end
+  local project = file.load(places.PROJECT_FILE, false)
+  loaded = { user = user, project = project,
+    other = algorithmia.profiles() }
+  return loaded
+end
+
+local function clusters_of(from)
+  return from and from.doc.clusters or {}
+end
+
+-- A project that is not trusted must not slip another address under a name
+-- the user knows.
+local function find(name)
+  local files = M.load()
+  local own = clusters_of(files.user)[name]
+  local theirs = clusters_of(files.project)[name]
+  if own and theirs and not files.project.full then
+    err.throw("usage", "'%s' is in %s and in %s, which is not trusted to "
+      .. "replace it; rename one, or run: godwit trust %s", name,
+      files.user.label, files.project.label, files.project.label)
+  elseif theirs then
+    return place_of(name, files.project)
+  elseif own then
+    return place_of(name, files.user)
+  end
+  local other = files.other[name]
+  return other and { name = name, fields = other.fields,
+    label = other.label, private = other.private }
+end
+
+--- Names of the configured clusters, sorted.
+---@async
+---@return string[]
+function M.names()
+  local files, names = M.load(), {}
+  for _, map in ipairs { clusters_of(files.user), clusters_of(files.project),
+    files.other } do
+    for name in pairs(map) do
+      names[name] = true
+    end
+  end
+  return suggest.names(names)
+end
+
+--- The defaults for flags: the project's before the user's.
+---@async
+---@return table<string, any>
+---@return table<string, string> labels Where each is from.
+function M.defaults()
+  local files, values, labels = M.load(), {}, {}
+  for _, from in ipairs { files.user or false, files.project or false } do
+    for name, v in pairs(from and from.doc.defaults or {}) do
+      name = name:gsub("-", "_")
+      values[name], labels[name] = v, from.label
+    end
+  end
+  return values, labels
+end
+
+--- A secret of the user's configuration by name: opaque, bound to its hosts.
+---@async
+---@param name string
+---@param what? string Who asks, for the error.
+---@return userdata
+function M.secret(name, what)
+  local files = M.load()
+  local from = files.user
+  local s = from and from.doc.secrets and from.doc.secrets[name]
+  if not s and files.project and files.project.full then
+    from = files.project
+    s = from.doc.secrets and from.doc.secrets[name]
+  end
+  if not s then
+    local known = from and suggest.names(from.doc.secrets or {}) or {}
+    err.throw("usage", "%sthere is no secret '%s' in %s%s",
+      what and what .. ": " or "", tostring(name),
+      file.label((places.config_file())), suggest.hint(tostring(name), known))
+  end
+  local id = "secret:" .. name
+  if not made[id] then
+    local origins = {}
+    for _, host in ipairs(s.hosts or { s.host }) do
+      local _, origin = profile.address(host, ("secret '%s' (%s)"):format(
+        name, from.label))
+      origins[#origins + 1] = origin
+    end
+    local text = source.text(s.value, ("secret '%s' (%s)"):format(name,
+      from.label), from.folder)
+    made[id] = secret.new(text, { label = name, origins = origins,
+      scheme = s.scheme, user = s.user })
+  end
+  return made[id]
+end
+
+--- How a secret of the configuration is sent: scheme and user name.
+---@async
+---@param name string
+---@return { scheme: string|nil, user: string|nil }
+function M.secret_manner(name)
+  local files = M.load()
+  local s = files.user and (files.user.doc.secrets or {})[name]
+    or files.project and (files.project.doc.secrets or {})[name] or {}
+  return { scheme = s.scheme, user = s.user }
+end
+
+local function read_json(path, what)
+  local text, e = fs.read(path, 1 << 20)
+  if not text then
+    err.throw("usage", "%s: %s", what, e.message)
+  end
+  local doc = json.decode(text)
+  if type(doc) ~= "table" then
+    err.throw("usage", "%s: %s is damaged", what, path)
+  end
+  return doc
+end
+
+-- Keys of a sandbox by owner. An organization has none of its own unless the
+-- seed gave it one; then the first account's is tried.
+local function sandbox_keys(dir, what)
+  local path = dir .. "/keys.json"
+  source.check_private(path, what)
+  local standard, admin, first = {}, nil, nil
+  for _, account in ipairs(read_json(path, what).accounts or {}) do
+    if account.kind == "admin" then
+      admin = admin or account.key
+    else
+      standard[account.username] = account.key
+      first = first or account.key
+    end
+  end
+  return standard, admin, first
+end
+
+local function sandbox_place(spec)
+  local name = spec:sub(#"sandbox:" + 1)
+  local dir = name:find("/", 1, true) and places.expand(name)
+    or places.state_dir() .. "/sandboxes/" .. name
+  if name == "" or not fs.stat(dir .. "/sandbox.json") then
+    err.throw("usage", "there is no sandbox '%s'; start it with: godwit "
+      .. "sandbox --name %s", name, name ~= "" and name or "NAME")
+  end
+  local about = read_json(dir .. "/sandbox.json", spec)
+  local standard, admin, first = sandbox_keys(dir, spec)
+  return {
+    name = spec, label = dir .. "/sandbox.json",
+    fields = {
+      api = about.api, id = about.id, admin_key = admin,
+      key = function(owner)
+        return standard[owner] or first
+      end,
+    },
+  }
+end
+
+-- The place of an address: the one profile that has it, else the variables
+-- of the old script, else those of the platform's own clients.
+local function url_place(spec, role, to_count)
+  local base, _, user = profile.address(spec, spec)
+  local found = {}
+  for _, name in ipairs(M.names()) do
+    local place = find(name)
+    local api = place and place.fields.api
+    if api and profile.address(api, name) == base
+      and (not user or place.fields.user == user) then
+      found[#found + 1] = place
+    end
+  end
+  if #found == 1 then
+    return found[1]
+  elseif #found > 1 then
+    err.throw("usage", "%s is the address of '%s' and of '%s'; name the "
+      .. "profile instead", base, found[1].name, found[2].name)
+  end
+  local name = role == "from" and "SOURCE_ACCOUNT_API_KEY"
+    or role == "to" and "DEST_ACCOUNT_API_KEY" or nil
+  if role == "to" and (to_count or 1) > 1 and sys.env(name) then
+    err.throw("usage", "%s: %s works with one --to only; give each of them a "
+      .. "profile (godwit init writes a configuration to start from)", base,
+      name)
+  end
+  if not name or not sys.env(name) then
+    err.throw("usage", "no key for %s: %sadd a profile for it (godwit init "
+      .. "writes a configuration to start from)", base,
+      name and "set " .. name .. ", or " or "")
+  end
+  return { name = base, label = "the address given",
+    fields = { api = base, user = user, key = source.named("env", name) } }
+end
+
+local function folder_place(spec, role)
+  local dir = places.expand(spec)
+  if not fs.stat(dir .. "/archive.json") and role ~= "to" then
+    err.throw("usage", "%s is no archive folder (there is no archive.json "
+      .. "in it)", spec)
+  end
+  return { name = spec, label = "the folder given",
+    fields = { archive = dir } }
+end
+
+local function unknown(spec)
+  local names = M.names()
+  local hint = suggest.hint(spec, names)
+  if hint == "" then
+    hint = #names > 0 and "; there are: " .. table.concat(names, ", ")
+      or "; none is configured (godwit init writes a configuration to "
+      .. "start from)"
+  end
+  err.throw("usage", "there is no cluster '%s'%s", spec, hint)
+end
+
+local function warn_insecure(p)
+  if p.insecure and not warned[p.name] then
+    warned[p.name] = true
+    log.warn("INSECURE: the certificate of %s is not checked; anybody on the "
+      .. "way can read keys and change what is sent", p.name)
+  end
+end
+
+--- The profile of a name, an address, sandbox:NAME or an archive folder.
+--- Raises kind "usage" with what to do about it.
+---@async
+---@param spec string
+---@param opts? { role?: "from"|"to", to_count?: integer }
+---@return table profile
+function M.profile(spec, opts)
+  opts = opts or {}
+  if type(spec) ~= "string" or spec == "" then
+    err.throw("usage", "a cluster is a profile's name, an address, "
+      .. "sandbox:NAME or a folder")
+  end
+  local id = ("%s\0%s"):format(spec, opts.role or "")
+  if made[id] then
+    return made[id]
+  end
+  local place
+  if spec:find("^sandbox:") then
+    place = sandbox_place(spec)
+  elseif spec:find("^%a[%w+.-]*://") then
+    place = url_place(spec, opts.role, opts.to_count)
+  elseif spec:find("/", 1, true) or spec == "." or spec == ".." then
+    place = folder_place(spec, opts.role)
+  else
+    place = find(spec) or unknown(spec)
+  end
+  local p = profile.make(place, flags)
+  warn_insecure(p)
+  made[id] = p
+  return p
+end
+
+return M
