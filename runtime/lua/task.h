@@ -20,6 +20,7 @@
 #include "base/err.h"
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct gw_host;
@@ -67,6 +68,9 @@ void gw_tasks_cancel_all(struct gw_tasks *tasks);
 
 /* Whether the task whose handle is at idx has ended. */
 bool gw_task_ended(lua_State *L, int idx);
+
+/* Pushes the results of an ended task, or its error. True if it succeeded. */
+bool gw_task_result(lua_State *L, int idx);
 
 /* While a module's top level runs; nests. Returns the one before. */
 const char *gw_tasks_loading(struct gw_tasks *tasks, const char *module);

@@ -1,0 +1,290 @@
+local core = require("godwit.core.task")
+local err = require("godwit.err")
+
+--- Tasks: several things at once, structured. What starts children returns
+--- when every one of them has ended; no failure is lost.
+local M = {}
+
+local DEFAULT_JOBS = 8
+
+--- Starts a task that runs by itself; for library code, which joins it.
+---@param fn function
+---@param ... any
+---@return userdata
+M.spawn = core.spawn
+M.cancel = core.cancel
+M.self = core.self
+M.cancelled = core.cancelled
+
+--- Waits for a task; raises its error.
+---@async
+---@param task userdata
+---@return any ...
+function M.join(task)
+  local r = table.pack(core.join(task))
+  if not r[1] then error(r[2], 0) end
+  return table.unpack(r, 2, r.n)
+end
+
+--- Waits that many seconds.
+---@async
+---@param seconds number
+function M.sleep(seconds)
+  core.sleep(seconds)
+end
+
+--- Raises where this cannot wait, before anything is started.
+local function must_wait()
+  local ok, why = core.waitable()
+  if not ok then err.throw("usage", "%s", why) end
+end
+
+--- Waits until a task has ended, whatever happens to this one meanwhile: a
+--- cancellation is passed on by `stop` and returned, with the task's error.
+local function settle(task, stop)
+  local interrupted
+  while not core.ended(task) do
+    local ok, e = pcall(core.join, task)
+    if not ok then
+      if not err.is(e, "cancelled") then error(e, 0) end
+      interrupted = e
+      stop()
+    end
+  end
+  local ok, e = core.join(task)
+  return interrupted, not ok and e or nil
+end
+
+--- One error for several: the first one's kind, all of them in `errors`.
+local function collect(errors, count)
+  if #errors == 1 and count == 1 then return errors[1] end
+  local first = err.from(errors[1])
+  local all_retryable = true
+  for _, e in ipairs(errors) do
+    if not (err.is(e) and e.retryable) then all_retryable = false end
+  end
+  return err.new({
+    kind = first.kind,
+    message = ("%d of %d failed; the first: %s"):format(
+      #errors, count, tostring(errors[1])),
+    retryable = all_retryable,
+    cause = errors[1],
+    errors = errors,
+    traceback = first.traceback,
+  })
+end
+
+--- Of several errors the one that came first and is no mere consequence.
+local function first_cause(errors)
+  for _, e in ipairs(errors) do
+    if not err.is(e, "cancelled") then return e end
+  end
+  return errors[1]
+end
+
+--- Items one by one: an array, or an iterator closure (which may wait, but is
+--- asked by one child at a time).
+local function source(items)
+  if type(items) == "table" and not (getmetatable(items) or {}).__call then
+    local i = 0
+    return function()
+      i = i + 1
+      return items[i]
+    end
+  end
+  return items
+end
+
+---@class godwit.task.EachOpts
+---@field jobs? integer How many at once. Default 8.
+---@field keep_going? boolean Collect errors instead of stopping at the first.
+
+--- Calls fn(item, ...) for every item, several at once. Returns the number of
+--- items when all have ended. The first failure cancels the others and is
+--- raised; with `keep_going` the rest runs and one error holds them all in
+--- `errors`.
+---@async
+---@param items table|function An array or an iterator.
+---@param fn function
+---@param opts? godwit.task.EachOpts
+---@return integer count
+function M.each(items, fn, opts)
+  opts = opts or {}
+  local jobs = opts.jobs or DEFAULT_JOBS
+  if math.type(jobs) ~= "integer" or jobs < 1 then
+    error("bad option 'jobs' (a number from 1 expected)", 2)
+  end
+  must_wait()
+  local nextitem, turn = source(items), M.semaphore(1)
+  local errors, count, stop = {}, 0, false
+  local workers = {}
+
+  local function take()
+    if stop then return nil end
+    local item = table.pack(nextitem())
+    if item[1] == nil then
+      stop = true
+      return nil
+    end
+    count = count + 1
+    return item
+  end
+
+  local function cancel_others()
+    stop = true
+    local me = core.self()
+    for _, w in ipairs(workers) do
+      if w ~= me then core.cancel(w) end
+    end
+  end
+
+  local function fail(e)
+    errors[#errors + 1] = e
+    if not opts.keep_going then cancel_others() end
+  end
+
+  local start
+
+  local function worker()
+    while not core.cancelled() do
+      local got, item = xpcall(turn.with, err.traced, turn, take)
+      if not got then -- the iterator itself: nothing more to come
+        stop = true
+        return fail(item)
+      end
+      if not item then return end
+      start()
+      local ok, e = xpcall(fn, err.traced, table.unpack(item, 1, item.n))
+      if not ok then fail(e) end
+    end
+  end
+
+  -- A further worker starts when the last one found an item: an empty list
+  -- costs one, a short one as many as it has items.
+  function start()
+    if not stop and #workers < jobs then
+      workers[#workers + 1] = core.spawn(worker)
+    end
+  end
+
+  start()
+  local interrupted, i = nil, 1
+  while i <= #workers do
+    local cut, e = settle(workers[i], cancel_others)
+    interrupted = interrupted or cut
+    if e and not err.is(e, "cancelled") then fail(e) end
+    i = i + 1
+  end
+  if interrupted then error(interrupted, 0) end
+  if #errors > 0 then
+    if opts.keep_going then error(collect(errors, count), 0) end
+    error(first_cause(errors), 0)
+  end
+  return count
+end
+
+--- Runs all functions at once; returns an array of their first results, in
+--- order. The first failure cancels the others and is raised.
+---@async
+---@param fns function[]
+---@return any[]
+function M.all(fns)
+  local results = {}
+  local list = {}
+  for i, fn in ipairs(fns) do
+    list[i] = { i, fn }
+  end
+  M.each(list, function(job)
+    results[job[1]] = job[2]()
+  end, { jobs = math.max(#list, 1) })
+  return results
+end
+
+--- Runs fn(...) and returns its results; after that many seconds it is
+--- cancelled and an error of kind `timeout` is raised.
+---@async
+---@param seconds number
+---@param fn function
+---@param ... any
+---@return any ...
+function M.deadline(seconds, fn, ...)
+  must_wait()
+  local late = false
+  local child = core.spawn(fn, ...)
+  local timer = core.spawn(function()
+    core.sleep(seconds)
+    late = true
+    core.cancel(child)
+  end)
+  local interrupted = settle(child, function()
+    core.cancel(child)
+  end)
+  core.cancel(timer)
+  interrupted = settle(timer, function() end) or interrupted
+  if interrupted then error(interrupted, 0) end
+  local r = table.pack(core.join(child))
+  if r[1] then return table.unpack(r, 2, r.n) end
+  if late and err.is(r[2], "cancelled") then
+    error(err.new({
+      kind = "timeout",
+      message = ("not finished after %g seconds"):format(seconds),
+      traceback = r[2].traceback,
+    }), 0)
+  end
+  error(r[2], 0)
+end
+
+---@class godwit.task.Semaphore
+local Semaphore = {}
+Semaphore.__index = Semaphore
+Semaphore.__name = "semaphore"
+Semaphore.__metatable = "semaphore"
+
+--- At most n inside at once; who waits longest comes first.
+---@param n integer
+---@return godwit.task.Semaphore
+function M.semaphore(n)
+  return setmetatable({ free = n, first = 1, last = 0, queue = {} }, Semaphore)
+end
+
+---@async
+function Semaphore:acquire()
+  if self.free > 0 then
+    self.free = self.free - 1
+    return
+  end
+  local ticket = core.ticket()
+  self.last = self.last + 1
+  self.queue[self.last] = ticket
+  -- Raises only if this task is cancelled before it was given a permit:
+  -- release() then finds a ticket that wakes nobody.
+  core.wait(ticket)
+end
+
+function Semaphore:release()
+  while self.first <= self.last do
+    local ticket = self.queue[self.first]
+    self.queue[self.first] = nil
+    self.first = self.first + 1
+    if core.wake(ticket) then return end
+  end
+  self.free = self.free + 1
+end
+
+local function leave(self, ok, ...)
+  self:release()
+  if not ok then error((...), 0) end
+  return ...
+end
+
+--- Runs fn(...) holding one permit; returns its results.
+---@async
+---@param fn function
+---@param ... any
+---@return any ...
+function Semaphore:with(fn, ...)
+  self:acquire()
+  return leave(self, xpcall(fn, err.traced, ...))
+end
+
+return M

@@ -1,0 +1,184 @@
+#include "lua/err.h"
+
+#include "lua/bind.h"
+
+#include <lauxlib.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void gw_lua_pusherr_as(lua_State *L, const struct gw_err *err,
+                       const char *kind)
+{
+  luaL_checkstack(L, 4, NULL);
+  lua_createtable(L, 0, 8);
+  lua_pushstring(L, kind);
+  lua_setfield(L, -2, "kind");
+  lua_pushstring(L, err->message);
+  lua_setfield(L, -2, "message");
+  if (err->op[0]) {
+    lua_pushstring(L, err->op);
+    lua_setfield(L, -2, "op");
+  }
+  if (err->status) {
+    lua_pushinteger(L, err->status);
+    lua_setfield(L, -2, "status");
+  }
+  lua_pushboolean(L, err->retryable);
+  lua_setfield(L, -2, "retryable");
+  luaL_setmetatable(L, GW_ERR_META);
+}
+
+void gw_lua_pusherr(lua_State *L, const struct gw_err *err)
+{
+  gw_lua_pusherr_as(L, err, gw_err_name(err->kind));
+}
+
+int gw_lua_fail(lua_State *L, const struct gw_err *err)
+{
+  luaL_checkstack(L, 2, NULL);
+  lua_pushnil(L);
+  gw_lua_pusherr(L, err);
+  return 2;
+}
+
+int gw_lua_raise(lua_State *L, const struct gw_err *err)
+{
+  gw_lua_pusherr(L, err);
+  return lua_error(L);
+}
+
+int gw_lua_throw(lua_State *L, enum gw_errkind kind, const char *op,
+                 const char *fmt, ...)
+{
+  struct gw_err err = {.kind = kind};
+  va_list args;
+
+  va_start(args, fmt);
+  vsnprintf(err.message, sizeof(err.message), fmt, args);
+  va_end(args);
+  if (op)
+    snprintf(err.op, sizeof(err.op), "%s", op);
+  return gw_lua_raise(L, &err);
+}
+
+static bool is_err(lua_State *L, int idx)
+{
+  bool yes = false;
+
+  if (lua_istable(L, idx) && lua_getmetatable(L, idx)) {
+    luaL_getmetatable(L, GW_ERR_META);
+    yes = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+  }
+  return yes;
+}
+
+/* Replaces the value on top by an error object that says the same. */
+static void make_err(lua_State *L)
+{
+  const char *text = luaL_tolstring(L, -1, NULL);
+
+  lua_createtable(L, 0, 4);
+  /* Lua's own text: it has no object when memory has ended. */
+  lua_pushstring(L, strcmp(text, "not enough memory") == 0 ? "nomem" : "bug");
+  lua_setfield(L, -2, "kind");
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "message");
+  if (!lua_isstring(L, -3)) {
+    lua_pushvalue(L, -3);
+    lua_setfield(L, -2, "value");
+  }
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "retryable");
+  luaL_setmetatable(L, GW_ERR_META);
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+}
+
+void gw_lua_wraperr(lua_State *L, lua_State *of)
+{
+  luaL_checkstack(L, 6, NULL);
+  if (!is_err(L, -1))
+    make_err(L);
+  if (!of)
+    return;
+  lua_pushliteral(L, "traceback");
+  if (lua_rawget(L, -2) == LUA_TNIL) {
+    lua_pop(L, 1);
+    luaL_traceback(L, of, NULL, of == L ? 1 : 0);
+    lua_setfield(L, -2, "traceback");
+  } else {
+    lua_pop(L, 1);
+  }
+}
+
+static void copy_field(lua_State *L, const char *name, char *out, size_t size)
+{
+  lua_pushstring(L, name);
+  lua_rawget(L, -2);
+  if (lua_type(L, -1) == LUA_TSTRING)
+    snprintf(out, size, "%s", lua_tostring(L, -1));
+  lua_pop(L, 1);
+}
+
+void gw_lua_toerr(lua_State *L, int idx, struct gw_err *err)
+{
+  char kind[32] = "";
+
+  memset(err, 0, sizeof(*err));
+  err->kind = GW_EBUG;
+  idx = lua_absindex(L, idx);
+  if (!is_err(L, idx)) {
+    const char *text = luaL_tolstring(L, idx, NULL);
+    snprintf(err->message, sizeof(err->message), "%s", text);
+    lua_pop(L, 1);
+    return;
+  }
+  lua_pushvalue(L, idx);
+  copy_field(L, "kind", kind, sizeof(kind));
+  copy_field(L, "message", err->message, sizeof(err->message));
+  copy_field(L, "op", err->op, sizeof(err->op));
+  lua_pop(L, 1);
+  if (gw_err_kind(kind) != GW_OK)
+    err->kind = gw_err_kind(kind);
+}
+
+static int isobject(lua_State *L)
+{
+  lua_pushboolean(L, is_err(L, 1));
+  return 1;
+}
+
+/* wrap(value, traceback?): whatever was raised, as an error object */
+static int from(lua_State *L)
+{
+  luaL_checkany(L, 1);
+  lua_settop(L, 2);
+  lua_pushvalue(L, 1);
+  gw_lua_wraperr(L, NULL);
+  return 1;
+}
+
+static int traced(lua_State *L)
+{
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
+  gw_lua_wraperr(L, L);
+  return 1;
+}
+
+int gw_luaopen_err(lua_State *L)
+{
+  static const luaL_Reg funcs[] = {
+    {"is_object", isobject},
+    {"from", from},
+    {"traced", traced},
+    {NULL, NULL},
+  };
+
+  luaL_newlib(L, funcs);
+  luaL_newmetatable(L, GW_ERR_META);
+  lua_setfield(L, -2, "meta");
+  return 1;
+}

@@ -1,0 +1,170 @@
+#include "lua/guard.h"
+
+#include "lua/err.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+#define TICK_NS 10000000L /* how often an expired guard looks again */
+
+struct gw_runaway {
+  timer_t timer;
+  double seconds;
+  struct timespec limit, tick;
+  volatile sig_atomic_t running, expired;
+  lua_State *volatile current;
+  struct timespec started; /* CPU time at the resume */
+  int signo;
+};
+
+static struct gw_runaway *volatile the_guard; /* for the handler */
+
+static void stop_script(lua_State *L, lua_Debug *ar)
+{
+  struct gw_runaway *guard = the_guard;
+
+  (void)ar;
+  if (!guard || !guard->expired) { /* a coroutine that outlived its task's */
+    lua_sethook(L, NULL, 0, 0);
+    return;
+  }
+  /* The hook stays: pcall would swallow a single error for ever. */
+  gw_lua_throw(L, GW_ELIMIT, NULL,
+               "stopped: computed for %g seconds without waiting",
+               guard->seconds);
+}
+
+static double cpu_since(const struct timespec *from)
+{
+  struct timespec now;
+
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (double)(now.tv_sec - from->tv_sec)
+         + (double)(now.tv_nsec - from->tv_nsec) / 1e9;
+}
+
+static void set_timer(struct gw_runaway *guard, double seconds)
+{
+  struct itimerspec spec = {{0, TICK_NS}, {0, 0}};
+
+  spec.it_value.tv_sec = (time_t)seconds;
+  spec.it_value.tv_nsec =
+      (long)((seconds - (double)spec.it_value.tv_sec) * 1e9);
+  if (spec.it_value.tv_sec == 0 && spec.it_value.tv_nsec < TICK_NS)
+    spec.it_value.tv_nsec = TICK_NS;
+  if (seconds > 0.02) /* only an expired guard ticks */
+    memset(&spec.it_interval, 0, sizeof(spec.it_interval));
+  timer_settime(guard->timer, 0, &spec, NULL);
+}
+
+/* On the Lua thread, between any two instructions of it: lua_sethook is made
+ * for this, and nothing else here touches Lua. */
+static void on_signal(int signo)
+{
+  static const char text[] =
+      "godwit: a call of the script does not end; the process stops here\n";
+  struct gw_runaway *guard = the_guard;
+  int saved = errno;
+  double used;
+
+  (void)signo;
+  if (guard && guard->running) {
+    used = cpu_since(&guard->started);
+    if (used < guard->seconds) {
+      set_timer(guard, guard->seconds - used);
+    } else if (used > guard->seconds * 2 + 1) {
+      ssize_t ignored = write(2, text, sizeof(text) - 1);
+      (void)ignored;
+      _exit(1);
+    } else {
+      if (!guard->expired) {
+        guard->expired = 1;
+        set_timer(guard, 0.01);
+      }
+      if (guard->current)
+        lua_sethook(guard->current, stop_script, LUA_MASKCOUNT, 1);
+    }
+  } else if (guard) {
+    set_timer(guard, guard->seconds);
+  }
+  errno = saved;
+}
+
+int gw_runaway_new(struct gw_runaway **out, double cpu_seconds,
+                   struct gw_err *err)
+{
+  struct gw_runaway *guard = calloc(1, sizeof(*guard));
+  struct sigevent event;
+  struct sigaction action;
+
+  if (!guard)
+    return gw_err_set(err, GW_ENOMEM, "guard.new", "out of memory");
+  guard->seconds = cpu_seconds;
+  guard->signo = SIGRTMIN + 4;
+  memset(&action, 0, sizeof(action));
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  memset(&event, 0, sizeof(event));
+  event.sigev_notify = SIGEV_THREAD_ID;
+  event.sigev_signo = guard->signo;
+  event.sigev_notify_thread_id = gettid();
+  if (sigaction(guard->signo, &action, NULL) != 0
+      || timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &guard->timer) != 0) {
+    gw_err_errno(err, "guard.new", "timer");
+    free(guard);
+    return -1;
+  }
+  the_guard = guard;
+  set_timer(guard, cpu_seconds);
+  *out = guard;
+  return 0;
+}
+
+void gw_runaway_free(struct gw_runaway *guard)
+{
+  if (!guard)
+    return;
+  timer_delete(guard->timer);
+  the_guard = NULL;
+  free(guard);
+}
+
+void gw_runaway_begin(struct gw_runaway *guard, lua_State *co)
+{
+  if (!guard)
+    return;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &guard->started);
+  guard->current = co;
+  guard->running = 1;
+}
+
+void gw_runaway_end(struct gw_runaway *guard)
+{
+  if (!guard)
+    return;
+  guard->running = 0;
+  if (guard->expired) {
+    guard->expired = 0;
+    lua_sethook(guard->current, NULL, 0, 0); /* stop_script tidies others */
+    set_timer(guard, guard->seconds);
+  }
+  guard->current = NULL;
+}
+
+lua_State *gw_runaway_switch(struct gw_runaway *guard, lua_State *co)
+{
+  lua_State *before = guard ? guard->current : NULL;
+
+  if (guard && co)
+    guard->current = co;
+  return before;
+}

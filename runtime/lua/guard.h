@@ -1,0 +1,32 @@
+/*
+ * guard (runaway): stops a task that computes too long without waiting.
+ *
+ * A timer of this thread's own CPU time interrupts the running Lua code; its
+ * signal handler sets a count hook on the coroutine that runs, which raises.
+ * It costs nothing until then. A call into C cannot be stopped so: when it
+ * does not come back within the same time again, the process ends.
+ *
+ * Threads: the loop thread; one per process.
+ */
+#ifndef GW_LUA_GUARD_H
+#define GW_LUA_GUARD_H
+
+#include "base/err.h"
+
+#include <lua.h>
+
+struct gw_runaway;
+
+int gw_runaway_new(struct gw_runaway **out, double cpu_seconds,
+                   struct gw_err *err);
+void gw_runaway_free(struct gw_runaway *guard); /* accepts NULL */
+
+/* Around every resume; NULL is accepted and does nothing. */
+void gw_runaway_begin(struct gw_runaway *guard, lua_State *co);
+void gw_runaway_end(struct gw_runaway *guard);
+
+/* A coroutine inside the task starts to run, or stops: returns the one that
+ * ran before, to be given back afterwards. */
+lua_State *gw_runaway_switch(struct gw_runaway *guard, lua_State *co);
+
+#endif

@@ -1,0 +1,12 @@
+/*
+ * sys: the machine and the process, for Lua.
+ */
+#ifndef GW_LUA_SYS_H
+#define GW_LUA_SYS_H
+
+#include <lua.h>
+
+/* A signal reached the loop: calls what Lua registered for it. */
+void gw_sys_signal(lua_State *L, int signo);
+
+#endif

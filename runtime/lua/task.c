@@ -1,0 +1,837 @@
+#include "lua/task.h"
+
+#include "base/log.h"
+#include "host.h"
+#include "lua/bind.h"
+#include "lua/err.h"
+#include "lua/guard.h"
+
+#include <assert.h>
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TASK_META "godwit.task"
+#define SLOT_BITS 24
+#define SLOT_MASK ((1u << SLOT_BITS) - 1)
+
+/* Uservalues of a task's handle. */
+enum { UV_THREAD = 1, UV_RESULT, UV_WAKE, UV_COUNT = UV_WAKE };
+
+/* What the extra space of a coroutine points to. A new coroutine copies the
+ * main state's, which names no task: so a script's own cannot wait. */
+struct place {
+  struct gw_host *host;
+  struct gw_task *task;
+};
+
+struct gw_task { /* lives in its handle, which the registry keeps */
+  struct place place;
+  struct gw_tasks *tasks;
+  lua_State *co; /* NULL once it ended */
+  struct gw_task *next_ready, *next, *prev;
+  uint32_t slot;
+  int nargs; /* of the first resume; -1 later */
+  bool queued, woken;
+  bool yielding; /* the yield just seen is ours */
+  bool waiting;
+  bool cancelled;      /* at any time */
+  bool cancel_pending; /* not yet told */
+  bool raise;          /* told by raising on wake */
+  bool failed, joined;
+  void *ctx;
+  lua_KFunction k;
+  void (*cancel)(void *ctx);
+  uint64_t *joiners;
+  size_t njoiners;
+};
+
+struct slot {
+  struct gw_task *task;
+  uint64_t wait; /* counts the waits of this slot, over all its tasks */
+  uint32_t next_free;
+};
+
+struct gw_tasks {
+  struct place place; /* of the main state */
+  struct gw_host *host;
+  struct slot *slots; /* slot 0 is never used */
+  uint32_t nslots, free;
+  struct gw_task *first_ready, *last_ready;
+  struct gw_task *all;
+  size_t live;
+  const char *loading;
+  bool stress; /* a full collection at every resume */
+};
+
+static struct place *place_of(lua_State *L)
+{
+  return *(struct place **)lua_getextraspace(L);
+}
+
+static void set_place(lua_State *L, struct place *place)
+{
+  *(struct place **)lua_getextraspace(L) = place;
+}
+
+struct gw_host *gw_lua_host(lua_State *L)
+{
+  return place_of(L)->host;
+}
+
+/* --- the queue ---------------------------------------------------------- */
+
+static void enqueue(struct gw_task *task)
+{
+  struct gw_tasks *tasks = task->tasks;
+
+  if (task->queued)
+    return;
+  task->queued = true;
+  task->next_ready = NULL;
+  if (tasks->last_ready)
+    tasks->last_ready->next_ready = task;
+  else
+    tasks->first_ready = task;
+  tasks->last_ready = task;
+}
+
+static struct gw_task *by_ticket(struct gw_tasks *tasks, uint64_t ticket)
+{
+  uint32_t slot = (uint32_t)(ticket & SLOT_MASK);
+
+  if (slot == 0 || slot >= tasks->nslots
+      || tasks->slots[slot].wait != ticket >> SLOT_BITS)
+    return NULL;
+  return tasks->slots[slot].task;
+}
+
+static uint64_t ticket_of(const struct gw_task *task)
+{
+  return task->tasks->slots[task->slot].wait << SLOT_BITS | task->slot;
+}
+
+static bool take_slot(struct gw_tasks *tasks, struct gw_task *task)
+{
+  if (!tasks->free) {
+    uint32_t n = tasks->nslots ? tasks->nslots * 2 : 64;
+    struct slot *slots;
+
+    if (n > SLOT_MASK)
+      return false;
+    slots = realloc(tasks->slots, n * sizeof(*slots));
+    if (!slots)
+      return false;
+    tasks->slots = slots;
+    memset(slots + tasks->nslots, 0, (n - tasks->nslots) * sizeof(*slots));
+    for (uint32_t i = n - 1; i >= tasks->nslots && i > 0; i--) {
+      slots[i].next_free = tasks->free;
+      tasks->free = i;
+    }
+    tasks->nslots = n;
+  }
+  task->slot = tasks->free;
+  tasks->free = tasks->slots[task->slot].next_free;
+  tasks->slots[task->slot].task = task;
+  return true;
+}
+
+static void leave_slot(struct gw_task *task)
+{
+  struct slot *slot = &task->tasks->slots[task->slot];
+
+  slot->task = NULL;
+  slot->wait++; /* tickets of the dead are stale */
+  slot->next_free = task->tasks->free;
+  task->tasks->free = task->slot;
+}
+
+/* --- waiting ------------------------------------------------------------ */
+
+/* The name of the C function that called back into Lua, for the message. */
+static const char *callback_owner(lua_State *L, char *out, size_t size)
+{
+  lua_Debug ar;
+
+  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "nS", &ar);
+    if (strcmp(ar.what, "C") == 0 && ar.name) {
+      if (strcmp(ar.name, "pcall") == 0 || strcmp(ar.name, "xpcall") == 0)
+        continue;
+      snprintf(out, size, "%s", ar.name);
+      return out;
+    }
+  }
+  return NULL;
+}
+
+/* Why L cannot wait, or NULL. */
+static const char *no_wait(struct gw_tasks *tasks, lua_State *L, char *buf,
+                           size_t size)
+{
+  struct gw_task *task = place_of(L)->task;
+  char name[64];
+
+  if (!task) {
+    bool is_main = lua_pushthread(L);
+
+    lua_pop(L, 1);
+    return is_main ? "this call waits, so it needs a task to run in"
+                   : "cannot wait inside a coroutine of the script's own: "
+                     "make this call outside of it";
+  }
+  if (lua_isyieldable(L))
+    return NULL;
+  if (tasks->loading)
+    snprintf(buf, size, "cannot wait at the top level of module '%s': make "
+             "this call inside a function", tasks->loading);
+  else if (callback_owner(L, name, sizeof(name)))
+    snprintf(buf, size, "cannot wait in a callback of '%s': make this call "
+             "outside of it", name);
+  else
+    snprintf(buf, size, "cannot wait in a callback of sort, gsub or a "
+             "metamethod: make this call outside of it");
+  return buf;
+}
+
+uint64_t gw_task_ticket(struct gw_tasks *tasks, lua_State *L)
+{
+  char buf[256];
+  const char *why = no_wait(tasks, L, buf, sizeof(buf));
+  struct gw_task *task = place_of(L)->task;
+
+  if (why)
+    gw_lua_throw(L, GW_EUSAGE, NULL, "%s", why);
+  if (task->cancel_pending) {
+    task->cancel_pending = false;
+    gw_lua_throw(L, GW_ECANCELLED, NULL, "cancelled");
+  }
+  task->woken = false;
+  tasks->slots[task->slot].wait++;
+  return ticket_of(task);
+}
+
+void gw_task_ready(struct gw_tasks *tasks, uint64_t ticket)
+{
+  struct gw_task *task = by_ticket(tasks, ticket);
+
+  if (!task || task->woken)
+    return;
+  task->woken = true;
+  if (task->waiting)
+    enqueue(task); /* else it has not yielded yet: see resume() */
+}
+
+static int on_wake(lua_State *L, int status, lua_KContext unused)
+{
+  struct gw_task *task = place_of(L)->task;
+
+  (void)status;
+  (void)unused;
+  if (task->raise) {
+    task->raise = false;
+    return gw_lua_throw(L, GW_ECANCELLED, NULL, "cancelled");
+  }
+  return task->k(L, LUA_YIELD, (lua_KContext)task->ctx);
+}
+
+int gw_task_yield(lua_State *L, void *ctx, lua_KFunction k,
+                  void (*cancel)(void *ctx))
+{
+  struct gw_task *task = place_of(L)->task;
+
+  assert(task);
+  task->ctx = ctx;
+  task->k = k;
+  task->cancel = cancel;
+  task->yielding = true;
+  return lua_yieldk(L, 0, 0, on_wake);
+}
+
+/* The task waits or is about to: it learns of its cancellation now. */
+static void deliver_cancel(struct gw_task *task)
+{
+  task->cancel_pending = false;
+  if (task->cancel)
+    task->cancel(task->ctx);
+  else
+    task->raise = true;
+  task->woken = true;
+  enqueue(task);
+}
+
+static void cancel_task(struct gw_task *task)
+{
+  if (!task->co)
+    return;
+  task->cancelled = true;
+  if (task->waiting && !task->queued)
+    deliver_cancel(task);
+  else
+    task->cancel_pending = true; /* at its next wait; or it never starts */
+}
+
+/* --- running ------------------------------------------------------------ */
+
+static int on_error(lua_State *L)
+{
+  gw_lua_wraperr(L, L);
+  return 1;
+}
+
+static int body_end(lua_State *L, int status, lua_KContext ctx)
+{
+  struct gw_task *task = (struct gw_task *)ctx;
+
+  luaL_checkstack(L, 4, NULL);
+  if (status != LUA_OK && status != LUA_YIELD) {
+    task->failed = true;
+    gw_lua_wraperr(L, NULL); /* out of memory has seen no handler */
+  } else {
+    int n = lua_gettop(L) - 1;
+
+    lua_createtable(L, n, 1);
+    lua_insert(L, 2);
+    for (int i = n; i > 0; i--)
+      lua_rawseti(L, 2, i);
+    lua_pushinteger(L, n);
+    lua_setfield(L, 2, "n");
+  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, UV_RESULT);
+  return 0;
+}
+
+/* The first function of every coroutine of ours: errors are caught inside, so
+ * that <close> variables of a failed task can still wait. */
+static int body(lua_State *L)
+{
+  struct gw_task *task = place_of(L)->task;
+  int status;
+
+  if (task->cancel_pending) { /* before it began */
+    task->cancel_pending = false;
+    return gw_lua_throw(L, GW_ECANCELLED, NULL, "cancelled");
+  }
+  lua_pushcfunction(L, on_error);
+  lua_insert(L, 1);
+  status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, (lua_KContext)task,
+                      body_end);
+  return body_end(L, status, (lua_KContext)task);
+}
+
+/* Protected, on the main state: what body_end could not do. */
+static int keep_error(lua_State *L)
+{
+  struct gw_task *task = lua_touserdata(L, 1);
+
+  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  if (lua_gettop(task->co) > 0)
+    lua_xmove(task->co, L, 1);
+  else
+    lua_pushliteral(L, "the task ended without an error value");
+  gw_lua_wraperr(L, task->co);
+  lua_setiuservalue(L, -2, UV_RESULT);
+  return 0;
+}
+
+static int foreign_yield(lua_State *L)
+{
+  struct gw_task *task = lua_touserdata(L, 1);
+  struct gw_err err = {.kind = GW_EUSAGE};
+
+  snprintf(err.message, sizeof(err.message),
+           "coroutine.yield outside a coroutine of the script's own");
+  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  gw_lua_pusherr(L, &err);
+  gw_lua_wraperr(L, task->co);
+  lua_setiuservalue(L, -2, UV_RESULT);
+  return 0;
+}
+
+static void protected(struct gw_task *task, lua_CFunction fn)
+{
+  lua_State *L = task->tasks->host->L;
+
+  lua_pushcfunction(L, fn);
+  lua_pushlightuserdata(L, task);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+    lua_pop(L, 1); /* no memory for the error: the result stays empty */
+}
+
+/* The task is over; its handle may be garbage when this returns. */
+static void end_task(struct gw_task *task)
+{
+  struct gw_tasks *tasks = task->tasks;
+  lua_State *L = tasks->host->L;
+
+  set_place(task->co, &tasks->place);
+  task->co = NULL;
+  task->waiting = false;
+  if (task->prev)
+    task->prev->next = task->next;
+  else
+    tasks->all = task->next;
+  if (task->next)
+    task->next->prev = task->prev;
+  tasks->live--;
+  leave_slot(task);
+  for (size_t i = 0; i < task->njoiners; i++)
+    gw_task_ready(tasks, task->joiners[i]);
+  free(task->joiners);
+  task->joiners = NULL;
+  task->njoiners = 0;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  lua_pushnil(L); /* the thread is not needed for the result */
+  lua_setiuservalue(L, -2, UV_THREAD);
+  lua_pop(L, 1);
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, task);
+}
+
+/* The only caller of lua_resume. */
+static void resume(struct gw_task *task)
+{
+  struct gw_tasks *tasks = task->tasks;
+  int nres = 0, status, nargs = task->nargs;
+
+  task->queued = false;
+  task->waiting = false;
+  task->nargs = 0;
+  if (tasks->stress)
+    lua_gc(tasks->host->L, LUA_GCCOLLECT);
+  gw_runaway_begin(tasks->host->runaway, task->co);
+  status = lua_resume(task->co, tasks->host->L, nargs, &nres);
+  gw_runaway_end(tasks->host->runaway);
+
+  if (status == LUA_YIELD && task->yielding) {
+    task->yielding = false;
+    task->waiting = true;
+    if (task->woken)
+      enqueue(task); /* ended before the yield */
+    else if (task->cancel_pending)
+      deliver_cancel(task);
+    return;
+  }
+  if (status != LUA_OK) {
+    task->failed = true;
+    protected(task, status == LUA_YIELD ? foreign_yield : keep_error);
+    lua_resetthread(task->co);
+  }
+  end_task(task);
+}
+
+bool gw_tasks_run(struct gw_tasks *tasks)
+{
+  struct gw_task *task = tasks->first_ready;
+
+  tasks->first_ready = tasks->last_ready = NULL;
+  while (task) { /* a queued task cannot end but in resume() */
+    struct gw_task *next = task->next_ready;
+    resume(task);
+    task = next;
+  }
+  return tasks->first_ready != NULL;
+}
+
+void gw_task_spawn(struct gw_tasks *tasks, lua_State *L, int nargs)
+{
+  struct gw_task *task;
+
+  luaL_checkstack(L, 6, NULL);
+  task = lua_newuserdatauv(L, sizeof(*task), UV_COUNT);
+  memset(task, 0, sizeof(*task));
+  task->place.host = tasks->host;
+  task->place.task = task;
+  task->tasks = tasks;
+  task->nargs = nargs + 1;
+  luaL_setmetatable(L, TASK_META);
+  task->co = lua_newthread(L);
+  lua_setiuservalue(L, -2, UV_THREAD);
+  if (!lua_checkstack(task->co, nargs + 4)) {
+    task->co = NULL;
+    gw_lua_throw(L, GW_ENOMEM, NULL, "not enough memory for a task");
+  }
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, task);
+  if (!take_slot(tasks, task)) {
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, task);
+    task->co = NULL;
+    gw_lua_throw(L, GW_ENOMEM, NULL, "too many tasks");
+  }
+  /* Nothing below can fail. */
+  set_place(task->co, &task->place);
+  lua_insert(L, -nargs - 2);
+  lua_pushcfunction(task->co, body);
+  lua_xmove(L, task->co, nargs + 1);
+  task->next = tasks->all;
+  if (tasks->all)
+    tasks->all->prev = task;
+  tasks->all = task;
+  tasks->live++;
+  enqueue(task);
+}
+
+/* --- for the host ------------------------------------------------------- */
+
+int gw_tasks_new(struct gw_tasks **out, struct gw_host *host,
+                 struct gw_err *err)
+{
+  struct gw_tasks *tasks = calloc(1, sizeof(*tasks));
+
+  if (!tasks)
+    return gw_err_set(err, GW_ENOMEM, "task.new", "out of memory");
+  tasks->host = host;
+  tasks->place.host = host;
+#ifdef GODWIT_FAULTS
+  tasks->stress = getenv("GODWIT_GC_STRESS") != NULL;
+#endif
+  set_place(host->L, &tasks->place);
+  *out = tasks;
+  return 0;
+}
+
+void gw_tasks_free(struct gw_tasks *tasks)
+{
+  if (!tasks)
+    return;
+  free(tasks->slots);
+  free(tasks);
+}
+
+size_t gw_tasks_live(const struct gw_tasks *tasks)
+{
+  return tasks->live;
+}
+
+void gw_tasks_cancel_all(struct gw_tasks *tasks)
+{
+  for (struct gw_task *task = tasks->all; task; task = task->next)
+    cancel_task(task);
+}
+
+const char *gw_tasks_loading(struct gw_tasks *tasks, const char *module)
+{
+  const char *before = tasks->loading;
+
+  tasks->loading = module;
+  return before;
+}
+
+bool gw_task_ended(lua_State *L, int idx)
+{
+  struct gw_task *task = luaL_checkudata(L, idx, TASK_META);
+
+  return !task->co;
+}
+
+/* --- what Lua sees ------------------------------------------------------ */
+
+static struct gw_task *check_task(lua_State *L, int arg)
+{
+  return luaL_checkudata(L, arg, TASK_META);
+}
+
+static int l_spawn(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  gw_task_spawn(gw_lua_host(L)->tasks, L, lua_gettop(L) - 1);
+  return 1;
+}
+
+static int push_result(lua_State *L, int idx)
+{
+  struct gw_task *task = check_task(L, idx);
+  int n;
+
+  task->joined = true;
+  lua_settop(L, idx);
+  lua_pushboolean(L, !task->failed);
+  if (lua_getiuservalue(L, idx, UV_RESULT) == LUA_TNIL) {
+    lua_pop(L, 1); /* there was no memory for the error */
+    lua_pushliteral(L, "not enough memory");
+    gw_lua_wraperr(L, NULL);
+  }
+  if (task->failed)
+    return 2;
+  lua_getfield(L, -1, "n");
+  n = (int)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  luaL_checkstack(L, n + 1, "too many results");
+  for (int i = 1; i <= n; i++)
+    lua_rawgeti(L, idx + 2, i);
+  lua_remove(L, idx + 2);
+  return n + 1;
+}
+
+bool gw_task_result(lua_State *L, int idx)
+{
+  bool ok;
+
+  lua_pushvalue(L, idx);
+  idx = lua_gettop(L);
+  push_result(L, idx);
+  ok = lua_toboolean(L, idx + 1);
+  lua_remove(L, idx + 1);
+  lua_remove(L, idx);
+  return ok;
+}
+
+static int join_end(lua_State *L, int status, lua_KContext ctx)
+{
+  (void)status;
+  (void)ctx;
+  return push_result(L, 1);
+}
+
+static int l_join(lua_State *L)
+{
+  struct gw_task *task = check_task(L, 1);
+  uint64_t ticket, *joiners;
+
+  lua_settop(L, 1);
+  if (!task->co)
+    return push_result(L, 1);
+  if (task == place_of(L)->task)
+    return luaL_error(L, "a task cannot wait for itself");
+  ticket = gw_task_ticket(task->tasks, L);
+  joiners = realloc(task->joiners, (task->njoiners + 1) * sizeof(*joiners));
+  if (!joiners)
+    return gw_lua_throw(L, GW_ENOMEM, "task.join", "out of memory");
+  task->joiners = joiners;
+  joiners[task->njoiners++] = ticket;
+  task->joined = true;
+  return gw_task_yield(L, NULL, join_end, NULL);
+}
+
+static int l_cancel(lua_State *L)
+{
+  cancel_task(check_task(L, 1));
+  return 0;
+}
+
+static int l_ended(lua_State *L)
+{
+  lua_pushboolean(L, !check_task(L, 1)->co);
+  return 1;
+}
+
+static int l_cancelled(lua_State *L)
+{
+  struct gw_task *task =
+      lua_isnoneornil(L, 1) ? place_of(L)->task : check_task(L, 1);
+
+  lua_pushboolean(L, task && task->cancelled);
+  return 1;
+}
+
+static int l_self(lua_State *L)
+{
+  struct gw_task *task = place_of(L)->task;
+
+  if (task)
+    lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+static int l_waitable(lua_State *L)
+{
+  char buf[256];
+  const char *why = no_wait(gw_lua_host(L)->tasks, L, buf, sizeof(buf));
+
+  lua_pushboolean(L, !why);
+  lua_pushstring(L, why);
+  return 2;
+}
+
+static int l_live(lua_State *L)
+{
+  lua_pushinteger(L, (lua_Integer)gw_tasks_live(gw_lua_host(L)->tasks));
+  return 1;
+}
+
+/* Tickets for Lua: semaphores and queues are made of these. */
+static int l_ticket(lua_State *L)
+{
+  uint64_t ticket = gw_task_ticket(gw_lua_host(L)->tasks, L);
+  struct gw_task *task = place_of(L)->task;
+
+  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  lua_pushnil(L);
+  lua_setiuservalue(L, -2, UV_WAKE);
+  lua_pushinteger(L, (lua_Integer)ticket);
+  return 1;
+}
+
+static int wait_end(lua_State *L, int status, lua_KContext ctx)
+{
+  struct gw_task *task = place_of(L)->task;
+  int n;
+
+  (void)status;
+  (void)ctx;
+  lua_settop(L, 1);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+  if (lua_getiuservalue(L, 2, UV_WAKE) == LUA_TNIL)
+    return 0;
+  lua_pushnil(L);
+  lua_setiuservalue(L, 2, UV_WAKE);
+  n = (int)lua_rawlen(L, 3);
+  luaL_checkstack(L, n, "too many values");
+  lua_getfield(L, 3, "n");
+  n = (int)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  for (int i = 1; i <= n; i++)
+    lua_rawgeti(L, 3, i);
+  return n;
+}
+
+static int l_wait(lua_State *L)
+{
+  uint64_t ticket = (uint64_t)luaL_checkinteger(L, 1);
+  struct gw_task *task = place_of(L)->task;
+  char buf[256];
+  const char *why = no_wait(gw_lua_host(L)->tasks, L, buf, sizeof(buf));
+
+  if (why)
+    return gw_lua_throw(L, GW_EUSAGE, NULL, "%s", why);
+  if (ticket != ticket_of(task))
+    return luaL_error(L, "this ticket's wait is over");
+  if (task->woken)
+    return wait_end(L, LUA_OK, 0);
+  return gw_task_yield(L, NULL, wait_end, NULL);
+}
+
+static int l_wake(lua_State *L)
+{
+  struct gw_tasks *tasks = gw_lua_host(L)->tasks;
+  uint64_t ticket = (uint64_t)luaL_checkinteger(L, 1);
+  struct gw_task *task = by_ticket(tasks, ticket);
+  int n = lua_gettop(L) - 1;
+
+  if (!task || task->woken) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  if (n > 0) {
+    lua_createtable(L, n, 1);
+    lua_insert(L, 2);
+    for (int i = n; i > 0; i--)
+      lua_rawseti(L, 2, i);
+    lua_pushinteger(L, n);
+    lua_setfield(L, 2, "n");
+    lua_rawgetp(L, LUA_REGISTRYINDEX, task);
+    lua_insert(L, -2);
+    lua_setiuservalue(L, -2, UV_WAKE);
+  }
+  gw_task_ready(tasks, ticket);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+struct sleep_op {
+  struct gw_timer timer; /* first member */
+  struct gw_tasks *tasks;
+  uint64_t ticket;
+  bool cancelled;
+};
+
+static void sleep_fired(struct gw_timer *timer)
+{
+  struct sleep_op *op = (struct sleep_op *)timer;
+
+  gw_task_ready(op->tasks, op->ticket);
+}
+
+static void sleep_cancel(void *ctx)
+{
+  struct sleep_op *op = ctx;
+
+  gw_timer_stop(op->tasks->host->loop, &op->timer);
+  op->cancelled = true;
+}
+
+static int sleep_end(lua_State *L, int status, lua_KContext ctx)
+{
+  (void)status;
+  if (((struct sleep_op *)ctx)->cancelled)
+    return gw_lua_throw(L, GW_ECANCELLED, NULL, "cancelled");
+  return 0;
+}
+
+static int sleep_gc(lua_State *L)
+{
+  struct sleep_op *op = lua_touserdata(L, 1);
+
+  gw_timer_stop(op->tasks->host->loop, &op->timer);
+  return 0;
+}
+
+static int l_sleep(lua_State *L)
+{
+  struct gw_host *host = gw_lua_host(L);
+  double seconds = luaL_checknumber(L, 1);
+  struct gw_err err;
+  struct sleep_op *op;
+
+  luaL_argcheck(L, seconds >= 0 && seconds < 1e9, 1,
+                "between 0 and 1e9 seconds");
+  op = lua_newuserdatauv(L, sizeof(*op), 0);
+  memset(op, 0, sizeof(*op));
+  op->tasks = host->tasks;
+  op->timer.fn = sleep_fired;
+  luaL_setmetatable(L, "godwit.sleep");
+  op->ticket = gw_task_ticket(host->tasks, L);
+  if (gw_timer_start(host->loop, &op->timer, (uint64_t)(seconds * 1000 + 0.999),
+                     &err) != 0)
+    return gw_lua_raise(L, &err);
+  return gw_task_yield(L, op, sleep_end, sleep_cancel);
+}
+
+/* A failure that nobody asked for must not vanish. */
+static int task_gc(lua_State *L)
+{
+  struct gw_task *task = check_task(L, 1);
+
+  free(task->joiners);
+  task->joiners = NULL;
+  if (task->failed && !task->joined && !task->cancelled) {
+    task->joined = true;
+    lua_getiuservalue(L, 1, UV_RESULT);
+    gw_log_line("a task failed: %s", luaL_tolstring(L, -1, NULL));
+  }
+  return 0;
+}
+
+static int task_tostring(lua_State *L)
+{
+  struct gw_task *task = check_task(L, 1);
+
+  lua_pushfstring(L, "task (%s)",
+                  task->co ? "running" : task->failed ? "failed" : "ended");
+  return 1;
+}
+
+int gw_luaopen_task(lua_State *L)
+{
+  static const luaL_Reg funcs[] = {
+    {"spawn", l_spawn},     {"join", l_join},   {"cancel", l_cancel},
+    {"ended", l_ended},     {"self", l_self},   {"cancelled", l_cancelled},
+    {"sleep", l_sleep},     {"wait", l_wait},   {"ticket", l_ticket},
+    {"wake", l_wake},       {"live", l_live},   {"waitable", l_waitable},
+    {NULL, NULL},
+  };
+  static const luaL_Reg task_metas[] = {
+    {"__gc", task_gc}, {"__tostring", task_tostring}, {NULL, NULL}};
+  static const luaL_Reg sleep_metas[] = {{"__gc", sleep_gc}, {NULL, NULL}};
+
+  gw_lua_class(L, TASK_META, task_metas, NULL);
+  gw_lua_class(L, "godwit.sleep", sleep_metas, NULL);
+  luaL_newlib(L, funcs);
+  return 1;
+}
