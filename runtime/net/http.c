@@ -259,8 +259,10 @@ static void begin_answer(struct gw_exchange *x, const char *line, size_t len)
   gw_buf_clear(&x->header_text);
   x->header_count = 0;
   x->announced = -1;
-  if (x->result.status >= 200)
-    x->answered = true; /* a 100 or 103 is only a sign of life */
+  if (x->result.status < 200 || x->answered)
+    return; /* a 100 or 103 is only a sign of life */
+  x->answered = true;
+  arm(x);
 }
 
 static int keep_header(struct gw_exchange *x, const char *line, size_t len)

@@ -4,8 +4,7 @@
  */
 #include "net/http_impl.h"
 
-#include "base/clock.h"
-
+#include <errno.h>
 #include <string.h>
 
 static void set(struct gw_exchange *x, enum gw_errkind kind, bool retryable,
@@ -24,6 +23,14 @@ static void set_detail(struct gw_exchange *x, enum gw_errkind kind,
              x->curl_text[0] ? x->curl_text : "no details", x->method,
              x->where);
   x->result.err.retryable = retryable;
+}
+
+static bool was_refused(const struct gw_exchange *x)
+{
+  long code = 0;
+
+  curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &code);
+  return code == ECONNREFUSED;
 }
 
 static bool says(const struct gw_exchange *x, const char *words)
@@ -81,8 +88,8 @@ void gw_http_explain(struct gw_exchange *x, CURLcode code)
     return;
   case CURLE_COULDNT_CONNECT:
     set(x, GW_ENET, true,
-        says(x, "refused") ? "nobody listens there: connection refused"
-                           : "no connection");
+        was_refused(x) ? "nobody listens there: connection refused"
+                       : "no connection");
     return;
   case CURLE_OPERATION_TIMEDOUT:
     set(x, GW_ETIMEOUT, true, "no connection in time");

@@ -59,6 +59,14 @@ static bool is_plain(const char *text)
   return true;
 }
 
+/* curl forgives one slash and three; we take "://" and a host. */
+static bool has_slashes(const char *text)
+{
+  const char *colon = strchr(text, ':');
+
+  return colon && strncmp(colon, "://", 3) == 0 && colon[3] != '/';
+}
+
 static int take_all(struct gw_url *url, CURLU *handle, const char *text,
                     struct gw_err *err)
 {
@@ -100,7 +108,7 @@ int gw_url_parse(struct gw_url *url, const char *text, struct gw_err *err)
   if (!handle)
     return no_memory(err);
   code = curl_url_set(handle, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
-  if (code == CURLUE_BAD_SCHEME)
+  if (code == CURLUE_BAD_SCHEME || (code == CURLUE_OK && !has_slashes(text)))
     rc = bad_url(err, text, "it does not begin with http:// or https://");
   else if (code != CURLUE_OK)
     rc = bad_url(err, text, curl_url_strerror(code));
