@@ -1,0 +1,253 @@
+local address = require("godwit.cluster.address")
+local environments = require("godwit.cluster.environments")
+local err = require("godwit.err")
+local lookup = require("godwit.cluster.lookup")
+local memo = require("godwit.memo")
+local pages = require("godwit.cluster.pages")
+local repository = require("godwit.cluster.http_git")
+local rest = require("godwit.cluster.rest")
+local writes = require("godwit.cluster.http_writes")
+
+--- cluster.http: the driver of a live cluster, over its REST API and Git.
+---
+--- Here: keys, identity and reads. Writes are in http_writes, Git is in
+--- http_git. All requests of a cluster share one limiter. A key acts for its
+--- owner: every request names the owner it is about.
+---@class godwit.cluster.Http
+---@field kind "http"
+---@field id string       Identity in maps and trailers
+---@field name string     As printed
+---@field profile table
+---@field address godwit.cluster.Address
+---@field limiter table
+local Http = {}
+Http.__index = Http
+
+local M = {}
+
+---@param profile table
+---@return godwit.cluster.Http
+function M.open(profile)
+  local where = address.of(profile)
+  local self = setmetatable({
+    kind = "http",
+    id = profile.id or where.origin,
+    name = profile.name or where.origin,
+    profile = profile,
+    address = where,
+    page_size = { limit = 100 },
+    memo = memo.new(),
+  }, Http)
+  self.rest = rest.new(profile, where)
+  self.limiter = self.rest.limiter
+  return self
+end
+
+--- Keys ------------------------------------------------------------------
+
+-- What belongs to no owner (the catalogue) is asked with the first owner's key.
+function Http:key_of_owner(find, owner)
+  owner = owner or self.first_owner
+  local key = self.memo:get("key/" .. (owner or ""), function()
+    return find(owner)
+  end)
+  if key ~= nil then
+    self.first_owner = self.first_owner or owner
+  end
+  return key
+end
+
+--- The standard key for what `owner` has. Raises "auth" when there is none.
+---@async
+---@param owner string|nil
+---@return any secret
+function Http:key(owner)
+  local key = self.profile.key
+  if type(key) == "function" then
+    key = self:key_of_owner(key, owner)
+  end
+  if key == nil then
+    err.throw("auth", owner and "%s: there is no key for the owner %s"
+      or "%s: there is no key", self.name, owner)
+  end
+  return key
+end
+
+--- Sends one request with the owner's key and returns the decoded answer.
+---@async
+---@param method string
+---@param path string
+---@param opts? table  owner, admin and what rest.send takes
+---@return any doc, table response
+function Http:request(method, path, opts)
+  opts = opts or {}
+  local key = opts.admin and self.profile.admin_key or self:key(opts.owner)
+  return self.rest:send(method, path, key, opts)
+end
+
+---@async
+function Http:get(owner, path, query)
+  return self:request("GET", path, { owner = owner, query = query })
+end
+
+local function first_folder(doc)
+  local folders = type(doc) == "table" and doc.folders
+  local first = type(folders) == "table" and folders[1]
+  return type(first) == "table" and type(first.name) == "string"
+    and first.name ~= "" and first.name or nil
+end
+
+--- The user name of the key used for `owner`: configured, or learned from the
+--- first folder of the data API's root.
+---@async
+---@param owner string|nil
+---@return string
+function Http:whoami(owner)
+  local told = self.profile.user or self.address.user
+  if told then
+    return told
+  end
+  local which = type(self.profile.key) == "function" and owner or ""
+  return self.memo:get("user/" .. which, function()
+    local name = first_folder(self:get(owner, "/v1/data/"))
+    if not name then
+      err.throw("auth", "%s: the key's user name cannot be learned; write it"
+        .. " into the profile (user = …)", self.name)
+    end
+    return name
+  end)
+end
+
+--- Algorithms ------------------------------------------------------------
+
+---@async
+---@param owner string
+---@param name string
+---@return table doc
+function Http:get_algorithm(owner, name)
+  return (self:get(owner, address.algorithm(owner, name)))
+end
+
+--- As get_algorithm; nil when there is none. A 403 is not "none".
+---@async
+---@return table|nil
+function Http:try_get_algorithm(owner, name)
+  local ok, doc = pcall(self.get_algorithm, self, owner, name)
+  if ok then
+    return doc
+  elseif err.is(doc, "notfound") then
+    return nil
+  end
+  error(doc, 0)
+end
+
+---@async
+---@param owner string
+---@return { id: string, algoname: string, username: string }[]
+function Http:list_algorithms(owner)
+  local doc = self:get(owner, "/v1/users" .. address.path(owner, "algorithms"))
+  return pages.rows(doc, "results", "algorithms")
+end
+
+---@async
+---@return fun(): table|nil
+function Http:each_build(owner, name)
+  return pages.each(function(limit, marker)
+    return (self:get(owner, address.algorithm(owner, name, "builds"),
+      { limit = limit, marker = marker }))
+  end, { size = self.page_size })
+end
+
+---@async
+---@return table
+function Http:get_build(owner, name, id)
+  return (self:get(owner, address.algorithm(owner, name, "builds", id)))
+end
+
+---@async
+---@return string
+function Http:get_build_logs(owner, name, id)
+  local doc = self:get(owner, address.algorithm(owner, name, "builds", id, "logs"))
+  local logs = type(doc) == "table" and doc.logs
+  return type(logs) == "string" and logs or ""
+end
+
+--- Iterates over versions. The filters are asked of the cluster and checked
+--- here too; no order is promised.
+---@async
+---@param opts? { published: boolean?, callable: boolean? }
+---@return fun(): table|nil
+function Http:each_version(owner, name, opts)
+  opts = opts or {}
+  local rows = pages.each(function(limit, marker)
+    return (self:get(owner, address.algorithm(owner, name, "versions"), {
+      limit = limit, marker = marker,
+      published = opts.published, callable = opts.callable,
+    }))
+  end, { size = self.page_size })
+  return lookup.filter(rows, opts)
+end
+
+--- One version, by commit or number.
+---@async
+---@return table
+function Http:get_version(owner, name, ref)
+  return lookup.version(self, owner, name, ref, function(which)
+    return (self:get(owner, address.algorithm(owner, name, "versions", which)))
+  end)
+end
+
+--- Names of the secrets; their values are never given out.
+---@async
+---@return table[]
+function Http:list_secrets(owner, name)
+  local id = self:get_algorithm(owner, name).id
+  local doc = self:get(owner, "/v1/algorithms" .. address.path(id, "secrets"))
+  return pages.rows(doc, "results", "secrets")
+end
+
+--- The cluster's catalogue -----------------------------------------------
+
+---@async
+---@return table[]
+function Http:list_environments()
+  return self.memo:get("environments", function()
+    return environments.list(self)
+  end)
+end
+
+---@async
+---@return table[]
+function Http:list_languages()
+  return self.memo:get("languages", function()
+    return environments.languages(self)
+  end)
+end
+
+---@async
+---@return table[]
+function Http:list_scms()
+  return self.memo:get("scms", function()
+    local ok, doc = pcall(self.get, self, nil, "/v1/scms")
+    if not ok and err.is(doc, "auth") and self.profile.admin_key then
+      doc = self:request("GET", "/v1/scms", { admin = true })
+    elseif not ok then
+      error(doc, 0)
+    end
+    return pages.rows(doc, "results", "scms")
+  end)
+end
+
+---@async
+---@return table
+function Http:get_scm_status(owner, name)
+  return (self:get(owner, address.algorithm(owner, name, "scm", "status")))
+end
+
+for _, part in ipairs({ repository, writes }) do
+  for name, method in pairs(part.methods) do
+    Http[name] = method
+  end
+end
+
+return M

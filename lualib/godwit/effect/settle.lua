@@ -1,0 +1,177 @@
+local err = require("godwit.err")
+local task = require("godwit.core.task")
+
+--- effect.settle: makes one write, and finds out by looking what a lost
+--- answer left open.
+---
+--- A write is in doubt when it may have reached the server and no answer says
+--- what became of it. Then the effect's probe is asked until it knows. What
+--- did not happen is made again, a bounded number of times; what happened is
+--- taken as done; what stays open is raised, saying so.
+local M = {}
+
+--- Seconds; tests make these small.
+M.timing = {
+  attempts = 4,  -- of the write itself
+  pause = 0.5,   -- before the second attempt; doubles
+  ask = 0.25,    -- between two questions; doubles up to ask_max
+  ask_max = 10,
+  patience = 3,  -- a "no" counts when it was still "no" after this long:
+                 -- the server may be at work on a request whose answer is lost
+  wait = 60,     -- a probe may stay open for this long
+  scale = 1,     -- of all of these
+}
+
+-- The server understood and said no; whatever else is wrong, nothing was done.
+local REFUSED = { [501] = true, [505] = true }
+
+--- Whether the request that raised `e` may have been carried out.
+---@param e table
+---@return boolean
+function M.in_doubt(e)
+  if e.sent == false then
+    return false
+  end
+  if e.kind == "net" or e.kind == "timeout" then
+    return true
+  end
+  if e.kind ~= "remote" then
+    return false
+  end
+  local status = e.status or 0
+  if status == 0 or e.unreadable then
+    return true
+  end
+  return status >= 500 and not REFUSED[status]
+end
+
+local function monotonic()
+  return require("godwit.core.sys").monotonic()
+end
+
+--- Asks until the answer is settled.
+---@async
+---@return boolean|nil happened, any result_or_problem
+local function ask(e)
+  local t = M.timing
+  local start = monotonic()
+  local limit = (e.wait or t.wait) * t.scale
+  local patience = (e.patience or t.patience) * t.scale
+  local pause = t.ask
+  local problem
+  while true do
+    local ok, happened, result = pcall(e.probe)
+    if not ok then
+      local failure = err.from(happened)
+      if failure.kind == "cancelled" or not failure.retryable then
+        if failure.kind == "cancelled" then
+          error(failure, 0)
+        end
+        return nil, failure
+      end
+      problem, happened = failure, nil
+    elseif happened then
+      return true, result
+    end
+    local waited = monotonic() - start
+    if happened == false and waited >= patience then
+      return false
+    end
+    if waited >= limit then
+      return nil, problem
+    end
+    task.sleep(pause * t.scale)
+    pause = math.min(pause * 2, t.ask_max)
+  end
+end
+
+local function unsettled(e, failure, problem)
+  local text = ("%s on %s: the answer was lost and looking did not show"
+    .. " whether it was done; look before repeating it"):format(e.kind,
+    e.target)
+  if problem then
+    text = text .. " (" .. tostring(problem.message or problem) .. ")"
+  end
+  local raised = err.wrap(failure, text)
+  raised.in_doubt = true
+  error(raised, 0)
+end
+
+local function not_done(e, failure)
+  local raised = err.wrap(failure, ("%s on %s was not carried out: the answer"
+    .. " was lost, and looking shows nothing of it"):format(e.kind, e.target))
+  error(raised, 0)
+end
+
+local function give_up(failure, doubtful)
+  failure.in_doubt = doubtful or nil
+  error(failure, 0)
+end
+
+--- Decides what follows a failure: returns true and the result when the write
+--- turns out to have happened, false when it is to be made again; else raises.
+---@async
+local function after_failure(e, failure, doubted)
+  local doubtful = M.in_doubt(failure)
+  if e.class == "repeatable" then
+    if not doubtful and not failure.retryable then
+      error(failure, 0)
+    end
+    return false
+  end
+  if not doubtful and not doubted then
+    if not failure.retryable or e.again == false and failure.sent ~= false then
+      error(failure, 0)
+    end
+    return false
+  end
+  if not e.probe then
+    give_up(failure, true)
+  end
+  local happened, result = ask(e)
+  if happened then
+    return true, result
+  end
+  if happened == nil then
+    unsettled(e, failure, result)
+  end
+  if e.again == false then
+    not_done(e, failure)
+  elseif not doubtful and not failure.retryable then
+    give_up(failure, false)
+  end
+  return false
+end
+
+--- Makes the write. Returns its result and how it went.
+---@async
+---@param e godwit.effect.Spec
+---@return any result, { settled: boolean, repeated: integer } report
+function M.run(e)
+  local t = M.timing
+  local pause = t.pause
+  local doubted = false
+  for attempt = 1, t.attempts do
+    local ok, result = pcall(e.write)
+    if ok then
+      return result, { settled = false, repeated = attempt - 1 }
+    end
+    local failure = err.from(result)
+    if failure.kind == "cancelled" then
+      error(failure, 0)
+    end
+    local happened, found = after_failure(e, failure, doubted)
+    if happened then
+      return found, { settled = true, repeated = attempt - 1 }
+    end
+    doubted = doubted or M.in_doubt(failure)
+    if attempt == t.attempts then
+      give_up(failure, e.class == "repeatable" and M.in_doubt(failure))
+    end
+    task.sleep(math.max(failure.retry_after or 0,
+      pause * t.scale * (0.5 + math.random() / 2)))
+    pause = pause * 2
+  end
+end
+
+return M
