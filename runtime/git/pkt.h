@@ -9,6 +9,8 @@
 #include "base/buf.h"
 #include "git/git.h"
 
+#include <sys/types.h>
+
 #define GW_ADVERT_MAX (64u << 20) /* a longer one is refused */
 
 enum gw_pkt_kind { GW_PKT_DATA, GW_PKT_FLUSH };

@@ -88,8 +88,9 @@ static int lock_store(struct gw_store *store, struct gw_err *err)
 static int create_repo(const char *path, struct gw_err *err)
 {
   git_repository *git = NULL;
-  git_repository_init_options opts = GIT_REPOSITORY_INIT_OPTIONS_INIT;
+  git_repository_init_options opts;
 
+  git_repository_init_options_init(&opts, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
   opts.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKPATH;
   opts.mode = 0700;
   opts.initial_head = "master";

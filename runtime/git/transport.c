@@ -188,6 +188,7 @@ static void start_exchange(struct gw_wire *w)
       .stall_ms = w->remote.stall_ms,
       .total_ms = push ? 0 : w->remote.total_ms,
       .answer_ms = push ? w->answer_ms : 0,
+      .rest_ms = push ? w->answer_ms : 0,
       .tls = {w->remote.ca, w->remote.cert, w->remote.cert_key,
               w->remote.insecure},
       .proxy = w->remote.proxy,
@@ -511,13 +512,19 @@ void gw_wire_unref(struct gw_wire *w)
 void gw_wire_cancel(struct gw_wire *w)
 {
   struct gw_err err = {0};
+  bool unposted;
 
   gw_err_set(&err, GW_ECANCELLED, w->op, "cancelled");
   pthread_mutex_lock(&w->lock);
   w->cancelled = true;
   set_error(w, &err);
+  unposted = w->posted && gw_loop_unpost(w->loop, &w->post);
+  if (unposted)
+    w->posted = false;
   pthread_mutex_unlock(&w->lock);
   end_exchange(w, ENDED);
+  if (unposted)
+    gw_wire_unref(w); /* the post's; the caller has one */
 }
 
 bool gw_wire_cancelled(struct gw_wire *w)

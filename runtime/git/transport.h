@@ -35,7 +35,8 @@ int gw_wire_new(struct gw_wire **out, const struct gw_wire_opts *opts,
 struct gw_wire *gw_wire_ref(struct gw_wire *wire);
 void gw_wire_unref(struct gw_wire *wire); /* accepts NULL */
 
-/* Ends the exchange now and wakes the worker; it fails with GW_ECANCELLED. */
+/* Ends the exchange now and wakes the worker, which fails with GW_ECANCELLED
+ * unless it had failed before. Also called when all is over. */
 void gw_wire_cancel(struct gw_wire *wire);
 bool gw_wire_cancelled(struct gw_wire *wire); /* any thread */
 

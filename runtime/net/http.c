@@ -81,6 +81,8 @@ static uint64_t deadline(const struct gw_exchange *x)
     when = x->began + (uint64_t)x->connect_ms;
   else if (!x->paused && !x->answered && x->body_ended)
     when = x->progress + (uint64_t)x->answer_ms;
+  else if (!x->paused && x->answered)
+    when = x->progress + (uint64_t)x->rest_ms;
   else if (!x->paused)
     when = x->progress + (uint64_t)x->stall_ms;
   if (x->total_ms > 0 && x->began + (uint64_t)x->total_ms < when)

@@ -59,6 +59,8 @@ struct gw_http_req {
   long total_ms;       /* 0: none */
   long answer_ms;      /* instead of stall_ms from the last request byte to
                           the first answer byte; 0: as stall_ms */
+  long rest_ms;        /* instead of stall_ms once the answer has begun, for
+                          servers that work while they answer; 0: stall_ms */
   struct gw_http_tls tls;
   const char *proxy;   /* NULL: from the environment; "": none */
   const char *no_proxy;

@@ -156,5 +156,5 @@ void gw_http_late(struct gw_exchange *x, uint64_t now)
   else if (!x->answered && x->body_ended)
     late(x, "no answer", x->answer_ms);
   else
-    late(x, "nothing moved", x->stall_ms);
+    late(x, "nothing moved", x->answered ? x->rest_ms : x->stall_ms);
 }

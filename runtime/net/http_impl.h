@@ -47,7 +47,7 @@ struct gw_exchange {
   struct curl_slist *headers;
   FILE *upload;
   long long upload_len; /* -1: chunked */
-  long connect_ms, stall_ms, total_ms, answer_ms;
+  long connect_ms, stall_ms, total_ms, answer_ms, rest_ms;
 
   /* how far it is */
   struct gw_timer clock;   /* the next moment to look at it */

@@ -286,6 +286,7 @@ int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,
   x->connect_ms = or_else(req->connect_ms, 30000);
   x->stall_ms = or_else(req->stall_ms, 60000);
   x->answer_ms = or_else(req->answer_ms, x->stall_ms);
+  x->rest_ms = or_else(req->rest_ms, x->stall_ms);
   x->total_ms = req->total_ms;
   return 0;
 }
