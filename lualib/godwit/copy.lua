@@ -1,0 +1,309 @@
+--- copy: promotes algorithms. Each step of the bundled workflow is a function
+--- here, so that one's own workflow composes instead of forking; `algorithm`
+--- is all of them in order.
+---
+---   check    reads both sides and lists every problem       writes nothing
+---   prepare  fetches, compares, decides on the commit       writes nothing
+---   ensure   creates the algorithm or updates its settings
+---   push     the commit
+---   build    waits for its build
+---   call     tries it with the sample input
+---   publish  releases it
+---   record   the version map
+
+local build = require("godwit.copy.build")
+local call = require("godwit.copy.call")
+local check = require("godwit.copy.check")
+local core_job = require("godwit.copy.job")
+local effect = require("godwit.effect")
+local err = require("godwit.err")
+local publish = require("godwit.copy.publish")
+local settings = require("godwit.copy.settings")
+local store = require("godwit.copy.store")
+local transfer = require("godwit.copy.transfer")
+local unknown = require("godwit.unknown")
+local versionmap = require("godwit.versionmap")
+
+local M = {}
+
+M.job = core_job.new
+
+local function planning()
+  return effect.mode == "plan"
+end
+
+--- Whether the map shows that the last promotion did all this: the same
+--- source commit, the same tip, nothing touched since.
+local function nothing_new(job)
+  local last = versionmap.last(job)
+  local opts, dest = job.opts, job.dest
+
+  if not last or not dest.algorithm or not dest.tip
+      or last.source_commit ~= job.source.commit
+      or last.dest_commit ~= dest.tip.commit
+      or last.policy_digest ~= versionmap.policy_digest() then
+    return false
+  end
+  if last.settings_digest
+      ~= settings.digest(job.source.algorithm, dest.algorithm, false) then
+    return false
+  end
+  local latest = dest.latest
+  local published = latest
+    and settings.present(latest.version_info, "git_hash") == last.dest_commit
+  if opts.publish ~= "no" and not (published
+      and (not opts.callability or opts.callability
+        == settings.present(latest.settings, "algorithm_callability"))) then
+    return false
+  end
+  job.commit = last.dest_commit
+  job.version = published
+    and settings.present(latest.version_info, "semantic_version") or nil
+  return true
+end
+
+--- Pre-flight: reads both sides; `job.problems` lists every hole.
+---@async
+---@param job godwit.copy.Job
+function M.check(job)
+  job:progress("check")
+  check.read(job)
+  if #job.problems > 0 or job.failure then
+    return
+  end
+  if nothing_new(job) then
+    job.unchanged = true
+    return
+  end
+  check.compare(job)
+end
+
+-- Whether the commit has to be released, and whether that needs a new build:
+-- a build can be published once.
+local function decide_publish(job)
+  if job.opts.publish == "no" then
+    return
+  end
+  job.callability = check.callability(job)
+  if job.to_push or not job.dest.algorithm then
+    job.to_publish = true
+    return
+  end
+  local done = publish.find(job.to, job.to_owner, job.name, job.commit)
+  if not done then
+    job.to_publish = true
+  elseif job.opts.callability and job.opts.callability
+      ~= settings.present(done.settings, "algorithm_callability") then
+    job.to_publish, job.needs_build = true, true
+  else
+    job.version = settings.present(done.version_info, "semantic_version")
+  end
+end
+
+--- Prepares everything that can be known before the first write.
+---@async
+---@param job godwit.copy.Job
+function M.prepare(job)
+  local ok, e = pcall(transfer.prepare, job)
+
+  store.close(job)
+  if not ok then
+    e = err.from(e)
+    if e.kind ~= "refused" then
+      error(e)
+    end
+    job:problem("%s", e.message)
+    return
+  end
+  decide_publish(job)
+end
+
+local function create(job)
+  job:progress("create")
+  job.to:create_algorithm(job.to_owner,
+    settings.create_body(job.name, job.desired))
+  job.created = true
+  job:did("create", "+", "algorithm %s", job.dest_ref)
+  -- The parent of our commit is the first commit the cluster just made.
+  transfer.prepare_created(job)
+end
+
+-- Settings that reach callers with the next publish only.
+local LATE = { network_access = true, pipeline_enabled = true,
+  algorithm_environment = true, environment = true, package_set = true }
+
+local function update(job)
+  job:progress("settings")
+  job.to:update_algorithm(job.to_owner, job.name, settings.update_body(
+    job.desired, job.dest.algorithm, job.source.readme))
+  for _, d in ipairs(job.differences) do
+    job:did("settings", "~", "%s: %s -> %s", d.field,
+      tostring(d.destination), tostring(d.source))
+    if LATE[d.field:match("[^.]+$")] and job.opts.publish ~= "no"
+        and not job.to_push then
+      job.to_publish, job.needs_build = true, true
+    end
+  end
+end
+
+--- Creates the algorithm, or brings its settings in line when that is asked.
+---@async
+---@param job godwit.copy.Job
+function M.ensure(job)
+  if job.creating then
+    create(job)
+  elseif #job.differences > 0 and job.opts.update_settings then
+    update(job)
+  elseif #job.differences > 0 then
+    job:did("settings", "=", "%d difference%s left as they are "
+      .. "(--update-settings changes them)", #job.differences,
+      #job.differences == 1 and "" or "s")
+  end
+end
+
+--- Pushes the commit, if one is needed.
+---@async
+---@param job godwit.copy.Job
+function M.push(job)
+  transfer.push(job)
+end
+
+local function wait_options(job)
+  return {
+    timeout = job.opts.build_timeout,
+    progress = function(detail)
+      job:progress("build", detail)
+    end,
+  }
+end
+
+-- A build that can be released: of our commit, succeeded, not released yet.
+local function usable(job, found)
+  return found and found.status == "succeeded" and not job.needs_build
+    and not (job.to_publish
+      and settings.present(found.version_info, "semantic_version"))
+end
+
+local function find_or_make_build(job)
+  local found
+
+  if job.pushed then
+    found = build.wait(job.to, job.to_owner, job.name, job.commit,
+      wait_options(job))
+  else
+    found = build.find(job.to, job.to_owner, job.name, job.commit)
+    if found and found.status == "in-progress" then
+      found = build.wait(job.to, job.to_owner, job.name, job.commit,
+        wait_options(job))
+    end
+  end
+  if usable(job, found) then
+    return
+  end
+  job:progress("build", "compiling")
+  job:did("build", "~", "compiled %s again", tostring(job.commit))
+  if not build.compile(job.to, job.to_owner, job.name, job.commit,
+      wait_options(job)) then
+    err.throw("remote", "%s built nothing of %s", job.dest_ref, job.commit)
+  end
+end
+
+--- Waits for the commit's build, or makes one if there is none to release.
+---@async
+---@param job godwit.copy.Job
+function M.build(job)
+  job.build_needed = job.pushed or job.to_publish or not job.version
+  if not job.build_needed then
+    return
+  end
+  if planning() and unknown.is(job.commit) then
+    job:did("build", "+", "wait for its build")
+    return
+  end
+  job:progress("build")
+  find_or_make_build(job)
+  job:did("build", "=", "built")
+end
+
+--- Calls the commit with the sample input, if there is one.
+---@async
+---@param job godwit.copy.Job
+function M.call(job)
+  local sample = job.desired.sample_input
+
+  if not job.build_needed or not (job.pushed or job.to_publish) then
+    return
+  elseif not job.opts.call then
+    job:did("call", "=", "not called (--no-call)")
+    return
+  elseif not sample then
+    job:did("call", "=", "not called: no sample input")
+    return
+  end
+  job:progress("call")
+  call.call(job.to, job.to_owner, job.name, job.commit, sample,
+    { timeout = job.opts.call_timeout })
+  job:did("call", "=", "called with its sample input")
+end
+
+local function notes(job)
+  local doc = job.source.doc
+  return doc and settings.present(doc.version_info, "release_notes") or nil
+end
+
+--- Releases the commit, if that is asked and was not done.
+---@async
+---@param job godwit.copy.Job
+function M.publish(job)
+  if not job.to_publish then
+    return
+  end
+  job:progress("publish")
+  job.version = publish.publish(job, publish.body({
+    step = job.opts.publish, callability = job.callability,
+    label = job.desired.details.label, notes = notes(job),
+    sample_input = job.desired.sample_input,
+  }))
+  job:did("publish", "~", "published as %s (%s, %s)", tostring(job.version),
+    job.opts.publish, job.callability)
+end
+
+local function is_recorded(job)
+  local last = versionmap.last(job)
+  return last and last.source_commit == job.source.commit
+    and last.dest_commit == job.commit and last.dest_version == job.version
+    and last.settings_digest == job.settings_digest
+    and last.policy_digest == versionmap.policy_digest()
+end
+
+--- Writes the version map. The destination is read once more if it was
+--- changed, so that the next run knows whether anything was touched since.
+---@async
+---@param job godwit.copy.Job
+function M.record(job)
+  if planning() or not job.opts.map then
+    return
+  end
+  local dest = job.wrote and job.to:get_algorithm(job.to_owner, job.name)
+    or job.dest.algorithm
+  job.settings_digest = settings.digest(job.source.algorithm, dest,
+    #job.differences > 0 and not job.opts.update_settings)
+  if not is_recorded(job) then
+    versionmap.record(job)
+  end
+end
+
+--- The sentence a job is refused with, or nil.
+---@param job godwit.copy.Job
+---@return string?
+function M.refusal(job)
+  if #job.problems > 0 then
+    return table.concat(job.problems, "; ")
+  end
+  return job.refusal
+end
+
+M.outcome = core_job.outcome
+M.refused, M.failed = core_job.refused, core_job.failed
+
+return M

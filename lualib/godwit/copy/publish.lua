@@ -1,0 +1,131 @@
+--- publish: releases our commit, checked before and after. The platform
+--- publishes "the newest build", whoever pushed it, and has no way to say
+--- which commit is meant; so we look before, and say plainly afterwards when
+--- somebody was faster.
+
+local build = require("godwit.copy.build")
+local err = require("godwit.err")
+local settings = require("godwit.copy.settings")
+local store = require("godwit.copy.store")
+local unknown = require("godwit.unknown")
+local version = require("godwit.cluster.version")
+
+local M = {}
+
+local ALREADY_PUBLISHED = 1007
+
+local function info(doc, key)
+  return settings.present(doc.version_info, key)
+end
+
+--- The published version of a commit, the highest number if there are more.
+---@async
+---@return table?
+function M.find(driver, owner, name, commit)
+  local rows = driver:each_version(owner, name, { published = true })
+
+  return (version.latest(function()
+    for doc in rows do
+      if version.commit(doc) == commit then
+        return doc
+      end
+    end
+  end))
+end
+
+--- The body of a publish.
+---@param p {step: string, callability: string, label: string?, notes: string?, sample_input: string?}
+---@return table
+function M.body(p)
+  return {
+    version_info = { version_type = p.step, release_notes = p.notes,
+      sample_input = p.sample_input },
+    settings = { algorithm_callability = p.callability },
+    details = p.label and { label = p.label } or nil,
+  }
+end
+
+-- Who made a commit that is not ours, as far as can be learned.
+local function author_of(job, commit)
+  local ok, found = pcall(function()
+    local repo = store.open(job)
+    if not repo:has(commit) then
+      job.to:git_fetch(job.to_owner, job.name, repo, { commit = commit })
+    end
+    return repo:commit(commit)
+  end)
+  store.close(job)
+  if ok and found then
+    return string.format(" by %s (%s)", found.author.name,
+      found.message:match("^[^\n]*"))
+  end
+  return ""
+end
+
+--- Raises unless the newest build is of our commit and has succeeded.
+---@async
+---@param job godwit.copy.Job
+function M.check_before(job)
+  local newest = build.newest(job.to, job.to_owner, job.name)
+
+  if not newest then
+    err.throw("conflict", "not published: %s has no build", job.dest_ref)
+  end
+  if newest.commit_sha ~= job.commit then
+    err.throw("conflict", "not published: the newest build of %s is of commit "
+      .. "%s%s, not of ours (%s); somebody pushed in between, promote again "
+      .. "to see what", job.dest_ref, newest.commit_sha,
+      author_of(job, newest.commit_sha), job.commit)
+  end
+  if newest.status ~= "succeeded" then
+    err.throw("conflict", "not published: the newest build of %s is %s",
+      job.dest_ref, newest.status)
+  end
+end
+
+-- The cluster says this build is published already: by us, if the version
+-- is of our commit (an answer was lost), else it is not ours to claim.
+local function settle(job, e)
+  local doc = M.find(job.to, job.to_owner, job.name, job.commit)
+
+  if doc then
+    return doc
+  end
+  error(e)
+end
+
+--- Publishes and returns the version's number.
+---@async
+---@param job godwit.copy.Job
+---@param body table
+---@return string number
+function M.publish(job, body)
+  M.check_before(job)
+
+  local ok, doc = pcall(job.to.publish, job.to, job.to_owner, job.name, body)
+  if not ok then
+    local e = err.from(doc)
+    if e.code ~= ALREADY_PUBLISHED then
+      error(e)
+    end
+    doc = settle(job, e)
+  end
+  if unknown.is(doc) or unknown.is(rawget(doc, "version_info"))
+      or unknown.is(rawget(doc.version_info, "semantic_version")) then
+    return unknown.new("version")
+  end
+  local number, hash = info(doc, "semantic_version"), info(doc, "git_hash")
+  if hash ~= job.commit then
+    job:did("publish", "~", "released %s, which is not ours (%s)",
+      tostring(number), tostring(hash))
+    error(err.new({ kind = "conflict", op = "publish", message = string.format(
+      "%s released as %s the commit %s%s, not ours (%s): somebody pushed "
+      .. "between our check and the publish; version %s is live and cannot be "
+      .. "taken back, publish a good one over it",
+      job.dest_ref, tostring(number), tostring(hash),
+      hash and author_of(job, hash) or "", job.commit, tostring(number)) }))
+  end
+  return number
+end
+
+return M

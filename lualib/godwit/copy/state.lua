@@ -1,0 +1,162 @@
+--- state: what the destination's repository is before it is written to
+--- (template, ours, equal, drifted, unknown), from its history, the version
+--- map and its trailers. Works without the map.
+
+local commit = require("godwit.copy.commit")
+local tree = require("godwit.copy.tree")
+
+local M = {}
+
+local TEMPLATE_SUBJECT = "Algorithmia initial commit"
+
+---@class godwit.copy.State
+---@field kind "empty"|"template"|"ours"|"equal"|"drifted"|"unknown"
+---@field source_commit? string The source commit it corresponds to.
+---@field base? string drifted: our newest commit below the tip.
+---@field after? table[] Commits after the base, newest first.
+---@field changes? table[] What differs, as `store:diff` says.
+---@field came_from? godwit.copy.Origin unknown: another source's promotion.
+
+local function is_template(tip, history)
+  return #history == 1 and #tip.parents == 0
+    and tip.message:sub(1, #TEMPLATE_SUBJECT) == TEMPLATE_SUBJECT
+end
+
+-- Which source commit a destination commit stands for, if we made it from
+-- this source: the map knows, else its trailer says so.
+local function our_source(c, found)
+  local row = c.recorded[found.id]
+  if row then
+    return row.source_commit
+  end
+  local origin = commit.origin(found)
+  if origin and origin.cluster == c.origin.cluster
+      and origin.owner == c.origin.owner and origin.name == c.origin.name then
+    return origin.commit
+  end
+end
+
+-- The source commit whose tree, or expected tree, is this one. Instead of
+-- rewriting every commit of the source forward, the tip is rewritten back:
+-- one edit however long the history is.
+local function equal_source(c, tip)
+  local store = c.store
+  local wanted = { [tip.tree] = true }
+
+  if c.to_owner ~= c.origin.owner then
+    for _, owner in ipairs({ c.origin.owner,
+        tree.owner(store, c.source_tree) or c.origin.owner }) do
+      wanted[tree.with_owner(store, tip.tree, owner)] = true
+    end
+  end
+  for _, entry in ipairs(c.source_history) do
+    if wanted[entry.tree] then
+      return entry.id
+    end
+  end
+end
+
+-- Commits above the newest one of ours, or nil if none is ours.
+local function above_ours(c, history)
+  local after = {}
+
+  for _, entry in ipairs(history) do
+    local found = c.store:commit(entry.id)
+    if our_source(c, found) then
+      return found, after
+    end
+    after[#after + 1] = found
+  end
+end
+
+--- Says what the destination is.
+---@async
+---@param c {store: table, tip: string?, recorded: table<string, table>, origin: godwit.copy.Origin, source_history: table[], source_tree: string, expected: string, to_owner: string}
+---@return godwit.copy.State
+function M.classify(c)
+  if not c.tip then
+    return { kind = "empty" }
+  end
+  local tip = c.store:commit(c.tip)
+  local ours = our_source(c, tip)
+  if ours then
+    return { kind = "ours", source_commit = ours }
+  end
+
+  local history = c.store:history(c.tip)
+  if is_template(tip, history) then
+    return { kind = "template" }
+  end
+  local equal = tip.tree == c.expected and c.origin.commit
+    or equal_source(c, tip)
+  if equal then
+    return { kind = "equal", source_commit = equal }
+  end
+
+  local base, after = above_ours(c, history)
+  if base then
+    return { kind = "drifted", base = base.id, after = after,
+      source_commit = our_source(c, base),
+      changes = c.store:diff(base.tree, tip.tree) }
+  end
+  return { kind = "unknown", after = { tip }, came_from = commit.origin(tip),
+    changes = c.store:diff(tip.tree, c.expected) }
+end
+
+local SHOWN = 10
+
+local function list_changes(changes)
+  local lines, counts = {}, {}
+
+  for i, change in ipairs(changes) do
+    counts[change.status] = (counts[change.status] or 0) + 1
+    if i <= SHOWN then
+      lines[#lines + 1] = change.status .. " " .. change.path
+    end
+  end
+  if #changes > SHOWN then
+    lines[#lines + 1] = string.format("and %d more", #changes - SHOWN)
+  end
+  return table.concat(lines, ", ")
+end
+
+local function list_commits(commits)
+  local lines = {}
+
+  for i, c in ipairs(commits) do
+    if i > SHOWN then
+      lines[#lines + 1] = string.format("and %d more", #commits - SHOWN)
+      break
+    end
+    lines[#lines + 1] = string.format("%s by %s: %s", c.id:sub(1, 10),
+      c.author.name, c.message:match("^[^\n]*"))
+  end
+  return table.concat(lines, "; ")
+end
+
+--- Why a destination is refused, or nil if it may be written to.
+---@param state godwit.copy.State
+---@param opts {overwrite_drift: boolean?, adopt: boolean?}
+---@return string?
+function M.refusal(state, opts)
+  if state.kind == "drifted" and not opts.overwrite_drift then
+    return string.format("the destination has drifted: %d commit%s after our "
+      .. "last promotion (%s), which changed: %s; --overwrite-drift puts the "
+      .. "source's files on top of them",
+      #state.after, #state.after == 1 and "" or "s",
+      list_commits(state.after),
+      #state.changes > 0 and list_changes(state.changes) or "no file")
+  end
+  if state.kind == "unknown" and not opts.adopt then
+    local from = state.came_from
+    return string.format("the destination was not made from this source%s; "
+      .. "its tip is %s; promoting would change: %s; --adopt puts the "
+      .. "source's files on top of it",
+      from and string.format(" (it came from %s/%s on %s)", from.owner,
+        from.name, from.cluster) or "",
+      list_commits(state.after),
+      #state.changes > 0 and list_changes(state.changes) or "no file")
+  end
+end
+
+return M

@@ -1,0 +1,67 @@
+--- store: the cached bare repository a promotion works in, one per source
+--- repository, holding the destinations' histories beside it. It is locked
+--- while open, so it is opened late and closed as soon as the push is over.
+
+local err = require("godwit.err")
+local core_git = require("godwit.core.git")
+local fs = require("godwit.core.fs")
+local places = require("godwit.config.places")
+local sys = require("godwit.core.sys")
+local task = require("godwit.task")
+
+local M = {}
+
+local PATIENCE = 10 -- seconds another run's lock is waited for
+
+--- Where the store of a repository is. The name is readable; the digest
+--- keeps apart what the readable part cannot.
+---@param cluster string The cluster's identity.
+---@param owner string
+---@param name string
+---@return string
+function M.path(cluster, owner, name)
+  local readable = cluster:gsub("^%a+://", ""):gsub("[^%w.-]+", "_")
+  local digest = sys.hash("sha256", cluster .. "\n" .. owner .. "\n" .. name)
+
+  return string.format("%s/%s-%s-%s-%s.git", places.cache_dir() .. "/git",
+    readable:sub(1, 60), owner, name, digest:sub(1, 12))
+end
+
+local function open(path)
+  local started = sys.monotonic()
+
+  fs.mkdir(path:match("^(.*)/"), 448)
+  while true do
+    local store, e = core_git.open_store(path)
+    if store then
+      return store
+    end
+    e = err.from(e)
+    if e.kind ~= "locked" or sys.monotonic() - started > PATIENCE then
+      error(e)
+    end
+    task.sleep(0.2)
+  end
+end
+
+--- The job's store, opened when it is not.
+---@async
+---@param job godwit.copy.Job
+---@return table
+function M.open(job)
+  if not job.store then
+    job.store = open(M.path(job.from.id, job.owner, job.name))
+  end
+  return job.store
+end
+
+--- Lets other runs have it.
+---@param job godwit.copy.Job
+function M.close(job)
+  if job.store then
+    job.store:close()
+    job.store = nil
+  end
+end
+
+return M

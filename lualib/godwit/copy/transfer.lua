@@ -1,0 +1,211 @@
+--- transfer: from two repositories to the one commit that is pushed. Fetches
+--- what the store lacks, says what the destination is, builds the expected
+--- tree and the commit on the destination's tip.
+
+local check = require("godwit.copy.check")
+local commit = require("godwit.copy.commit")
+local err = require("godwit.err")
+local source = require("godwit.copy.source")
+local state = require("godwit.copy.state")
+local store = require("godwit.copy.store")
+local tree = require("godwit.copy.tree")
+local unknown = require("godwit.unknown")
+local versionmap = require("godwit.versionmap")
+
+local M = {}
+
+-- Reading a tip a plan cannot know gives an unknown, never nil.
+local function tip_commit(tip)
+  if unknown.is(tip) then
+    return tip
+  end
+  return tip.commit
+end
+
+local function fetch_dest(job, repo)
+  local tip = tip_commit(job.dest.tip)
+
+  if tip and not unknown.is(tip) and not repo:has(tip) then
+    job.to:git_fetch(job.to_owner, job.name, repo, { commit = tip })
+  end
+end
+
+local function scan(job, repo, source_tree)
+  local found = repo:scan(source_tree)
+
+  if #found.lfs > 0 then
+    job:warn("%d file%s Git LFS pointer%s, whose contents stay behind: %s",
+      #found.lfs, #found.lfs == 1 and " is a" or "s are",
+      #found.lfs == 1 and "" or "s", table.concat(found.lfs, ", ", 1,
+        math.min(#found.lfs, 10)))
+  end
+  if #found.submodules > 0 then
+    job:warn("submodule%s stay%s a reference to another repository: %s",
+      #found.submodules == 1 and "" or "s",
+      #found.submodules == 1 and "s" or "",
+      table.concat(found.submodules, ", ", 1, math.min(#found.submodules, 10)))
+  end
+end
+
+local function origin(job)
+  return { cluster = job.from.id, owner = job.owner, name = job.name,
+    commit = job.source.commit }
+end
+
+local function classify(job, repo)
+  job.state = state.classify({
+    store = repo, tip = job.dest.tip.commit, origin = origin(job),
+    recorded = versionmap.by_dest_commit(job),
+    source_history = job.source.history, source_tree = job.source.tree,
+    expected = job.expected, to_owner = job.to_owner,
+  })
+  job.refusal = state.refusal(job.state, job.opts)
+end
+
+-- Reads the source's side of it: what is safe to promote, and how it looks
+-- at the destination.
+local function read_source(job, repo)
+  source.fetch(job, repo)
+  local from = repo:commit(job.source.commit)
+  local ok, e = repo:check_tree(from.tree)
+  if not ok then
+    err.throw("refused", "the files of %s at %s are not safe to promote: %s",
+      job.ref, job.source.commit:sub(1, 10), err.from(e).message)
+  end
+  job.source.info, job.source.tree = from, from.tree
+  job.source.readme = tree.has_readme(repo, from.tree)
+  job.source.history =
+    repo:history(job.source.tip.commit or job.source.commit)
+  scan(job, repo, from.tree)
+
+  local expected, problem =
+    tree.expected(repo, from.tree, job.owner, job.to_owner)
+  job.expected = expected
+  if problem then
+    job:warn("%s", problem)
+  end
+end
+
+-- The files as a plan shows them.
+local SYMBOL = { added = "+", deleted = "-", modified = "~", mode = "~" }
+
+local function list_files(job, repo, parent)
+  job.files = {}
+  for i, change in ipairs(parent and repo:diff(parent.tree, job.expected)
+      or {}) do
+    job.files[i] = { symbol = SYMBOL[change.status] or "~",
+      path = change.path }
+  end
+end
+
+--- Decides on the commit: the tip itself when its tree is already right.
+local function decide(job, repo)
+  local tip = job.dest.tip.commit
+  local parent = tip and repo:commit(tip)
+
+  job.parent = parent
+  if parent and parent.tree == job.expected then
+    job.commit, job.to_push = tip, false
+    return
+  end
+  list_files(job, repo, parent)
+  job.commit = repo:make_commit(commit.fields({
+    tree = job.expected, parent = parent, source = job.source.info,
+    message = job.opts.message, origin = origin(job),
+  }))
+  job.to_push = true
+end
+
+local function prepare(job)
+  local repo = store.open(job)
+
+  if job.dest.tip then
+    -- The shorter history first: the other way round, every commit of the
+    -- source is offered to a repository that knows none of them.
+    fetch_dest(job, repo)
+  end
+  if not job.source.info then
+    read_source(job, repo)
+  end
+  if not job.dest.tip then
+    return -- created later; its first commit is not known yet
+  end
+  if unknown.is(tip_commit(job.dest.tip)) then
+    job.commit, job.to_push = unknown.new("commit"), true
+    return
+  end
+  classify(job, repo)
+  decide(job, repo)
+end
+
+--- Prepares the commit; `job.to_push` says whether one is needed.
+---@async
+---@param job godwit.copy.Job
+function M.prepare(job)
+  job:progress("prepare")
+  prepare(job)
+  if job.compare_settings then
+    job.differences = job.compare_settings(job.source.readme)
+  end
+end
+
+--- Looks again at a destination that was just created.
+---@async
+---@param job godwit.copy.Job
+function M.prepare_created(job)
+  job.dest.tip = job.to:git_tip(job.to_owner, job.name,
+    { service = "receive-pack" })
+  M.prepare(job)
+  if job.refusal then
+    err.throw("conflict", "%s", job.refusal)
+  end
+end
+
+local BRANCH = "refs/heads/master"
+
+-- After a lost answer the ref says whether our commit arrived.
+local function arrived(job)
+  local ok, tip = pcall(job.to.git_tip, job.to, job.to_owner, job.name,
+    { service = "receive-pack" })
+  return ok and tip_commit(tip) == job.commit
+end
+
+--- Pushes the commit onto the tip it was made for. The cluster holds its
+--- answer until the build is over; when the connection is lost there, the
+--- ref is looked at and nothing is pushed twice.
+---@async
+---@param job godwit.copy.Job
+function M.push(job)
+  if not job.to_push then
+    return
+  end
+  job:progress("push")
+  local ok, e = pcall(job.to.push, job.to, job.to_owner, job.name, {
+    store = store.open(job), commit = job.commit, ref = BRANCH,
+    expected = tip_commit(job.dest.tip),
+    advert = not unknown.is(job.dest.tip) and job.dest.tip.advert or nil,
+    build_timeout = job.opts.build_timeout,
+    progress = function(detail)
+      job:progress("push", detail)
+    end,
+  })
+  if not ok then
+    e = err.from(e)
+    if e.kind == "cancelled" or not e.sent or not arrived(job) then
+      if e.kind == "conflict" then
+        e = err.wrap(e, "somebody pushed to " .. job.dest_ref
+          .. " meanwhile; promote again to see what")
+      end
+      error(e)
+    end
+  end
+  store.close(job)
+  job.pushed = true
+  job:did("push", "~", "commit %s on %s%s", tostring(job.commit), job.dest_ref,
+    job.parent and " after " .. job.parent.id:sub(1, 10) or "")
+end
+
+-- check and transfer belong together: a plan shows both.
+M.read = check.read
+
+return M

@@ -1,0 +1,166 @@
+--- cx: what a workflow's run(cx) is given: its parameters, the list of items
+--- with an outcome each, and ways to refuse, wait and tell progress.
+
+local err = require("godwit.err")
+local log = require("godwit.log")
+local outcome = require("godwit.workflow.outcome")
+local task = require("godwit.task")
+
+local M = {}
+
+---@class godwit.workflow.Cx
+---@field params table<string, any>
+---@field dry_run boolean
+---@field from? table The cluster of the parameter `from`.
+---@field to? table
+---@field result godwit.workflow.Result
+local Cx = {}
+Cx.__index = Cx
+
+---@class godwit.workflow.Result
+---@field items godwit.Outcome[]
+---@field counts table<string, integer>
+---@field exit integer
+---@field notes string[] Said once for the whole run.
+---@field interrupted? boolean
+---@field dry_run? boolean
+
+--- A context for one run.
+---@param params table<string, any>
+---@param opts {dry_run: boolean?, jobs: integer?, progress: fun(ref: string, phase: string, detail: string?)?}
+---@return godwit.workflow.Cx
+function M.new(params, opts)
+  return setmetatable({
+    params = params, from = params.from, to = params.to,
+    dry_run = opts.dry_run or false, jobs = opts.jobs or 8,
+    on_progress = opts.progress,
+    result = { items = {}, counts = outcome.counts({}), exit = 0, notes = {},
+      dry_run = opts.dry_run or nil },
+  }, Cx)
+end
+
+--- Says where an item is.
+---@param ref string
+---@param phase string
+---@param detail? string
+function Cx:progress(ref, phase, detail)
+  if self.on_progress then
+    self.on_progress(ref, phase, detail)
+  else
+    log.debug("%s: %s%s", ref, phase, detail and " " .. detail or "")
+  end
+end
+
+--- Says something about the whole run, once.
+---@param fmt string
+function Cx:note(fmt, ...)
+  local text = fmt:format(...)
+  for _, known in ipairs(self.result.notes) do
+    if known == text then
+      return
+    end
+  end
+  self.result.notes[#self.result.notes + 1] = text
+end
+
+--- An outcome: this item is refused.
+---@param why string
+---@return godwit.Outcome
+function Cx:refuse(why)
+  return { outcome = "refused", why = why }
+end
+
+--- An outcome: this item waits for something outside.
+---@param why string
+---@return godwit.Outcome
+function Cx:wait(why)
+  return { outcome = "waiting", why = why }
+end
+
+local function name_of(item)
+  if type(item) == "table" and item.ref then
+    return tostring(item.ref)
+  end
+  return type(item) == "string" and item or nil
+end
+
+local function listed(items)
+  if type(items) ~= "function" then
+    return items
+  end
+  local list = {}
+  for item in items do
+    list[#list + 1] = item
+  end
+  return list
+end
+
+-- Runs one item; always gives a record, and says whether to stop.
+local function attempt(fn, item, failed)
+  local ok, value = pcall(function()
+    return outcome.record(fn(item))
+  end)
+  if ok then
+    return value
+  end
+  local e = err.from(value)
+  local record = outcome.failure(e)
+  if e.kind == "bug" or e.kind == "usage" then
+    log.debug("%s", tostring(e.traceback))
+  end
+  return failed and failed(item, record) or record, e.kind == "cancelled" and e
+end
+
+--- Runs a function over items, several at a time. It returns an outcome word
+--- or a table with one; what it raises becomes "failed". One item never hides
+--- another: every one gets a record.
+---@async
+---@param items table|fun(): any
+---@param fn fun(item: any): any
+---@param opts? {kind: string?, jobs: integer?, failed: (fun(item: any, record: godwit.Outcome): godwit.Outcome)?}
+---@return godwit.Outcome[]
+function Cx:each(items, fn, opts)
+  opts = opts or {}
+  local list, records = listed(items), {}
+  local order = {}
+
+  for i, item in ipairs(list) do
+    order[i] = { index = i, item = item }
+  end
+  local ok, e = pcall(task.each, order, function(entry)
+    local record, stop = attempt(fn, entry.item, opts.failed)
+    record.ref = record.ref or name_of(entry.item)
+    record.type = record.type or opts.kind
+    records[entry.index] = record
+    if stop then
+      error(stop, 0)
+    end
+  end, { jobs = opts.jobs or self.jobs })
+
+  for i, item in ipairs(list) do
+    if not records[i] then
+      local record = outcome.failure(err.new({ kind = "cancelled",
+        message = "interrupted" }))
+      record.ref, record.type = name_of(item), opts.kind
+      records[i] = opts.failed and opts.failed(item, record) or record
+    end
+    self.result.items[#self.result.items + 1] = records[i]
+  end
+  if not ok then
+    self.result.interrupted = err.from(e).kind == "cancelled" or nil
+    error(e, 0)
+  end
+  return records
+end
+
+--- Counts and exit code, once everything is in.
+---@return godwit.workflow.Result
+function Cx:finish()
+  local result = self.result
+
+  result.counts = outcome.counts(result.items)
+  result.exit = outcome.exit_code(result.items)
+  return result
+end
+
+return M

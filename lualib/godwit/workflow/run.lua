@@ -1,0 +1,85 @@
+--- run: one execution of a workflow: values checked, clusters opened, run(cx)
+--- called, counts reconciled.
+
+local cluster = require("godwit.cluster")
+local config = require("godwit.config")
+local cx = require("godwit.workflow.cx")
+local effect = require("godwit.effect")
+local err = require("godwit.err")
+local head = require("godwit.workflow.head")
+
+local M = {}
+
+---@class godwit.workflow.RunOptions
+---@field dry_run? boolean
+---@field jobs? integer
+---@field yes? boolean
+---@field progress? fun(ref: string, phase: string, detail: string?)
+---@field script? boolean A file of one's own, not a bundled workflow.
+
+local function open_cluster(spec, name, count)
+  return cluster.open(config.profile(spec, {
+    role = (name == "from" or name == "to") and name or nil,
+    to_count = count,
+  }))
+end
+
+-- Handles for scripts, drivers for the library. A cluster that came through a
+-- parameter may be written to.
+local function open_clusters(h, values, opts)
+  local drivers = {}
+
+  for _, p in ipairs(h.order) do
+    local v = values[p.name]
+    if p.type == "cluster" and v ~= nil then
+      local specs, handles = p.many and v or { v }, {}
+      drivers[p.name] = {}
+      for i, spec in ipairs(specs) do
+        local driver = open_cluster(spec, p.name, #specs)
+        drivers[p.name][i] = driver
+        handles[i] = cluster.handle(driver)
+        if not h.permissions then
+          effect.allow_write(driver.name)
+        end
+      end
+      values[p.name] = p.many and handles or handles[1]
+    end
+  end
+  if opts.on_clusters then
+    opts.on_clusters(drivers)
+  end
+  return drivers
+end
+
+--- Runs a workflow. Raises what is wrong with the command line or the
+--- configuration; what goes wrong with items is in the result.
+---@async
+---@param declared table The workflow's head, checked or not.
+---@param given table<string, any>
+---@param opts godwit.workflow.RunOptions
+---@return godwit.workflow.Result
+function M.start(declared, given, opts)
+  local h = declared.order and declared or head.check(declared, "workflow")
+  local values = head.values(h, given)
+
+  if opts.dry_run then
+    effect.plan()
+  end
+  effect.allow_write(nil)
+  local drivers = open_clusters(h, values, opts)
+  local context = cx.new(values, opts)
+  context.drivers = drivers
+  context.yes = opts.yes
+
+  local ok, e = pcall(h.run, context)
+  if not ok then
+    e = err.from(e)
+    if e.kind ~= "cancelled" then
+      error(e, 0)
+    end
+    context.result.interrupted = true
+  end
+  return context:finish()
+end
+
+return M

@@ -1,0 +1,33 @@
+--- Promotes algorithms from one cluster to another. Read it as the runbook it
+--- replaces: everything is looked at before the first write, then each
+--- algorithm is created, committed, built, called and published.
+
+local copy = require("godwit.copy")
+local promotion = require("godwit.copy.promotion")
+
+local function promote(job)
+  copy.ensure(job)   -- create it, or bring its settings in line
+  copy.push(job)     -- one commit: the source's tree on the destination's tip
+  copy.build(job)    -- wait for the build of exactly that commit
+  copy.call(job)     -- try it with its sample input
+  copy.publish(job)  -- release it, checked before and after
+  copy.record(job)   -- which version here is which version there
+  return copy.outcome(job)
+end
+
+return {
+  summary = "Promotes algorithms from one cluster to another.",
+  usage = "godwit promote OWNER/NAME[/VERSION]... --from CLUSTER "
+    .. "--to CLUSTER [options]",
+  params = promotion.PARAMS,
+
+  run = function(cx)
+    local jobs = promotion.jobs(cx)
+
+    promotion.look(cx, jobs)              -- every problem of every algorithm
+    if promotion.refused(cx, jobs) then   -- nothing was written so far
+      return
+    end
+    promotion.carry_out(cx, jobs, promote)
+  end,
+}

@@ -1,0 +1,38 @@
+-- What people type to name an algorithm and a version.
+local ref = require("godwit.copy.ref")
+
+local SHA = ("0123456789abcdef0123"):rep(2)
+
+test("OWNER/NAME means its head", function(t)
+  t:eq(ref.parse("acme/Hello"), { owner = "acme", name = "Hello",
+    revision = { kind = "head" } })
+end)
+
+test("a version may be a number, a commit, head or latest", function(t)
+  t:eq(ref.parse("acme/Hello/1.2.3").revision,
+    { kind = "version", value = "1.2.3" })
+  t:eq(ref.parse("acme/Hello/" .. SHA:upper()).revision,
+    { kind = "commit", value = SHA })
+  t:eq(ref.parse("acme/Hello", "latest").revision, { kind = "latest" })
+  t:eq(ref.parse("acme/Hello/head").revision, { kind = "head" })
+end)
+
+test("a version and --source-version together are refused", function(t)
+  t:raises("usage", function()
+    ref.parse("acme/Hello/1.2.3", "latest")
+  end, "%-%-source%-version")
+end)
+
+test("what is no name or version is refused with what is", function(t)
+  for _, text in ipairs({ "Hello", "acme/", "/Hello", "acme/He-llo",
+      "1acme/Hello", "acme/Hello/1.2", "acme/Hello/", "acme/Hello/1.2.3/x",
+      "acme/Hello/abc", "a b/c", "acme/Hello/" .. SHA .. "0" }) do
+    t:raises("usage", ref.parse, nil, text)
+  end
+end)
+
+test("an algorithm named twice is refused", function(t)
+  t:raises("usage", ref.parse_all, "named twice",
+    { "acme/Hello", "acme/Hello/1.0.0" })
+  t:raises("usage", ref.parse_all, "at least one", {})
+end)

@@ -1,0 +1,127 @@
+-- What the destination is before anything is written to it.
+local commit = require("godwit.copy.commit")
+local state = require("godwit.copy.state")
+
+local function id(c)
+  return c:rep(40)
+end
+
+local ORIGIN = { cluster = "dev", owner = "acme", name = "Hello",
+  commit = id("a") }
+
+local function by(name)
+  return { name = name, email = name .. "@x", time = 1, offset = 0 }
+end
+
+local function ours(source_commit, tree)
+  return { tree = tree, parents = {}, committer = commit.COMMITTER,
+    author = by("ann"), message = commit.message("m", { cluster = "dev",
+      owner = "acme", name = "Hello", commit = source_commit }) }
+end
+
+local function hand(tree, message)
+  return { tree = tree, parents = {}, committer = by("bob"),
+    author = by("bob"), message = message or "by hand" }
+end
+
+-- A store with one line of commits, the newest first.
+local function store(line)
+  local s = { list = {} }
+  for i, c in ipairs(line) do
+    c.id = id(tostring(i))
+    if line[i + 1] then
+      c.parents = { id(tostring(i + 1)) }
+    end
+    s[c.id] = c
+    s.list[i] = { id = c.id, tree = c.tree }
+  end
+  function s:commit(x)
+    return s[x]
+  end
+  function s:history()
+    return s.list
+  end
+  function s:diff(a, b)
+    return { { status = "modified", path = a .. ">" .. b } }
+  end
+  function s:read()
+    return nil
+  end
+  return s
+end
+
+local function classify(line, more)
+  local c = { store = store(line), tip = line[1] and id("1"), recorded = {},
+    origin = ORIGIN, source_history = { { id = id("a"), tree = "T9" },
+      { id = id("b"), tree = "T8" } }, source_tree = "T9", expected = "T9",
+    to_owner = "acme" }
+  for k, v in pairs(more or {}) do
+    c[k] = v
+  end
+  return state.classify(c)
+end
+
+test("no commit at all is empty", function(t)
+  t:eq(classify({}).kind, "empty")
+end)
+
+test("the platform's first commit alone is the template", function(t)
+  t:eq(classify({ hand("T0", "Algorithmia initial commit") }).kind,
+    "template")
+  t:eq(classify({ hand("T0", "first try") }).kind, "unknown")
+  t:eq(classify({ hand("T1"), hand("T0", "Algorithmia initial commit") }).kind,
+    "unknown")
+end)
+
+test("a tip with our trailer is ours, without any map", function(t)
+  local s = classify({ ours(id("b"), "T8"), hand("T0") })
+  t:eq(s.kind, "ours")
+  t:eq(s.source_commit, id("b"))
+end)
+
+test("a tip the map knows is ours", function(t)
+  local s = classify({ hand("T5") },
+    { recorded = { [id("1")] = { source_commit = id("b") } } })
+  t:eq(s.kind, "ours")
+end)
+
+test("a tip with the tree of any source commit is equal", function(t)
+  local s = classify({ hand("T8"), hand("T0") })
+  t:eq(s.kind, "equal")
+  t:eq(s.source_commit, id("b"))
+end)
+
+test("commits after ours are drift, named with author and files",
+function(t)
+  local s = classify({ hand("T7", "hotfix\n\nmore"), ours(id("b"), "T8") })
+  t:eq(s.kind, "drifted")
+  t:eq(#s.after, 1)
+  local why = state.refusal(s, {})
+  t:match(why, "hotfix")
+  t:match(why, "by bob")
+  t:match(why, "modified T8>T7")
+  t:match(why, "%-%-overwrite%-drift")
+  t:match(state.refusal(s, { adopt = true }), "drifted")
+  t:eq(state.refusal(s, { overwrite_drift = true }), nil)
+end)
+
+test("anything else is unknown, and only --adopt accepts it", function(t)
+  local s = classify({ hand("T7"), hand("T0") })
+  t:eq(s.kind, "unknown")
+  t:match(state.refusal(s, { overwrite_drift = true }), "%-%-adopt")
+  t:eq(state.refusal(s, { adopt = true }), nil)
+end)
+
+test("another source's promotion is not ours", function(t)
+  local tip = ours(id("b"), "T7")
+  tip.message = tip.message:gsub("Source: dev ", "Source: staging ")
+  local s = classify({ tip })
+  t:eq(s.kind, "unknown")
+  t:match(state.refusal(s, {}), "came from acme/Hello on staging")
+end)
+
+test("a copied trailer under another committer is not ours", function(t)
+  local tip = ours(id("b"), "T7")
+  tip.committer = by("bob")
+  t:eq(classify({ tip, ours(id("b"), "T8") }).kind, "drifted")
+end)
