@@ -1,11 +1,11 @@
 #include "host.h"
 
 #include "base/clock.h"
-#include "base/fault.h"
 #include "base/log.h"
 #include "lua/bind.h"
 #include "lua/err.h"
 #include "lua/guard.h"
+#include "lua/json.h"
 #include "lua/modules.h"
 #include "lua/sys.h"
 #include "lua/task.h"
@@ -33,7 +33,7 @@ static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
   if (nsize > old) {
     if (host->memory_used - old + nsize > host->memory_max)
       return NULL;
-    if (gw_fault("lua.alloc"))
+    if (host->starving && (host->starve_after == 0 || --host->starve_after == 0))
       return NULL;
   }
   fresh = realloc(ptr, nsize);
@@ -105,6 +105,7 @@ int gw_host_new(struct gw_host **out, const struct gw_host_opts *opts,
   if (!host)
     return gw_err_set(err, GW_ENOMEM, "host.start", "out of memory");
   host->memory_max = memory_limit(opts);
+  gw_json_memory(host->memory_max);
   if (gw_loop_new(&host->loop, err) != 0
       || gw_pool_new(&host->cpu, host->loop, cores > 0 ? (unsigned)cores : 1,
                      err) != 0

@@ -27,6 +27,8 @@ struct gw_host {
   struct gw_runaway *runaway;
   lua_State *L; /* the main state; nothing of a script runs on it */
   size_t memory_used, memory_max; /* of Lua's own allocator */
+  bool starving;     /* tests: allocations fail after that many more */
+  long starve_after;
 };
 
 struct gw_host_opts {

@@ -15,6 +15,7 @@
 /* The core modules; modules.c lists them. */
 int gw_luaopen_closed(lua_State *L);
 int gw_luaopen_err(lua_State *L);
+int gw_luaopen_fault(lua_State *L); /* tests only */
 int gw_luaopen_fs(lua_State *L);
 int gw_luaopen_git(lua_State *L);
 int gw_luaopen_http(lua_State *L);

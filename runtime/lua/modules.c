@@ -25,8 +25,12 @@ static const char OPEN_ENV[] = "godwit.open";   /* other people's modules' */
 static const luaL_Reg core_modules[] = {
   {"godwit.core.err", gw_luaopen_err},
   {"godwit.core.task", gw_luaopen_task},
+  {"godwit.core.json", gw_luaopen_json},
   {"godwit.core.modules", gw_luaopen_modules},
   {"godwit.core.sys", gw_luaopen_sys},
+#ifdef GODWIT_FAULTS
+  {"godwit.core.fault", gw_luaopen_fault},
+#endif
   {NULL, NULL},
 };
 

@@ -59,6 +59,17 @@ function T:defer(fn)
   self.deferred[#self.deferred + 1] = fn
 end
 
+--- The fault module, disarmed afterwards; skips where it is not compiled in.
+function T:faults()
+  local ok, fault = pcall(require, "godwit.core.fault")
+  if not ok then self:skip("built without GODWIT_FAULTS") end
+  self:defer(function()
+    fault.disarm()
+    fault.alloc()
+  end)
+  return fault
+end
+
 --- Ends the test as not run; counted.
 function T:skip(why)
   error({ skip = why }, 0)
