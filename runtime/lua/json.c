@@ -16,6 +16,7 @@
 /* --- memory of jansson -------------------------------------------------- */
 
 static size_t memory_used, memory_max = 1u << 30;
+static bool memory_refused; /* jansson calls it by many names */
 
 union head {
   size_t size;
@@ -28,10 +29,13 @@ static void *take(size_t size)
 
   if (gw_fault("json.alloc") || size > memory_max - sizeof(*head)
       || memory_used > memory_max - sizeof(*head) - size)
+    head = NULL;
+  else
+    head = malloc(sizeof(*head) + size);
+  if (!head) {
+    memory_refused = true;
     return NULL;
-  head = malloc(sizeof(*head) + size);
-  if (!head)
-    return NULL;
+  }
   head->size = size;
   memory_used += size + sizeof(*head);
   return head + 1;
@@ -182,7 +186,7 @@ static int syntax_error(const json_error_t *e, struct gw_err *err)
   near = strstr(text, " near ");
   if (near)
     *near = '\0';
-  if (text[0] == '\0' || json_error_code(e) == json_error_out_of_memory)
+  if (memory_refused)
     return gw_err_set(err, GW_ENOMEM, "json.decode",
                       "the document takes too much memory");
   return gw_err_set(err, GW_EREMOTE, "json.decode",
@@ -220,6 +224,7 @@ int gw_json_decode(lua_State *L, const char *text, size_t len, size_t max,
   box = lua_newuserdatauv(L, sizeof(*box), 0);
   *box = NULL;
   luaL_setmetatable(L, "godwit.json.box");
+  memory_refused = false;
   *box = json_loadb(text, len, flags, &error);
   if (!*box) {
     lua_pop(L, 1);
