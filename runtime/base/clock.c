@@ -21,7 +21,7 @@ double gw_clock_wall(void)
 
 void gw_clock_format(char out[25], double wall)
 {
-  static const double last = 253402300799.999; /* the end of the year 9999 */
+  static const double last = 253402300799.9995; /* the end of the year 9999 */
   struct tm tm;
   time_t sec;
   int ms;
