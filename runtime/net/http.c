@@ -533,6 +533,11 @@ long gw_http_status(const struct gw_exchange *x)
   return x->result.status;
 }
 
+bool gw_http_sent(const struct gw_exchange *x)
+{
+  return x->connected;
+}
+
 void gw_http_resume(struct gw_exchange *x)
 {
   if (x->finished || x->freed)

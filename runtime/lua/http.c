@@ -1,0 +1,423 @@
+/*
+ * http: godwit.core.http. One exchange for Lua, the guard's switches, and
+ * addresses. Decides nothing: redirects, retries and what a status means are
+ * lualib/godwit/http.lua.
+ */
+#include "net/http.h"
+
+#include "host.h"
+#include "lua/bind.h"
+#include "lua/err.h"
+#include "lua/task.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <string.h>
+
+#define SEND_META "godwit.http.send"
+
+struct send_op {
+  struct gw_tasks *tasks;
+  struct gw_exchange *x; /* NULL: not started, or over */
+  uint64_t ticket;
+  bool sent; /* of one that was cancelled */
+  struct gw_err err;
+};
+
+static int send_gc(lua_State *L)
+{
+  struct send_op *op = luaL_checkudata(L, 1, SEND_META);
+
+  gw_http_free(op->x);
+  op->x = NULL;
+  return 0;
+}
+
+static struct send_op *push_op(lua_State *L)
+{
+  struct send_op *op = lua_newuserdatauv(L, sizeof(*op), 1);
+
+  memset(op, 0, sizeof(*op));
+  luaL_setmetatable(L, SEND_META);
+  return op;
+}
+
+/* --- the request ------------------------------------------------------- */
+
+static long milliseconds(lua_State *L, const char *name)
+{
+  double seconds = gw_opt_number(L, 1, name, 0);
+
+  if (!(seconds >= 0 && seconds <= 1e7))
+    luaL_error(L, "bad option '%s' (seconds expected)", name);
+  return seconds > 0 && seconds < 0.001 ? 1 : lround(seconds * 1000);
+}
+
+/* An array of "Name: value" for C; its strings stay in the table at `keep`. */
+static const char *const *read_headers(lua_State *L, int keep)
+{
+  const char **list;
+  lua_Integer n = 0;
+
+  if (lua_getfield(L, 1, "headers") == LUA_TNIL) {
+    lua_pop(L, 1);
+    return NULL;
+  }
+  luaL_argcheck(L, lua_istable(L, -1), 1, "headers must be a table");
+  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING ||
+        (lua_type(L, -1) != LUA_TSTRING && lua_type(L, -1) != LUA_TNUMBER))
+      luaL_error(L, "bad option 'headers' (names and texts expected)");
+    lua_pushvalue(L, -1);
+    lua_pushfstring(L, "%s: %s", lua_tostring(L, -3), lua_tostring(L, -1));
+    if (lua_rawlen(L, -2) != strlen(lua_tostring(L, -2)))
+      luaL_error(L, "bad option 'headers' (a NUL in it)");
+    lua_rawseti(L, keep, ++n);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  list = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof(*list), 0);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, keep, i);
+    list[i - 1] = lua_tostring(L, -1);
+    lua_pop(L, 1);
+  }
+  list[n] = NULL;
+  lua_rawseti(L, keep, n + 1);
+  return list;
+}
+
+/* A secret's userdata holds the pointer. */
+static struct gw_secret *gw_lua_checksecret(lua_State *L, int idx)
+{
+  struct gw_secret **box = luaL_testudata(L, idx, "godwit.secret");
+
+  luaL_argcheck(L, box && *box, 1, "auth must be a secret");
+  return *box;
+}
+
+static struct gw_secret *read_secret(lua_State *L)
+{
+  struct gw_secret *secret = NULL;
+
+  if (lua_getfield(L, 1, "auth") != LUA_TNIL)
+    secret = gw_lua_checksecret(L, -1);
+  lua_pop(L, 1);
+  return secret;
+}
+
+static void read_body(lua_State *L, struct gw_http_req *req)
+{
+  if (lua_getfield(L, 1, "body") == LUA_TSTRING)
+    req->body = lua_tolstring(L, -1, &req->body_len);
+  else if (!lua_isnil(L, -1))
+    luaL_error(L, "bad option 'body' (string expected, got %s)",
+               luaL_typename(L, -1));
+  lua_pop(L, 1);
+  req->body_file = gw_opt_string(L, 1, "body_file", NULL);
+  if (req->body && req->body_file)
+    luaL_error(L, "both body and body_file are given");
+}
+
+static void read_request(lua_State *L, struct gw_http_req *req, int keep)
+{
+  double max = gw_opt_number(L, 1, "max_body", 0);
+
+  memset(req, 0, sizeof(*req));
+  req->method = gw_opt_string(L, 1, "method", "GET");
+  req->url = gw_opt_string(L, 1, "url", NULL);
+  luaL_argcheck(L, req->url, 1, "no url");
+  luaL_argcheck(L, max >= 0 && max < 9e15, 1, "max_body is not a size");
+  req->headers = read_headers(L, keep);
+  read_body(L, req);
+  req->auth = read_secret(L);
+  req->auth_scheme = gw_opt_string(L, 1, "auth_scheme", NULL);
+  req->auth_user = gw_opt_string(L, 1, "auth_user", NULL);
+  req->auth_header = gw_opt_string(L, 1, "auth_header", NULL);
+  req->sink_file = gw_opt_string(L, 1, "sink_file", NULL);
+  req->max_body = (size_t)max;
+  req->connect_ms = milliseconds(L, "connect_timeout");
+  req->stall_ms = milliseconds(L, "stall_timeout");
+  req->total_ms = milliseconds(L, "timeout");
+  req->answer_ms = milliseconds(L, "answer_timeout");
+  req->tls.ca = gw_opt_string(L, 1, "ca", NULL);
+  req->tls.cert = gw_opt_string(L, 1, "cert", NULL);
+  req->tls.key = gw_opt_string(L, 1, "cert_key", NULL);
+  req->tls.insecure = gw_opt_bool(L, 1, "insecure", false);
+  req->proxy = gw_opt_string(L, 1, "proxy", NULL);
+  req->no_proxy = gw_opt_string(L, 1, "no_proxy", NULL);
+  req->fresh = gw_opt_bool(L, 1, "fresh", false);
+}
+
+/* --- the answer -------------------------------------------------------- */
+
+/* "name: value\n" lines as a table; a name's values are joined. */
+static void push_headers(lua_State *L, const char *text)
+{
+  lua_newtable(L);
+  while (*text) {
+    size_t line = strcspn(text, "\n");
+    const char *colon = memchr(text, ':', line);
+    const char *value = colon ? colon + 2 : NULL;
+    if (value && value <= text + line) {
+      lua_pushlstring(L, text, (size_t)(colon - text));
+      lua_pushvalue(L, -1);
+      if (lua_rawget(L, -3) == LUA_TSTRING) {
+        lua_pushliteral(L, ", ");
+        lua_pushlstring(L, value, (size_t)(text + line - value));
+        lua_concat(L, 3);
+      } else {
+        lua_pop(L, 1);
+        lua_pushlstring(L, value, (size_t)(text + line - value));
+      }
+      lua_rawset(L, -3);
+    }
+    text += line + (text[line] == '\n');
+  }
+}
+
+static void push_answer(lua_State *L, const struct gw_http_result *r)
+{
+  lua_createtable(L, 0, 5);
+  lua_pushinteger(L, r->status);
+  lua_setfield(L, -2, "status");
+  push_headers(L, r->headers);
+  lua_setfield(L, -2, "headers");
+  lua_pushlstring(L, r->body, r->body_len);
+  lua_setfield(L, -2, "body");
+  lua_pushinteger(L, (lua_Integer)r->bytes_up);
+  lua_setfield(L, -2, "bytes_up");
+  lua_pushinteger(L, (lua_Integer)r->bytes_down);
+  lua_setfield(L, -2, "bytes_down");
+}
+
+/* nil and the error, which says of which request. */
+static int send_fail(lua_State *L, const struct gw_err *err, bool sent)
+{
+  gw_lua_fail(L, err);
+  lua_pushboolean(L, sent);
+  lua_setfield(L, -2, "sent");
+  lua_getfield(L, 1, "url");
+  lua_setfield(L, -2, "url");
+  lua_pushstring(L, gw_opt_string(L, 1, "method", "GET"));
+  lua_setfield(L, -2, "method");
+  return 2;
+}
+
+static int send_result(lua_State *L, int status, lua_KContext ctx)
+{
+  struct send_op *op = (struct send_op *)ctx;
+  const struct gw_http_result *r;
+
+  (void)status;
+  if (op->err.kind)
+    return send_fail(L, &op->err, op->sent);
+  r = gw_http_result(op->x);
+  if (r->err.kind)
+    return send_fail(L, &r->err, r->sent);
+  push_answer(L, r);
+  gw_http_free(op->x); /* its memory need not wait for the collector */
+  op->x = NULL;
+  return 1;
+}
+
+static void send_done(void *arg)
+{
+  struct send_op *op = arg;
+
+  gw_task_ready(op->tasks, op->ticket);
+}
+
+static void send_cancel(void *arg)
+{
+  struct send_op *op = arg;
+
+  op->sent = op->x && gw_http_sent(op->x);
+  gw_http_free(op->x);
+  op->x = NULL;
+  gw_err_set(&op->err, GW_ECANCELLED, "http", "cancelled");
+}
+
+static int l_send(lua_State *L)
+{
+  struct gw_host *host = gw_lua_host(L);
+  struct gw_http_req req;
+  struct send_op *op;
+
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  lua_newtable(L); /* keeps the headers' strings until they are copied */
+  read_request(L, &req, 2);
+  op = push_op(L);
+  op->tasks = host->tasks;
+  op->ticket = gw_task_ticket(host->tasks, L);
+  req.done = send_done;
+  req.arg = op;
+  if (gw_http_start(&op->x, host->http, &req, &op->err) != 0)
+    return send_fail(L, &op->err, false);
+  return gw_task_yield(L, op, send_result, send_cancel);
+}
+
+/* --- the guard --------------------------------------------------------- */
+
+static int l_plan(lua_State *L)
+{
+  gw_guard_plan(gw_lua_host(L)->guard);
+  return 0;
+}
+
+static int l_is_plan(lua_State *L)
+{
+  lua_pushboolean(L, gw_guard_is_plan(gw_lua_host(L)->guard));
+  return 1;
+}
+
+static int l_allow_write(lua_State *L)
+{
+  const char *origin = luaL_optstring(L, 1, NULL);
+  struct gw_err err = {0};
+
+  if (gw_guard_allow_write(gw_lua_host(L)->guard, origin, &err) != 0)
+    return gw_lua_fail(L, &err);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* --- addresses --------------------------------------------------------- */
+
+#define URL_META "godwit.http.url"
+
+static int url_gc(lua_State *L)
+{
+  gw_url_dispose(luaL_checkudata(L, 1, URL_META));
+  return 0;
+}
+
+static void set_text(lua_State *L, const char *name, const char *text)
+{
+  if (!text)
+    return;
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
+}
+
+static int l_url_parse(lua_State *L)
+{
+  const char *text = luaL_checkstring(L, 1);
+  struct gw_url *url = lua_newuserdatauv(L, sizeof(*url), 0);
+  struct gw_buf *origin;
+  struct gw_err err = {0};
+
+  memset(url, 0, sizeof(*url));
+  luaL_setmetatable(L, URL_META);
+  origin = gw_lua_newbuf(L, 0);
+  if (gw_url_parse(url, text, &err) != 0 ||
+      gw_url_origin(url, origin, &err) != 0)
+    return gw_lua_fail(L, &err);
+  lua_createtable(L, 0, 8);
+  set_text(L, "scheme", url->scheme);
+  set_text(L, "host", url->host);
+  lua_pushinteger(L, url->port);
+  lua_setfield(L, -2, "port");
+  set_text(L, "path", url->path);
+  set_text(L, "query", url->query);
+  set_text(L, "user", url->user);
+  set_text(L, "origin", origin->data);
+  lua_pushboolean(L, url->password != NULL);
+  lua_setfield(L, -2, "has_password");
+  lua_pushboolean(L, gw_url_is_loopback(url));
+  lua_setfield(L, -2, "loopback");
+  return 1;
+}
+
+static int l_url_resolve(lua_State *L)
+{
+  const char *base = luaL_checkstring(L, 1);
+  const char *location = luaL_checkstring(L, 2);
+  struct gw_buf *out = gw_lua_newbuf(L, 0);
+  struct gw_err err = {0};
+
+  if (gw_url_resolve(base, location, out, &err) != 0)
+    return gw_lua_fail(L, &err);
+  lua_pushlstring(L, out->data, out->len);
+  return 1;
+}
+
+static int l_url_encode(lua_State *L)
+{
+  static const char hex[] = "0123456789ABCDEF";
+  size_t len;
+  const char *text = luaL_checklstring(L, 1, &len);
+  luaL_Buffer b;
+
+  luaL_buffinit(L, &b);
+  for (size_t i = 0; i < len; i++) {
+    unsigned char c = (unsigned char)text[i];
+    if (c < 0x80 && (isalnum(c) || strchr("-._~", c)) && c) {
+      luaL_addchar(&b, text[i]);
+    } else {
+      luaL_addchar(&b, '%');
+      luaL_addchar(&b, hex[c >> 4]);
+      luaL_addchar(&b, hex[c & 15]);
+    }
+  }
+  luaL_pushresult(&b);
+  return 1;
+}
+
+static int hex_digit(char c)
+{
+  if (c >= '0' && c <= '9')
+    return c - '0';
+  c = (char)tolower((unsigned char)c);
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int l_url_decode(lua_State *L)
+{
+  size_t len;
+  const char *text = luaL_checklstring(L, 1, &len);
+  luaL_Buffer b;
+
+  luaL_buffinit(L, &b);
+  for (size_t i = 0; i < len; i++) {
+    int high = -1, low = -1;
+    if (text[i] == '%' && i + 2 < len) {
+      high = hex_digit(text[i + 1]);
+      low = hex_digit(text[i + 2]);
+    }
+    if (high >= 0 && low >= 0) {
+      luaL_addchar(&b, (char)(high << 4 | low));
+      i += 2;
+    } else {
+      luaL_addchar(&b, text[i]);
+    }
+  }
+  luaL_pushresult(&b);
+  return 1;
+}
+
+int gw_luaopen_http(lua_State *L)
+{
+  static const luaL_Reg send_metas[] = {{"__gc", send_gc}, {NULL, NULL}};
+  static const luaL_Reg url_metas[] = {{"__gc", url_gc}, {NULL, NULL}};
+  static const luaL_Reg funcs[] = {{"send", l_send}, {NULL, NULL}};
+  static const luaL_Reg guard[] = {{"plan", l_plan},
+                                   {"is_plan", l_is_plan},
+                                   {"allow_write", l_allow_write},
+                                   {NULL, NULL}};
+  static const luaL_Reg url[] = {{"parse", l_url_parse},
+                                 {"resolve", l_url_resolve},
+                                 {"encode", l_url_encode},
+                                 {"decode", l_url_decode},
+                                 {NULL, NULL}};
+
+  gw_lua_class(L, SEND_META, send_metas, NULL);
+  gw_lua_class(L, URL_META, url_metas, NULL);
+  luaL_newlib(L, funcs);
+  luaL_newlib(L, guard);
+  lua_setfield(L, -2, "guard");
+  luaL_newlib(L, url);
+  lua_setfield(L, -2, "url");
+  return 1;
+}
