@@ -11,7 +11,6 @@
 #include "lua/task.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <string.h>
 
 #define SEND_META "godwit.http.send"
@@ -50,7 +49,7 @@ static long milliseconds(lua_State *L, const char *name)
 
   if (!(seconds >= 0 && seconds <= 1e7))
     luaL_error(L, "bad option '%s' (seconds expected)", name);
-  return seconds > 0 && seconds < 0.001 ? 1 : lround(seconds * 1000);
+  return seconds > 0 && seconds < 0.001 ? 1 : (long)(seconds * 1000 + 0.5);
 }
 
 /* An array of "Name: value" for C; its strings stay in the table at `keep`. */

@@ -27,6 +27,8 @@ static const luaL_Reg core_modules[] = {
   {"godwit.core.task", gw_luaopen_task},
   {"godwit.core.json", gw_luaopen_json},
   {"godwit.core.modules", gw_luaopen_modules},
+  {"godwit.core.http", gw_luaopen_http},
+  {"godwit.core.serve", gw_luaopen_serve},
   {"godwit.core.sys", gw_luaopen_sys},
 #ifdef GODWIT_FAULTS
   {"godwit.core.fault", gw_luaopen_fault},

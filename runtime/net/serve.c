@@ -26,6 +26,7 @@
 #define OP "serve"
 #define IN_MAX ((size_t)256 << 10)  /* of a body, not yet taken */
 #define OUT_MAX ((size_t)256 << 10) /* of an answer, not yet sent */
+#define EARLY_MAX ((size_t)16 << 20) /* the same while the body still comes */
 #define HEADER_MEMORY ((size_t)128 << 10)
 #define DISCARD_MAX ((uint64_t)64 << 20) /* of a body nobody wants */
 
@@ -305,7 +306,7 @@ static enum MHD_Result take_body(struct gw_request *r, const char *data,
 {
   size_t room;
 
-  if (r->response || !r->owned) { /* answered already: nobody wants it */
+  if (r->finished || !r->owned) { /* answered already: nobody wants it */
     r->discarded += *len;
     *len = 0;
     return r->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
@@ -347,7 +348,7 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *c,
   }
   if (r->expects) { /* the handler has decided */
     r->expects = false;
-    return r->response ? queue(r) : MHD_YES;
+    return r->finished ? queue(r) : MHD_YES;
   }
   if (*len > 0)
     return take_body(r, data, len);
@@ -697,9 +698,12 @@ enum gw_request_state gw_request_write(struct gw_request *r, const void *data,
     return GW_REQUEST_GONE;
   if (!r->streamed || r->finished || is_bodiless(r) || len == 0)
     return GW_REQUEST_READY;
-  if (r->out.len > 0 && r->out.len + len > OUT_MAX)
+  /* Nothing can be sent before the body's end: waiting for that here would
+   * wait for ever in a handler that writes what it reads. */
+  if (r->in_ended && r->out.len > 0 && r->out.len + len > OUT_MAX)
     return GW_REQUEST_WAIT;
-  if (gw_buf_append(&r->out, data, len, NULL) != 0) {
+  if ((!r->in_ended && r->out.len + len > EARLY_MAX) ||
+      gw_buf_append(&r->out, data, len, NULL) != 0) {
     r->cut = true;
     resume(r);
     return GW_REQUEST_GONE;
