@@ -148,7 +148,7 @@ function M.perform(e)
   if not planning then
     check_allowed(e)
   end
-  local turn <close> = order.enter(e.target, e.kind) -- luacheck: ignore
+  local turn <close> = order.enter(e.target, e.kind)
   local entry = make_entry(e)
   if planning then
     return pretend(e, entry)

@@ -49,7 +49,7 @@ end
 function Memo:compute(key, fn)
   local run = { task = core.self(), waiters = {} }
   self.running[key] = run
-  local cleanup <close> = setmetatable({}, { -- luacheck: ignore
+  local cleanup <close> = setmetatable({}, {
     __close = function()
       self.running[key] = nil
       for _, ticket in ipairs(run.waiters) do

@@ -1,0 +1,110 @@
+local address = require("godwit.cluster.address")
+local api_error = require("godwit.cluster.api_error")
+local http = require("godwit.http")
+local json = require("godwit.core.json")
+local limiter = require("godwit.limiter")
+
+--- cluster.rest: one request to a cluster's API, and what its answer means.
+---
+--- Every request of a cluster waits for a permit of its one limiter. Reads are
+--- retried below; a write is sent once and never again here: whether it
+--- happened is for its effect to find out. An answer is decoded, or raised as
+--- what it refuses.
+---@class godwit.cluster.Rest
+---@field profile table
+---@field address godwit.cluster.Address
+---@field limiter table
+local Rest = {}
+Rest.__index = Rest
+
+local M = {}
+
+local MAX_ANSWER = 64 * 1024 * 1024
+local MAX_DEPTH = 200
+
+---@param profile table
+---@param where godwit.cluster.Address
+---@return godwit.cluster.Rest
+function M.new(profile, where)
+  return setmetatable({
+    profile = profile,
+    address = where,
+    limiter = limiter.of(profile.id or where.origin,
+      { max = profile.max_in_flight }),
+  }, Rest)
+end
+
+local function body_of(opts, headers)
+  if opts.bytes then
+    headers["Content-Type"] = opts.content_type
+    return opts.bytes
+  elseif opts.body then
+    headers["Content-Type"] = "application/json"
+    return json.encode(opts.body)
+  end
+  return nil
+end
+
+---@async
+function Rest:exchange(method, url, key, opts)
+  local profile = self.profile
+  local headers = { Accept = "application/json" }
+  local body = body_of(opts, headers)
+  return http.request(method, url, {
+    headers = headers,
+    body = body,
+    auth = key,
+    auth_scheme = "Simple",
+    expect = "any",
+    limiter = self.limiter,
+    max_body = MAX_ANSWER,
+    answer_timeout = opts.answer_timeout,
+    tls = { ca = profile.ca, cert = profile.cert,
+      cert_key = profile.cert_key, insecure = profile.insecure },
+    proxy = profile.proxy,
+    no_proxy = profile.no_proxy,
+  })
+end
+
+-- A decoded answer, or nil and why it is not JSON. An empty one is an empty
+-- document: writes and 204 have nothing to say.
+local function decode(response)
+  local text = response.body or ""
+  if text:find("^%s*$") then
+    return {}
+  end
+  local doc, e = json.decode(text, { depth = MAX_DEPTH, max = MAX_ANSWER })
+  if e ~= nil then
+    return nil, tostring(e.message or e)
+  end
+  return doc
+end
+
+--- Sends a request. Returns the decoded answer of a success; raises anything
+--- else, also an error that came inside a 2xx.
+---@async
+---@param method string
+---@param path string
+---@param key any  A secret
+---@param opts { base: string?, query: table?, body: table?, bytes: string?, content_type: string?, answer_timeout: number? }
+---@return any doc, table response
+function Rest:send(method, path, key, opts)
+  local url = (opts.base or self.address.api) .. path
+    .. address.query(opts.query)
+  local request = { method = method, url = url }
+  local response = self:exchange(method, url, key, opts)
+  local status = response.status
+  local doc, why = decode(response)
+  if doc == nil then
+    error(api_error.unreadable(request, status, response.body, why), 0)
+  end
+  local problem = api_error.find(status, doc)
+  if problem then
+    error(api_error.new(request, status, problem), 0)
+  elseif status < 200 or status > 299 then
+    error(api_error.unreadable(request, status, response.body), 0)
+  end
+  return doc, response
+end
+
+return M
