@@ -95,6 +95,21 @@ local function source(items)
   return items
 end
 
+-- Which item of which loop a task works on, and so on upwards.
+local lineages = setmetatable({}, { __mode = "k" })
+
+---@class godwit.task.Lineage
+---@field above? godwit.task.Lineage
+---@field scope table   The loop
+---@field item integer
+
+--- Where the calling task stands: what effect.order compares. Nil outside of
+--- any loop that runs several items at once.
+---@return godwit.task.Lineage?
+function M.lineage()
+  return lineages[core.self()]
+end
+
 ---@class godwit.task.EachOpts
 ---@field jobs? integer How many at once. Default 8.
 ---@field keep_going? boolean Collect errors instead of stopping at the first.
@@ -117,7 +132,7 @@ function M.each(items, fn, opts)
   must_wait()
   local nextitem, turn = source(items), M.semaphore(1)
   local errors, count, stop = {}, 0, false
-  local workers = {}
+  local workers, scope, above = {}, {}, M.lineage()
 
   local function take()
     if stop then return nil end
@@ -127,6 +142,7 @@ function M.each(items, fn, opts)
       return nil
     end
     count = count + 1
+    item.index = count
     return item
   end
 
@@ -154,6 +170,8 @@ function M.each(items, fn, opts)
       end
       if not item then return end
       start()
+      lineages[core.self()] = jobs == 1 and above
+        or { above = above, scope = scope, item = item.index }
       local ok, e = xpcall(fn, err.traced, table.unpack(item, 1, item.n))
       if not ok then fail(e) end
     end
@@ -210,7 +228,11 @@ end
 function M.deadline(seconds, fn, ...)
   must_wait()
   local late = false
-  local child = core.spawn(fn, ...)
+  local above = M.lineage()
+  local child = core.spawn(function(...)
+    lineages[core.self()] = above
+    return fn(...)
+  end, ...)
   local timer = core.spawn(function()
     core.sleep(seconds)
     late = true

@@ -65,8 +65,31 @@ test("two tasks that write one target at once are told", function(t)
   end)
   t:no(ok)
   t:ok(err.is(e, "conflict"))
-  t:match(tostring(e), "two tasks write prod:acme/Hello at the same time")
+  t:match(tostring(e), "two tasks write prod:acme/Hello without order")
 end)
+
+test("items of one loop have no order, also when they did not meet",
+  function(t)
+    local function write()
+      local turn <close> = order.enter("u", "k")
+    end
+    t:raises("conflict", function()
+      task.each({ 1, 2 }, write, { jobs = 2 })
+    end, "without order")
+    -- In different loops, and in a loop within an item, they have one.
+    task.each({ 1 }, function()
+      local turn <close> = order.enter("v", "k")
+      task.each({ 1 }, function()
+        local inner <close> = order.enter("w", "k")
+      end)
+      task.each({ 1, 2, 3 }, function(i)
+        if i == 2 then
+          local inner <close> = order.enter("w", "k")
+        end
+      end)
+    end)
+    local later <close> = order.enter("w", "k")
+  end)
 
 test("one after the other, and one inside the other, is order", function()
   for _ = 1, 2 do
