@@ -170,8 +170,8 @@ function M.each(items, fn, opts)
       end
       if not item then return end
       start()
-      lineages[core.self()] = jobs == 1 and above
-        or { above = above, scope = scope, item = item.index }
+      lineages[core.self()] = jobs > 1
+        and { above = above, scope = scope, item = item.index } or above
       local ok, e = xpcall(fn, err.traced, table.unpack(item, 1, item.n))
       if not ok then fail(e) end
     end
