@@ -24,6 +24,8 @@ struct pattern {
 
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct pattern *table[256]; /* guarded by lock; never shrinks */
+/* Which two bytes a pattern begins with: most places are settled by this. */
+static unsigned char pairs[65536 / 8];
 
 static bool is_known(const unsigned char *text, size_t len)
 {
@@ -48,13 +50,14 @@ static int add_pattern(const unsigned char *text, size_t len, bool base64,
   memcpy(p->text, text, len);
   p->next = table[text[0]];
   table[text[0]] = p;
+  pairs[text[0] * 32 + text[1] / 8] |= (unsigned char)(1u << text[1] % 8);
   return 0;
 }
 
 /* Bit `at` of the text, first bit of a byte first. */
 static unsigned bit(const unsigned char *text, size_t at)
 {
-  return text[at / 8] >> (7 - at % 8) & 1u;
+  return (unsigned)text[at / 8] >> (7 - at % 8) & 1u;
 }
 
 /* The base64 digits wholly made of the text's bits when `before` (0 to 2)
@@ -279,6 +282,16 @@ static size_t secret_at(const unsigned char *in, size_t len)
   return best;
 }
 
+static bool may_begin(const unsigned char *in, size_t len)
+{
+  if (in[0] == '%' || in[0] == '\\')
+    return true;
+  if (!table[in[0]] || len < MIN_SECRET)
+    return false;
+  return in[1] == '%' || in[1] == '\\' ||
+         (pairs[in[0] * 32 + in[1] / 8] >> in[1] % 8 & 1);
+}
+
 static int filter(const char *in, size_t len, struct gw_buf *out,
                   struct gw_err *err)
 {
@@ -288,7 +301,7 @@ static int filter(const char *in, size_t len, struct gw_buf *out,
 
   while (i < len) {
     size_t n = 0;
-    if (table[bytes[i]] || bytes[i] == '%' || bytes[i] == '\\')
+    if (may_begin(bytes + i, len - i))
       n = secret_at(bytes + i, len - i);
     if (n == 0) {
       i++;
