@@ -273,7 +273,7 @@ static void note_remote(struct gw_request *r)
 static int take_head(struct gw_request *r, const char *method)
 {
   struct collect c = {.r = r};
-  const char *expect;
+  const char *expect, *length;
 
   gw_buf_init(&c.name, 0);
   r->method = strdup(method);
@@ -284,6 +284,11 @@ static int take_head(struct gw_request *r, const char *method)
     return -1;
   expect = find_line(&r->headers, "expect");
   r->expects = expect && strncasecmp(expect, "100-continue", 12) == 0;
+  length = find_line(&r->headers, "content-length");
+  r->in_ended = (!length || strtoull(length, NULL, 10) == 0) &&
+                !find_line(&r->headers, "transfer-encoding");
+  if (r->in_ended)
+    r->expects = false;
   note_remote(r);
   return 0;
 }
