@@ -195,6 +195,11 @@ bool gw_process_ended(const struct gw_process *p, int *code)
   return p->ended;
 }
 
+pid_t gw_process_pid(const struct gw_process *p)
+{
+  return p->pid;
+}
+
 void gw_process_kill(struct gw_process *p, int signo)
 {
   if (!p->ended) /* not reaped: the number is still its own */

@@ -45,6 +45,7 @@ size_t gw_process_read(struct gw_process *p, int fd, const char **data,
 
 /* True once it ended; *code is its exit status, or 128 + signal. */
 bool gw_process_ended(const struct gw_process *p, int *code);
+pid_t gw_process_pid(const struct gw_process *p);
 void gw_process_kill(struct gw_process *p, int signo);
 
 /* Kills what still runs, reaps it, closes the pipes. Accepts NULL. */

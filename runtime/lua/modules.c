@@ -24,12 +24,16 @@ static const char OPEN_ENV[] = "godwit.open";   /* other people's modules' */
 /* One line per C module; the name is what Lua requires. */
 static const luaL_Reg core_modules[] = {
   {"godwit.core.err", gw_luaopen_err},
-  {"godwit.core.task", gw_luaopen_task},
+  {"godwit.core.fs", gw_luaopen_fs},
+  {"godwit.core.http", gw_luaopen_http},
   {"godwit.core.json", gw_luaopen_json},
   {"godwit.core.modules", gw_luaopen_modules},
-  {"godwit.core.http", gw_luaopen_http},
+  {"godwit.core.process", gw_luaopen_process},
+  {"godwit.core.secret", gw_luaopen_secret},
   {"godwit.core.serve", gw_luaopen_serve},
   {"godwit.core.sys", gw_luaopen_sys},
+  {"godwit.core.task", gw_luaopen_task},
+  {"godwit.core.vmap", gw_luaopen_vmap},
 #ifdef GODWIT_FAULTS
   {"godwit.core.fault", gw_luaopen_fault},
 #endif

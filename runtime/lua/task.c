@@ -223,6 +223,13 @@ void gw_task_ready(struct gw_tasks *tasks, uint64_t ticket)
     enqueue(task); /* else it has not yielded yet: see resume() */
 }
 
+bool gw_task_waits(struct gw_tasks *tasks, uint64_t ticket)
+{
+  struct gw_task *task = by_ticket(tasks, ticket);
+
+  return task && task->waiting && !task->woken;
+}
+
 static int on_wake(lua_State *L, int status, lua_KContext unused)
 {
   struct gw_task *task = place_of(L)->task;

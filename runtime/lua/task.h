@@ -39,6 +39,9 @@ uint64_t gw_task_ticket(struct gw_tasks *tasks, lua_State *L);
 /* The operation of that ticket has ended: queues its task. */
 void gw_task_ready(struct gw_tasks *tasks, uint64_t ticket);
 
+/* Whether a task still waits with that ticket. */
+bool gw_task_waits(struct gw_tasks *tasks, uint64_t ticket);
+
 /*
  * Waits; the last line of a binding. On wake k(L, LUA_YIELD, ctx) is called.
  * When the task is cancelled first, cancel(ctx) is called on the loop thread,

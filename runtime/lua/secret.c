@@ -1,0 +1,138 @@
+#include "lua/secret.h"
+
+#include "base/redact.h"
+#include "lua/bind.h"
+#include "lua/err.h"
+
+#include <string.h>
+
+#define SECRET_META "godwit.secret"
+
+struct box {
+  struct gw_secret *secret; /* NULL: not yet */
+};
+
+struct gw_secret *gw_lua_tosecret(lua_State *L, int idx)
+{
+  struct box *box = luaL_testudata(L, idx, SECRET_META);
+
+  return box ? box->secret : NULL;
+}
+
+static struct gw_secret *check(lua_State *L, int arg)
+{
+  struct box *box = luaL_checkudata(L, arg, SECRET_META);
+
+  return box->secret;
+}
+
+static void allow(lua_State *L, struct gw_secret *secret, const char *origin)
+{
+  struct gw_err err = {0};
+
+  if (gw_secret_allow(secret, origin, &err) != 0)
+    gw_lua_raise(L, &err);
+}
+
+static int l_new(lua_State *L)
+{
+  size_t len;
+  const char *text = luaL_checklstring(L, 1, &len), *label = "";
+  struct gw_err err = {0};
+  struct box *box;
+
+  if (lua_isnoneornil(L, 2)) {
+    lua_settop(L, 1);
+    lua_newtable(L);
+  }
+  luaL_checktype(L, 2, LUA_TTABLE);
+  label = gw_opt_string(L, 2, "label", "");
+  box = lua_newuserdatauv(L, sizeof(*box), 0);
+  box->secret = NULL;
+  luaL_setmetatable(L, SECRET_META);
+  box->secret = gw_secret_new(text, len, label, &err);
+  if (!box->secret)
+    return gw_lua_raise(L, &err);
+  if (lua_getfield(L, 2, "origins") == LUA_TTABLE) {
+    for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
+      allow(L, box->secret, luaL_checkstring(L, -1));
+      lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return 1;
+}
+
+static int l_allow(lua_State *L)
+{
+  struct gw_secret *secret = check(L, 1);
+
+  luaL_argcheck(L, secret, 1, "a secret");
+  allow(L, secret, luaL_checkstring(L, 2));
+  return 0;
+}
+
+static int l_is(lua_State *L)
+{
+  lua_pushboolean(L, gw_lua_tosecret(L, 1) != NULL);
+  return 1;
+}
+
+static int l_redact(lua_State *L)
+{
+  size_t len;
+  const char *text = luaL_checklstring(L, 1, &len);
+  struct gw_buf *buf = gw_lua_newbuf(L, 0);
+  struct gw_err err = {0};
+
+  if (gw_redact(text, len, buf, &err) != 0)
+    return gw_lua_raise(L, &err);
+  lua_pushlstring(L, buf->data ? buf->data : "", buf->len);
+  gw_buf_dispose(buf);
+  return 1;
+}
+
+static int secret_gc(lua_State *L)
+{
+  struct box *box = luaL_checkudata(L, 1, SECRET_META);
+
+  gw_secret_unref(box->secret);
+  box->secret = NULL;
+  return 0;
+}
+
+static int secret_tostring(lua_State *L)
+{
+  struct gw_secret *secret = check(L, 1);
+
+  lua_pushfstring(L, "[secret %s]", secret ? gw_secret_label(secret) : "");
+  return 1;
+}
+
+/* Whatever would look inside. */
+static int refuse(lua_State *L)
+{
+  return gw_lua_throw(L, GW_EUSAGE, "secret",
+                      "a secret can only be handed over as a credential");
+}
+
+int gw_luaopen_secret(lua_State *L)
+{
+  static const luaL_Reg funcs[] = {
+    {"new", l_new}, {"allow", l_allow}, {"is", l_is}, {"redact", l_redact},
+    {NULL, NULL},
+  };
+  static const luaL_Reg metas[] = {
+    {"__gc", secret_gc},   {"__tostring", secret_tostring},
+    {"__concat", refuse},  {"__len", refuse},
+    {"__index", refuse},   {"__newindex", refuse},
+    {"__call", refuse},    {"__lt", refuse},
+    {"__le", refuse},      {"__tojson", refuse},
+    {"__pairs", refuse},   {NULL, NULL},
+  };
+
+  gw_lua_class(L, SECRET_META, metas, NULL);
+  luaL_newlib(L, funcs);
+  return 1;
+}
