@@ -25,6 +25,7 @@ static const char OPEN_ENV[] = "godwit.open";   /* other people's modules' */
 static const luaL_Reg core_modules[] = {
   {"godwit.core.err", gw_luaopen_err},
   {"godwit.core.fs", gw_luaopen_fs},
+  {"godwit.core.git", gw_luaopen_git},
   {"godwit.core.http", gw_luaopen_http},
   {"godwit.core.json", gw_luaopen_json},
   {"godwit.core.modules", gw_luaopen_modules},
