@@ -5,7 +5,6 @@
 --- whole: the file that gives a key gives its address.
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
-local json = require("godwit.core.json")
 local log = require("godwit.log")
 local secret = require("godwit.core.secret")
 local sys = require("godwit.core.sys")
@@ -18,13 +17,11 @@ local suggest = require("godwit.config.suggest")
 
 local M = {}
 
-local flags, loaded, made, warned = {}, nil, {}, {}
+local loaded, made, warned = nil, {}, {}
 
---- Sets what the command line says about every cluster of this run, and
---- forgets what was read.
----@param values? { ca_cert?: string, client_cert?: string, client_key?: string, insecure?: boolean }
-function M.setup(values)
-  flags, loaded, made, warned = values or {}, nil, {}, {}
+--- Forgets what was read; for tests.
+function M.reset()
+  loaded, made, warned = nil, {}, {}
 end
 
 local function place_of(name, from)
@@ -50,9 +47,15 @@ function M.load()
     err.throw("usage", "there is no configuration file %s", path)
   end
   local project = file.load(places.PROJECT_FILE, false)
-  loaded = { user = user, project = project,
-    other = algorithmia.profiles() }
+  loaded = { user = user, project = project }
   return loaded
+end
+
+-- The platform's own configuration, when a name is looked for.
+local function others()
+  local files = M.load()
+  files.other = files.other or algorithmia.profiles()
+  return files.other
 end
 
 local function clusters_of(from)
@@ -74,7 +77,7 @@ local function find(name)
   elseif own then
     return place_of(name, files.user)
   end
-  local other = files.other[name]
+  local other = others()[name]
   return other and { name = name, fields = other.fields,
     label = other.label, private = other.private }
 end
@@ -85,7 +88,7 @@ end
 function M.names()
   local files, names = M.load(), {}
   for _, map in ipairs { clusters_of(files.user), clusters_of(files.project),
-    files.other } do
+    others() } do
     for name in pairs(map) do
       names[name] = true
     end
@@ -154,54 +157,26 @@ function M.secret_manner(name)
   return { scheme = s.scheme, user = s.user }
 end
 
-local function read_json(path, what)
-  local text, e = fs.read(path, 1 << 20)
-  if not text then
-    err.throw("usage", "%s: %s", what, e.message)
-  end
-  local doc = json.decode(text)
-  if type(doc) ~= "table" then
-    err.throw("usage", "%s: %s is damaged", what, path)
-  end
-  return doc
-end
-
--- Keys of a sandbox by owner. An organization has none of its own unless the
--- seed gave it one; then the first account's is tried.
-local function sandbox_keys(dir, what)
-  local path = dir .. "/keys.json"
-  source.check_private(path, what)
-  local standard, admin, first = {}, nil, nil
-  for _, account in ipairs(read_json(path, what).accounts or {}) do
-    if account.kind == "admin" then
-      admin = admin or account.key
-    else
-      standard[account.username] = account.key
-      first = first or account.key
-    end
-  end
-  return standard, admin, first
-end
-
-local function sandbox_place(spec)
+-- A running sandbox knows its own address and keys.
+local function sandbox_profile(spec)
   local name = spec:sub(#"sandbox:" + 1)
   local dir = name:find("/", 1, true) and places.expand(name)
     or places.state_dir() .. "/sandboxes/" .. name
+  local start = "godwit sandbox " .. (name:find("/", 1, true)
+    and "--dir " .. name or "--name " .. (name ~= "" and name or "NAME"))
   if name == "" or not fs.stat(dir .. "/sandbox.json") then
-    err.throw("usage", "there is no sandbox '%s'; start it with: godwit "
-      .. "sandbox --name %s", name, name ~= "" and name or "NAME")
+    err.throw("usage", "there is no sandbox '%s'; start one with: %s", name,
+      start)
   end
-  local about = read_json(dir .. "/sandbox.json", spec)
-  local standard, admin, first = sandbox_keys(dir, spec)
-  return {
-    name = spec, label = dir .. "/sandbox.json",
-    fields = {
-      api = about.api, id = about.id, admin_key = admin,
-      key = function(owner)
-        return standard[owner] or first
-      end,
-    },
-  }
+  source.check_private(dir .. "/keys.json", spec)
+  local p = require("godwit.sandbox").load_profile(dir)
+  if not p.running then
+    err.throw("usage", "the sandbox '%s' is not running; start it with: %s",
+      name, start)
+  end
+  p.name, p.label = spec, dir
+  p.git = p.git or p.api
+  return p
 end
 
 -- The place of an address: the one profile that has it, else the variables
@@ -235,7 +210,7 @@ local function url_place(spec, role, to_count)
       .. "writes a configuration to start from)", base,
       name and "set " .. name .. ", or " or "")
   end
-  return { name = base, label = "the address given",
+  return { name = base, label = "the address and " .. name,
     fields = { api = base, user = user, key = source.named("env", name) } }
 end
 
@@ -280,13 +255,10 @@ function M.profile(spec, opts)
     err.throw("usage", "a cluster is a profile's name, an address, "
       .. "sandbox:NAME or a folder")
   end
-  local id = ("%s\0%s"):format(spec, opts.role or "")
-  if made[id] then
-    return made[id]
-  end
   local place
   if spec:find("^sandbox:") then
-    place = sandbox_place(spec)
+    made[spec] = made[spec] or sandbox_profile(spec)
+    return made[spec]
   elseif spec:find("^%a[%w+.-]*://") then
     place = url_place(spec, opts.role, opts.to_count)
   elseif spec:find("/", 1, true) or spec == "." or spec == ".." then
@@ -294,10 +266,13 @@ function M.profile(spec, opts)
   else
     place = find(spec) or unknown(spec)
   end
-  local p = profile.make(place, flags)
-  warn_insecure(p)
-  made[id] = p
-  return p
+  -- One profile for one place, so that there is one budget of requests.
+  local id = place.name .. "\0" .. place.label
+  if not made[id] then
+    made[id] = profile.make(place, places.cluster_flags())
+    warn_insecure(made[id])
+  end
+  return made[id]
 end
 
 return M

@@ -53,6 +53,16 @@ local function add(parser, p)
   end
 end
 
+--- A command's parameters in the shape of a workflow's head.
+---@param command { summary: string, params?: table }
+---@param name string
+---@return godwit.workflow.Head
+function M.regular(command, name)
+  return require("godwit.workflow.head").check({
+    summary = command.summary, params = command.params or {},
+    run = command.run }, name)
+end
+
 --- All spellings of these parameters.
 ---@param params table[]
 ---@return string[]
@@ -274,8 +284,11 @@ function M.complete(values, params, defaults, labels)
       values[p.name] = from_variable(p, variable, text)
       origins[p.name] = values[p.name] ~= nil and variable or nil
     end
-    local v = defaults and not p.positional and defaults[p.name]
-    if values[p.name] == nil and v ~= nil and defaults then
+    local v
+    if defaults and not p.positional then
+      v = defaults[p.name]
+    end
+    if values[p.name] == nil and v ~= nil then
       values[p.name] = p.type == "boolean" and v
         or p.many and { tostring(v) } or tostring(v)
       origins[p.name] = labels and labels[p.name] or "configuration"

@@ -1,11 +1,11 @@
 --- godwit list
 local output = require("godwit.cli.output")
-local scripts = require("godwit.cli.scripts")
 
 return {
   summary = "Lists the workflows that can be run by name.",
   no_config = true,
   run = function()
+    local scripts = require("godwit.cli.scripts")
     local rows, lines = {}, {}
     for _, w in ipairs(scripts.bundled()) do
       rows[#rows + 1] = { name = w.name, summary = w.summary,

@@ -1,6 +1,5 @@
 --- godwit ls CLUSTER [OWNER]
-local cluster = require("godwit.cluster")
-local config = require("godwit.config")
+local json = require("godwit.core.json")
 local output = require("godwit.cli.output")
 
 local function row_of(owner, found)
@@ -19,7 +18,9 @@ return {
       help = "A user or an organization." },
   },
   run = function(cx)
-    local driver = cluster.open(config.profile(cx.args.cluster))
+    local cluster = require("godwit.cluster")
+    local profile = require("godwit.config").profile(cx.args.cluster)
+    local driver = cluster.open(profile)
     local owner = cx.args.owner or driver:whoami()
     local rows, lines = {}, {}
     for i, found in ipairs(driver:list_algorithms(owner)) do
@@ -35,7 +36,7 @@ return {
       output.note("%s has no algorithms on %s.", owner, driver.name)
     end
     output.result({ cluster = driver.name, owner = owner,
-      algorithms = require("godwit.core.json").array(rows) },
+      algorithms = json.array(rows) },
       table.concat(lines, "\n"))
     return 0
   end,

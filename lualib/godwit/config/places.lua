@@ -5,6 +5,7 @@ local sys = require("godwit.core.sys")
 local M = {}
 
 local state_dir, config_file
+local cluster_flags = {}
 
 local function absolute(path)
   return path and path:sub(1, 1) == "/" and path or nil
@@ -42,6 +43,17 @@ end
 ---@param path string|nil
 function M.set_config_file(path)
   config_file = path and M.expand(path)
+end
+
+--- Sets what the command line says about every cluster of this run.
+---@param flags { ca_cert?: string, client_cert?: string, client_key?: string, insecure?: boolean }|nil
+function M.set_cluster_flags(flags)
+  cluster_flags = flags or {}
+end
+
+---@return table
+function M.cluster_flags()
+  return cluster_flags
 end
 
 --- $XDG_STATE_HOME/godwit: version map, trust, sandboxes.

@@ -105,7 +105,7 @@ end
 local function from_command(source, what)
   local name = source.argv[1]
   local p, e = process.start {
-    argv = source.argv, stdin = false, stdout = "pipe", stderr = false,
+    argv = source.argv, stdout = true,
   }
   if not p then
     fail(what, "the command %s does not start: %s", name, e.message)

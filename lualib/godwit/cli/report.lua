@@ -1,0 +1,131 @@
+--- The result of a run as text: a paragraph for each item, then what was said
+--- about the whole, then counts.
+local output = require("godwit.cli.output")
+
+local M = {}
+
+local WORDS = { "created", "updated", "unchanged", "skipped", "waiting",
+  "refused", "failed" }
+local STYLE = { created = "green", updated = "green", unchanged = "dim",
+  skipped = "dim", waiting = "yellow", refused = "red", failed = "red" }
+local COLUMN = 11
+local MAX_FILES = 10
+
+local function line(out, fmt, ...)
+  out[#out + 1] = (" "):rep(COLUMN) .. fmt:format(...)
+end
+
+local function short(v)
+  v = tostring(v)
+  return v:find("^%x+$") and #v == 40 and v:sub(1, 12) or v
+end
+
+local function head(item)
+  local text = tostring(item.ref or item.to or "?")
+  if item.source_version then
+    text = text .. " " .. tostring(item.source_version)
+  end
+  if item.to then
+    text = text .. " -> " .. tostring(item.to)
+  end
+  if item.version then
+    text = text .. " " .. tostring(item.version)
+  end
+  return text
+end
+
+local function list(out, title, rows)
+  for _, row in ipairs(rows or {}) do
+    line(out, "%s%s", title, tostring(row))
+  end
+end
+
+local SYMBOLS = { added = "+", deleted = "-", modified = "~", mode = "~" }
+
+local function files(out, rows)
+  for i, f in ipairs(rows or {}) do
+    if i > MAX_FILES and output.verbosity() == 0 then
+      line(out, "  and %d more files (-v lists them)", #rows - MAX_FILES)
+      return
+    end
+    line(out, "  %s %s", SYMBOLS[f.status] or "~", tostring(f.path))
+  end
+end
+
+local function show(v)
+  if type(v) == "table" then
+    return require("godwit.core.json").encode(v)
+  end
+  return tostring(v)
+end
+
+local function differences(out, rows)
+  for _, d in ipairs(rows or {}) do
+    line(out, "  %s: %s here, %s at the source", tostring(d.field),
+      show(d.destination), show(d.source))
+  end
+end
+
+local function details(out, item)
+  if item.commit or item.source_commit then
+    line(out, "commit %s of source commit %s", short(item.commit or "none"),
+      short(item.source_commit or "?"))
+  end
+  for _, step in ipairs(item.steps or {}) do
+    if type(step) == "table" then
+      line(out, "%s %s", step.symbol or "=", step.text or step.step)
+      if step.step == "push" then
+        files(out, item.files)
+      elseif step.step == "settings" and step.symbol == "=" then
+        differences(out, item.differences)
+      end
+    else
+      line(out, "= %s", tostring(step))
+    end
+  end
+end
+
+local function paragraph(out, item)
+  local word = item.outcome
+  out[#out + 1] = output.paint(STYLE[word] or "bold", ("%-" .. COLUMN
+    .. "s"):format(word)) .. head(item)
+  if item.problems then
+    list(out, "problem: ", item.problems)
+  elseif item.why then
+    line(out, "%s", tostring(item.why))
+    if word == "failed" and item.retryable then
+      line(out, "a later attempt may succeed: give the same command again")
+    end
+  end
+  details(out, item)
+  list(out, "note: ", item.warnings)
+end
+
+local function counts(result)
+  local parts = {}
+  for _, word in ipairs(WORDS) do
+    local n = result.counts[word] or 0
+    if n > 0 then
+      parts[#parts + 1] = ("%d %s"):format(n, word)
+    end
+  end
+  return #parts > 0 and table.concat(parts, ", ") or "nothing to do"
+end
+
+--- The text of a result.
+---@param result godwit.workflow.Result
+---@return string
+function M.text(result)
+  local out = {}
+  for _, item in ipairs(result.items) do
+    paragraph(out, item)
+  end
+  for _, note in ipairs(result.notes or {}) do
+    out[#out + 1] = note
+  end
+  local prefix = result.dry_run and "Plan, nothing was written: " or ""
+  out[#out + 1] = ("%s%s."):format(prefix, counts(result))
+  return table.concat(out, "\n") .. "\n"
+end
+
+return M

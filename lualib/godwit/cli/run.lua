@@ -1,0 +1,122 @@
+--- godwit run FILE|NAME, and every bundled workflow as a command.
+local args = require("godwit.cli.args")
+local err = require("godwit.err")
+local help = require("godwit.cli.help")
+local head_of = require("godwit.workflow.head")
+local options = require("godwit.cli.options")
+local output = require("godwit.cli.output")
+
+local M = {
+  summary = "Runs a workflow by its name, or a script from a file.",
+  usage = "godwit run FILE|NAME [parameters] [options]",
+  details = [[
+A word with a '/' or ending in .lua is a file. A file that returns a head
+(summary, params, run) is a workflow: its parameters are flags, and it may
+write to the clusters given by them. Any other file is a script: it reads
+every configured cluster and writes to those named by --allow-write only.
+Arguments for a script go behind --, and are in godwit.args.]],
+  params = {
+    script = { type = "string", positional = true, optional = true,
+      metavar = "FILE|NAME", help = "What to run." },
+  },
+  writes = true, open = true,
+}
+
+local function own_flags()
+  local params = {}
+  for _, list in ipairs { options.WRITING, options.GLOBAL } do
+    table.move(list, 1, #list, #params + 1, params)
+  end
+  return params
+end
+
+local function concat(a, b)
+  local all = { table.unpack(a) }
+  table.move(b, 1, #b, #all + 1, all)
+  return all
+end
+
+---@param script? godwit.cli.Script
+---@param head? godwit.workflow.Head
+local function show_help(script, head)
+  local bundled = script and script.origin ~= "file"
+  local text = help.command {
+    name = not script and "run" or bundled and script.name
+      or "run " .. script.name,
+    summary = head and head.summary or M.summary,
+    usage = not head and M.usage or head.usage, details = not head
+      and M.details or nil,
+    params = head and head.order or args.regular(M, "run").order,
+    writes = true,
+  }
+  output.result({ help = text }, text)
+  return 0
+end
+
+-- A script runs when it is loaded, so all that limits it comes first. Returns
+-- the head if it turns out to be a workflow, else nil and the exit code.
+local function run_file(cx, script, words)
+  local scripts = require("godwit.cli.scripts")
+  local params = own_flags()
+  local known, rest, unknown = args.part(params, words)
+  local flags = cx.main.flags("godwit run", known,
+    { config = true, writes = true })
+  if not scripts.looks_like_workflow(script) then
+    if unknown then
+      args.refuse("godwit run", unknown, params)
+    elseif flags.help then
+      return nil, show_help()
+    end
+    require("godwit.cli.environment").warn_unknown()
+    output.note("%s: run %s", flags.dry_run and "plan, nothing is written"
+      or "apply", script.name)
+  end
+  require("godwit.cli.workflow").restrict(flags.help and { dry_run = true } or flags)
+  local result = table.pack(scripts.execute(script, rest))
+  local first = result[1]
+  if type(first) == "table" and type(first.run) == "function" then
+    return first
+  elseif flags.help then
+    return nil, show_help()
+  end
+  return nil, require("godwit.cli.eval").finish(flags, result)
+end
+
+function M.run(cx)
+  local scripts = require("godwit.cli.scripts")
+  local before, word, behind = args.split("godwit run", own_flags(), cx.rest)
+  local words = concat(before, behind)
+  if not word then
+    if cx.main.flags("godwit run", before, { writes = true }).help then
+      return show_help(nil, nil)
+    end
+    err.throw("usage", "run needs a file or the name of a workflow (see: "
+      .. "godwit list)")
+  end
+  local script = scripts.find(word)
+  local declared
+  if script.origin == "file" then
+    local code
+    declared, code = run_file(cx, script, words)
+    if not declared then
+      return code
+    end
+  else
+    declared = scripts.execute(script)
+  end
+  local head = head_of.check(declared, script.name)
+  local values, flags, origins = cx.main.read(script.origin == "file"
+    and "run " .. script.name or script.name, head, words,
+    { config = true, writes = true })
+  if flags.help then
+    return show_help(script, head)
+  end
+  require("godwit.cli.environment").warn_unknown(head.order)
+  local workflow = require("godwit.cli.workflow")
+  if script.origin ~= "file" then
+    workflow.restrict(flags)
+  end
+  return workflow.run(script.name, head, values, flags, origins)
+end
+
+return M

@@ -1,0 +1,183 @@
+--- Runs a workflow from the command line: says first what it is about to do,
+--- asks for protected clusters, shows progress, prints the result.
+local ask = require("godwit.cli.ask")
+local config = require("godwit.config")
+local effect = require("godwit.effect")
+local guard = require("godwit.core.http").guard
+local output = require("godwit.cli.output")
+local progress = require("godwit.cli.progress")
+local report = require("godwit.cli.report")
+local url = require("godwit.core.http").url
+local words_of = require("godwit.cli.words")
+
+local M = {}
+
+local function show(v)
+  if type(v) == "table" then
+    local words = {}
+    for i, one in ipairs(v) do
+      words[i] = words_of.quote(tostring(one))
+    end
+    return table.concat(words, " ")
+  end
+  return words_of.quote(tostring(v))
+end
+
+local function setting(p, v)
+  if p.type == "boolean" then
+    return v and p.flag or "--no-" .. p.flag:sub(3)
+  end
+  return p.flag .. " " .. show(v)
+end
+
+-- "(--publish minor by default; --jobs 4 from ~/.config/…)"
+local function in_effect(head, values, origins)
+  local default, other = {}, {}
+  for _, p in ipairs(head.order) do
+    local v, origin = values[p.name], origins[p.name]
+    if v ~= nil and not p.positional and not (p.type == "boolean"
+      and v == (p.default or false) and not origin) then
+      if not origin then
+        default[#default + 1] = setting(p, v)
+      elseif origin ~= "command line" then
+        other[#other + 1] = ("%s from %s"):format(setting(p, v), origin)
+      end
+    end
+  end
+  if #default > 0 then
+    table.insert(other, 1, "by default " .. table.concat(default, " "))
+  end
+  return #other > 0 and " (" .. table.concat(other, "; ") .. ")" or ""
+end
+
+local function said(head, values, origins)
+  local out = {}
+  for _, p in ipairs(head.order) do
+    local v = values[p.name]
+    if p.positional and v ~= nil then
+      out[#out + 1] = show(v)
+    elseif origins[p.name] == "command line" then
+      out[#out + 1] = setting(p, v)
+    end
+  end
+  return table.concat(out, " ")
+end
+
+--- The first line of a run: its mode and what it goes by.
+function M.announce(name, head, values, origins, dry_run)
+  output.note("%s: %s %s%s", output.paint("bold", dry_run
+    and "plan, nothing is written" or "apply", 2), name,
+    said(head, values, origins), in_effect(head, values, origins))
+  if output.verbosity() > 1 then
+    for _, p in ipairs(head.order) do
+      if values[p.name] ~= nil then
+        output.note("  %s = %s, from %s", p.name, show(values[p.name]),
+          origins[p.name] or "default")
+      end
+    end
+  end
+end
+
+local function let_write(profile)
+  effect.allow_write(profile.name)
+  for _, address in ipairs { profile.api or false, profile.git or false } do
+    local parts = address and url.parse(address)
+    if parts then
+      guard.allow_write(parts.origin)
+    end
+  end
+end
+
+local function consent(profile)
+  if profile.protected then
+    ask.consent(("%s is protected. Write to it?"):format(profile.name),
+      ("'%s' is protected"):format(profile.name))
+  end
+end
+
+--- From here on: plan mode, or writes to the named clusters only.
+---@async
+---@param flags { dry_run?: boolean, allow_write?: string[] }
+function M.restrict(flags)
+  if flags.dry_run then
+    effect.plan()
+    return
+  end
+  effect.allow_write(nil)
+  guard.allow_write(nil)
+  for _, spec in ipairs(flags.allow_write or {}) do
+    local profile = config.profile(spec, { role = "to" })
+    consent(profile)
+    let_write(profile)
+  end
+end
+
+-- A cluster that came through a parameter may be written to; one that things
+-- are taken from is not asked about.
+local function opener(head, flags)
+  return function(drivers)
+    if flags.dry_run then
+      return
+    end
+    for _, p in ipairs(head.order) do
+      for _, driver in ipairs(drivers[p.name] or {}) do
+        local profile = driver.profile or driver
+        if p.name ~= "from" and p.role ~= "from" then
+          consent(profile)
+        end
+        if not head.permissions then
+          let_write(profile)
+        end
+      end
+    end
+  end
+end
+
+--- Runs a checked head with its values; prints the result.
+---@async
+---@param name string
+---@param head godwit.workflow.Head
+---@param values table<string, any>
+---@param flags table
+---@param origins table<string, string>
+---@return integer exit
+function M.run(name, head, values, flags, origins)
+  local run = require("godwit.workflow.run")
+  M.announce(name, head, values, origins, flags.dry_run)
+  local shown = progress.start()
+  local ended <close> = setmetatable({}, { __close = function()
+    shown:stop()
+  end })
+  local result = run.start(head, values, {
+    dry_run = flags.dry_run, jobs = flags.jobs, yes = flags.yes,
+    progress = function(ref, phase, detail)
+      shown:update(ref, phase, detail)
+    end,
+    on_clusters = opener(head, flags),
+  })
+  shown:stop()
+  output.result(M.document(name, result), report.text(result))
+  return result.exit
+end
+
+--- The result as --json prints it.
+---@param name string
+---@param result godwit.workflow.Result
+---@return table
+function M.document(name, result)
+  local array = require("godwit.core.json").array
+  for _, item in ipairs(result.items) do
+    for _, field in ipairs { "steps", "differences", "warnings", "files",
+      "unknowable", "problems" } do
+      item[field] = item[field] and array(item[field])
+    end
+  end
+  return {
+    workflow = name, mode = result.dry_run and "plan" or "apply",
+    items = array(result.items), counts = result.counts,
+    exit = result.exit, notes = array(result.notes or {}),
+    interrupted = result.interrupted or false,
+  }
+end
+
+return M
