@@ -1,0 +1,322 @@
+local err = require("godwit.err")
+local fs = require("godwit.core.fs")
+local json = require("godwit.core.json")
+local sys = require("godwit.core.sys")
+local task = require("godwit.task")
+local rules = require("godwit.cluster.platform_rules")
+
+--- An archive's documents on disk: a folder of JSON files and repositories.
+--- Every document is replaced as a whole (written aside, synced, renamed), so
+--- a reader sees the old or the new one. Who changes a document reads it
+--- under the same algorithm's lock. Names from outside are checked before
+--- they become a path.
+local Store = {}
+Store.__index = Store
+
+local M = {}
+
+local FILE, DIR = 384, 448 -- 0600, 0700
+local MAX_DOCUMENT = 16 << 20
+
+--- The layout's number; a folder of another one is refused.
+M.FORMAT = 1
+
+local function decode(text, path)
+  local doc, e = json.decode(text, { max = MAX_DOCUMENT, depth = 200 })
+  if doc == nil then
+    err.throw("io", "%s is damaged: %s", path, tostring(e))
+  end
+  return doc
+end
+
+--- A document of the archive, or nil if there is none.
+---@param name string Its path inside the archive.
+function Store:read(name)
+  local path = self.dir .. "/" .. name
+  local text, e = fs.read(path, MAX_DOCUMENT)
+  if not text then
+    if err.is(e, "notfound") then return nil end
+    error(e, 0)
+  end
+  return decode(text, path)
+end
+
+---@async
+function Store:write(name, doc)
+  err.check(fs.write(self.dir .. "/" .. name,
+    json.encode(doc, { pretty = true }) .. "\n", FILE))
+end
+
+---@async
+function Store:write_text(name, text)
+  err.check(fs.write(self.dir .. "/" .. name, text, FILE))
+end
+
+function Store:mkdir(name)
+  err.check(fs.mkdir(self.dir .. "/" .. name, DIR))
+end
+
+--- Names in a folder of the archive, sorted; empty if it is not there.
+---@param kind? "file"|"dir"
+function Store:names(name, kind)
+  local names = {}
+  for _, e in ipairs(fs.list(self.dir .. "/" .. name) or {}) do
+    if not kind or e.type == kind then names[#names + 1] = e.name end
+  end
+  return names
+end
+
+--- Runs fn while nobody else runs under the same key.
+---@async
+function Store:locked(key, fn)
+  local lock = self.locks[key]
+  if not lock then
+    lock = task.semaphore(1)
+    self.locks[key] = lock
+  end
+  return lock:with(fn)
+end
+
+--- Takes the folder for writing; only one process may hold it.
+function Store:lock_folder()
+  if self.folder_lock then return end
+  local lock, e = fs.lock(self.dir .. "/lock")
+  if not lock then
+    if err.is(e, "locked") then
+      err.throw("locked", "%s is in use by another godwit", self.dir)
+    end
+    error(e, 0)
+  end
+  self.folder_lock = lock
+end
+
+function Store:close()
+  if self.folder_lock then
+    self.folder_lock:close()
+    self.folder_lock = nil
+  end
+end
+
+-- Accounts ---------------------------------------------------------------
+
+--- A user's document, or nil.
+function Store:user(name)
+  if not rules.is_account(name) then return nil end
+  return self:read("users/" .. name .. ".json")
+end
+
+--- An organization's document with its members, or nil.
+function Store:organization(name)
+  if not rules.is_account(name) then return nil end
+  return self:read("organizations/" .. name .. ".json")
+end
+
+local function json_names(self, folder)
+  local out = {}
+  for _, f in ipairs(self:names(folder, "file")) do
+    local name = f:match("^(.*)%.json$")
+    if name and rules.is_account(name) then out[#out + 1] = name end
+  end
+  return out
+end
+
+function Store:user_names() return json_names(self, "users") end
+function Store:organization_names() return json_names(self, "organizations") end
+
+--- "owner", "member" or nil: what an account is to an organization.
+function Store:role(org, username)
+  local doc = self:organization(org)
+  for _, m in ipairs(doc and doc.members or {}) do
+    if m.username == username then return m.role or "member" end
+  end
+  return nil
+end
+
+--- The organizations an account belongs to, by name.
+function Store:organizations_of(username)
+  local out = {}
+  for _, org in ipairs(self:organization_names()) do
+    if self:role(org, username) then out[#out + 1] = org end
+  end
+  return out
+end
+
+-- Algorithms -------------------------------------------------------------
+
+function Store:folder(owner, name)
+  if not rules.is_account(owner) or not rules.is_algorithm(name) then
+    return nil
+  end
+  return "algorithms/" .. owner .. "/" .. name
+end
+
+--- An algorithm's record, or nil.
+function Store:record(owner, name)
+  local folder = self:folder(owner, name)
+  return folder and self:read(folder .. "/algorithm.json")
+end
+
+function Store:algorithm_names(owner)
+  local out = {}
+  if not rules.is_account(owner) then return out end
+  for _, name in ipairs(self:names("algorithms/" .. owner, "dir")) do
+    if rules.is_algorithm(name) and fs.stat(self.dir .. "/algorithms/"
+      .. owner .. "/" .. name .. "/algorithm.json") then
+      out[#out + 1] = name
+    end
+  end
+  return out
+end
+
+--- Every algorithm of the archive.
+function Store:each_algorithm(fn)
+  for _, owner in ipairs(self:names("algorithms", "dir")) do
+    for _, name in ipairs(self:algorithm_names(owner)) do
+      fn(owner, name)
+    end
+  end
+end
+
+--- Owner and name of an algorithm's id, or nil.
+function Store:by_id(id)
+  local found = self.ids[id]
+  if found then
+    local record = self:record(found[1], found[2])
+    if record and record.id == id then return found[1], found[2] end
+  end
+  self.ids = {}
+  self:each_algorithm(function(owner, name)
+    local record = self:record(owner, name)
+    if record and record.id then self.ids[record.id] = { owner, name } end
+  end)
+  found = self.ids[id]
+  if found then return found[1], found[2] end
+end
+
+--- The folder of an algorithm's repository.
+function Store:repo(owner, name)
+  return ("%s/git/%s/%s.git"):format(self.dir, owner, name)
+end
+
+-- Builds -----------------------------------------------------------------
+
+--- An algorithm's builds, oldest first.
+function Store:builds(owner, name)
+  local folder = self:folder(owner, name) .. "/builds"
+  local out = {}
+  for _, file in ipairs(self:names(folder, "file")) do
+    local seq = file:match("^(%d+)%-[%x-]+%.json$")
+    if seq then
+      local b = self:read(folder .. "/" .. file)
+      if b then
+        b.seq = math.tointeger(tonumber(seq))
+        out[#out + 1] = b
+      end
+    end
+  end
+  table.sort(out, function(a, b) return a.seq < b.seq end)
+  return out
+end
+
+local function build_file(folder, b)
+  return ("%s/builds/%08d-%s.json"):format(folder, b.seq, b.build_id)
+end
+
+---@async
+function Store:write_build(owner, name, b)
+  local folder = self:folder(owner, name)
+  self:mkdir(folder .. "/builds")
+  self:write(build_file(folder, b), b)
+end
+
+---@async
+function Store:write_log(owner, name, id, text)
+  self:write_text(("%s/builds/%s.log"):format(self:folder(owner, name), id),
+    text)
+end
+
+function Store:log(owner, name, id)
+  return fs.read(("%s/%s/builds/%s.log"):format(self.dir,
+    self:folder(owner, name), id), MAX_DOCUMENT)
+end
+
+--- What was published, oldest first.
+function Store:publishes(owner, name)
+  local doc = self:read(self:folder(owner, name) .. "/versions.json")
+  return doc and doc.publishes or {}
+end
+
+---@async
+function Store:write_publishes(owner, name, publishes)
+  self:write(self:folder(owner, name) .. "/versions.json",
+    { publishes = json.array(publishes) })
+end
+
+--- The environments, as an array and by id.
+function Store:environments()
+  local list = self:read("environments.json") or {}
+  local by_id = {}
+  for _, env in ipairs(list) do by_id[env.id] = env end
+  return list, by_id
+end
+
+-- Making and opening -----------------------------------------------------
+
+--- True if the folder holds an archive.
+function M.exists(dir)
+  return fs.stat(dir .. "/archive.json") ~= nil
+end
+
+local function open_at(dir, info)
+  local self = setmetatable({
+    dir = dir, id = info.id, info = info, locks = {}, ids = {},
+  }, Store)
+  self.hooks = dir .. "/run/hooks"
+  return self
+end
+
+--- Makes an empty archive; its last document makes it one.
+---@async
+function M.create(dir, opts)
+  if M.exists(dir) then err.throw("exists", "%s is an archive already", dir) end
+  local listed = fs.list(dir)
+  if listed and #listed > 0 and not (opts and opts.into) then
+    err.throw("exists", "%s is not empty", dir)
+  end
+  err.check(fs.mkdir(dir, DIR))
+  local store = open_at(err.check(fs.realpath(dir)), { id = sys.uuid() })
+  for _, name in ipairs({ "users", "organizations", "algorithms", "git",
+    "run/hooks" }) do
+    store:mkdir(name)
+  end
+  store:write("environments.json", json.array({}))
+  store:write("languages.json", json.array({}))
+  store:write("scms.json", json.array({ {
+    id = "internal", provider = "internal", name = "Internal",
+    default = true, enabled = true,
+  } }))
+  if not (opts and opts.unfinished) then store:finish() end
+  return store
+end
+
+--- Writes archive.json: from here on the folder is an archive.
+---@async
+function Store:finish()
+  self:write("archive.json", { id = self.id, format = M.FORMAT,
+    created = rules.time(sys.time()) })
+end
+
+--- Opens an archive.
+function M.open(dir)
+  local real = fs.realpath(dir)
+  local text = real and fs.read(real .. "/archive.json", 1 << 20)
+  if not text then err.throw("notfound", "%s is not an archive", dir) end
+  local info = decode(text, real .. "/archive.json")
+  if type(info) ~= "table" or type(info.id) ~= "string"
+    or info.format ~= M.FORMAT then
+    err.throw("io", "%s: an archive of an unknown format", dir)
+  end
+  return open_at(real, info)
+end
+
+return M

@@ -1,0 +1,258 @@
+local err = require("godwit.err")
+local fs = require("godwit.core.fs")
+local json = require("godwit.core.json")
+local secret = require("godwit.core.secret")
+local serve = require("godwit.core.serve")
+local sys = require("godwit.core.sys")
+local task = require("godwit.core.task")
+local build = require("godwit.cluster.platform_build")
+local keys = require("godwit.sandbox.keys")
+local platform = require("godwit.cluster.platform")
+local seeds = require("godwit.sandbox.seed")
+local server = require("godwit.sandbox.server")
+local stores = require("godwit.cluster.platform_store")
+
+--- A cluster to rehearse on: an archive served over a cluster's own HTTP and
+--- Git surface. Its folder holds the archive, sandbox.json (address), keys.json
+--- (0600) and run/ (nothing of worth). Killed at any point it starts again
+--- with everything it had answered for.
+local M = {}
+
+--- The folder of a sandbox that goes by a name.
+function M.folder(name)
+  if not name:find("^%w[%w_.-]*$") or #name > 64 then
+    err.throw("usage", "%q is no name for a sandbox", name)
+  end
+  local state = sys.env("XDG_STATE_HOME")
+  if not state or state == "" then
+    state = (sys.env("HOME") or ".") .. "/.local/state"
+  end
+  return state .. "/godwit/sandboxes/" .. name
+end
+
+local function folder_of(opts)
+  return opts.dir or M.folder(opts.name or "default")
+end
+
+local function read_info(dir)
+  local text = fs.read(dir .. "/sandbox.json", 1 << 20)
+  local info = text and json.decode(text, { max = 1 << 20, depth = 20 })
+  return type(info) == "table" and info or {}
+end
+
+---@async
+local function write_info(dir, info)
+  err.check(fs.write(dir .. "/sandbox.json",
+    json.encode(info, { pretty = true }) .. "\n", 384))
+end
+
+--- Makes a sandbox's archive with a seed. Until it is whole it lies beside
+--- its place: a half-made one is never found there.
+---@async
+---@param opts {dir?: string, name?: string, seed?: string}
+---@return string dir
+function M.create(opts)
+  local dir = folder_of(opts)
+  if stores.exists(dir) then
+    err.throw("exists", "%s holds a sandbox already", dir)
+  end
+  local listed = fs.list(dir)
+  if listed and #listed > 0 then
+    err.throw("exists", "%s is not empty and holds no sandbox", dir)
+  end
+  local parent = dir:match("^(.*)/[^/]+/*$") or "."
+  if parent ~= "" then err.check(fs.mkdir(parent, 448)) end
+  local fresh = dir:gsub("/+$", "") .. ".new-" .. sys.random_hex(6)
+  local ok, e = pcall(function()
+    local store = stores.create(fresh, { unfinished = true })
+    seeds.plant(store, fresh, opts.seed or "demo", opts.name)
+    store:finish()
+    if listed then fs.remove(dir) end
+    err.check(fs.rename(fresh, dir))
+  end)
+  if not ok then
+    fs.remove_tree(fresh)
+    error(e, 0)
+  end
+  return dir
+end
+
+local function split_listen(text)
+  local host, port = text:match("^%[([%x:.]+)%]:(%d+)$")
+  if not host then host, port = text:match("^([%w.-]+):(%d+)$") end
+  port = port and math.tointeger(tonumber(port))
+  if not port or port > 65535 then
+    err.throw("usage", "--listen wants ADDRESS:PORT, not %q", text)
+  end
+  if host == "localhost" then host = "127.0.0.1" end
+  return host, port
+end
+
+local function is_taken(e)
+  return tostring(e):lower():find("in use", 1, true) ~= nil
+end
+
+local function listen(host, port, was, handler)
+  local s, e = serve.listen({ address = host, port = port ~= 0 and port
+    or was or 0, handler = handler })
+  if s then return s end
+  if is_taken(e) then
+    if port == 0 and was then
+      err.throw("io", "port %d, which this sandbox had before, is taken; "
+        .. "stop what uses it or choose one with --listen %s:PORT", was, host)
+    end
+    err.throw("io", "%s:%d is taken; choose another with --listen", host,
+      port)
+  end
+  error(e, 0)
+end
+
+--- Options that make the sandbox misbehave, or behave as other clusters do;
+--- from options.json in its folder, then from who starts it.
+local function options_of(dir, given)
+  local out = {}
+  local text = fs.read(dir .. "/options.json", 1 << 20)
+  if text then
+    local doc, e = json.decode(text, { max = 1 << 20, depth = 20 })
+    if type(doc) ~= "table" then
+      err.throw("usage", "%s/options.json: %s", dir, tostring(e or "no object"))
+    end
+    for k, v in pairs(doc) do out[k] = v end
+  end
+  for k, v in pairs(given or {}) do out[k] = v end
+  return out
+end
+
+local function bracket(host)
+  return host:find(":", 1, true) and "[" .. host .. "]" or host
+end
+
+--- Starts serving; the caller stops it with :stop().
+---@async
+---@param opts table As run takes.
+---@return table sandbox
+function M.start(opts)
+  local dir = folder_of(opts)
+  if not stores.exists(dir) then M.create(opts) end
+  local store = stores.open(dir)
+  store:lock_folder()
+  local ok, result = pcall(function()
+    local info = read_info(dir)
+    local host, port = split_listen(opts.listen or "127.0.0.1:0")
+    fs.remove_tree(store.dir .. "/run")
+    store:mkdir("run/hooks")
+    local options = options_of(dir, opts.options)
+    local self = { dir = dir, store = store, options = options, count = 0 }
+    self.keys = keys.open(dir, store)
+    self.platform = platform.new(store, {
+      build_seconds = opts.build_seconds or options.build_seconds or 0,
+      background = function(fn) task.spawn(fn) end, options = options,
+    })
+    self.server = listen(host, port, info.port, function(req)
+      server.handle(self, req)
+    end)
+    self.port = self.server.port
+    self.api = ("http://%s:%d"):format(
+      (host == "0.0.0.0" or host == "::") and "127.0.0.1" or bracket(host),
+      self.port)
+    self.platform.api = self.api
+    self.info = { id = store.id, name = opts.name, api = self.api,
+      port = self.port, pid = sys.pid, listen = bracket(host) .. ":"
+      .. self.port }
+    write_info(dir, self.info)
+    self.platform:recover()
+    return setmetatable(self, { __index = M.methods })
+  end)
+  if not ok then
+    store:close()
+    error(result, 0)
+  end
+  return result
+end
+
+M.methods = {}
+
+--- Stops: builds that still run end at once, requests are answered, the
+--- folder is let go.
+---@async
+function M.methods:stop()
+  build.hurry(self.platform)
+  self.server:close()
+  self.info.pid = nil
+  pcall(write_info, self.dir, self.info)
+  self.store:close()
+end
+
+--- Runs a sandbox until this task is cancelled, then stops it.
+---@async
+---@param opts {dir?: string, name?: string, listen?: string, seed?: string,
+---  build_seconds?: number, options?: table, ready?: fun(info: table)}
+function M.run(opts)
+  local sandbox = M.start(opts)
+  local ok, e = pcall(function()
+    if opts.ready then opts.ready(sandbox.info) end
+    task.wait(task.ticket())
+  end)
+  sandbox:stop()
+  if not ok then error(e, 0) end
+end
+
+--- What another command needs to reach a sandbox: its address, identity and
+--- keys. `key(owner)` is the owner's key, its organization's or a member's.
+---@param spec string A sandbox's name or folder.
+---@return table profile
+function M.load_profile(spec)
+  local dir = spec:find("/", 1, true) and spec or M.folder(spec)
+  if not stores.exists(dir) then
+    err.throw("notfound", "there is no sandbox %s; godwit sandbox --name %s "
+      .. "makes one", spec, spec)
+  end
+  local info = read_info(dir)
+  if not info.api then
+    err.throw("notfound", "the sandbox %s was never started", spec)
+  end
+  local store = stores.open(dir)
+  local accounts = keys.read(dir) or {}
+  local made = {}
+  local function value(a)
+    made[a] = made[a] or secret.new(a.key, {
+      label = (info.name or "sandbox") .. " " .. (a.label or a.username),
+      origins = { info.api } })
+    return made[a]
+  end
+  local function pick(fits)
+    for _, a in ipairs(accounts) do
+      if (a.kind or "standard") == "standard" and fits(a) then
+        return value(a)
+      end
+    end
+  end
+  local admin
+  for _, a in ipairs(accounts) do
+    if a.kind == "admin" then admin = admin or value(a) end
+  end
+  return {
+    name = "sandbox:" .. (info.name or spec), kind = "http", api = info.api,
+    id = store.id, admin_key = admin, running = info.pid ~= nil, dir = dir,
+    key = function(owner)
+      return pick(function(a) return not owner or a.username == owner end)
+        or pick(function(a) return store:role(owner, a.username) ~= nil end)
+    end,
+  }
+end
+
+--- The names of the sandboxes of this user.
+function M.names()
+  local base = M.folder("x"):match("^(.*)/x$")
+  local out = {}
+  for _, e in ipairs(fs.list(base) or {}) do
+    if e.type == "dir" and stores.exists(base .. "/" .. e.name) then
+      out[#out + 1] = e.name
+    end
+  end
+  return out
+end
+
+M.SEEDS = seeds.NAMES
+
+return M
