@@ -81,7 +81,7 @@ function M.run(args, opts)
   for _, a in ipairs(args) do argv[#argv + 1] = a end
   local p <close> = err.check(process.start({
     argv = argv, env = M.env(), stdin = opts.stdin ~= nil, stdout = true,
-    stderr = "pipe",
+    stderr = true,
   }))
   if opts.stdin then
     p:write(opts.stdin) -- a child that ended early says why in its code

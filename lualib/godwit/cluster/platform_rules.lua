@@ -1,5 +1,6 @@
 local api_error = require("godwit.cluster.api_error")
 local err = require("godwit.err")
+local json = require("godwit.core.json")
 
 --- The platform's rules that need neither disk nor network: names, numbers,
 --- version references, what a create, an update or a publish may say.
@@ -157,7 +158,7 @@ function M.section(body, key, required)
     if required then reject(400, 6001, "%s is required", key) end
     return {}
   end
-  if type(v) ~= "table" then
+  if type(v) ~= "table" or json.is_array(v) then
     reject(400, 6001, "%s must be an object", key)
   end
   return v

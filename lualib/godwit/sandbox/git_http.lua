@@ -90,7 +90,7 @@ local function backend(cx, root, path, query)
         and protocol:find("^[%w=:.,-]+$") and protocol or nil,
       REMOTE_USER = cx.caller.username, REMOTE_ADDR = "127.0.0.1",
     }),
-    stdin = true, stdout = true, stderr = "pipe",
+    stdin = true, stdout = true, stderr = true,
   }))
 end
 
