@@ -1,0 +1,124 @@
+local sys = require("godwit.core.sys")
+
+--- http.retry: what may be sent again, and when.
+---
+--- A request is repeated where that is harmless (GET, HEAD, PUT, DELETE), or
+--- where it is known that the server did not act on it: it was never sent, or
+--- was turned away with 429 or 503 and a time to come back.
+local M = {}
+
+M.DEFAULTS = {
+  attempts = 4, -- in all
+  base = 0.25, -- seconds; doubles with every attempt
+  max_delay = 20, -- of our own making
+  max_wait = 120, -- however long Retry-After says
+  budget = 300, -- seconds for all waiting
+}
+
+local HARMLESS = { GET = true, HEAD = true, PUT = true, DELETE = true, OPTIONS = true }
+local PASSING = { [429] = true, [502] = true, [503] = true, [504] = true }
+local TURNED_AWAY = { [429] = true, [503] = true }
+
+local MONTHS = { Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7,
+  Aug = 8, Sep = 9, Oct = 10, Nov = 11, Dec = 12 }
+
+-- Days since 1970-01-01 of a date of the Gregorian calendar.
+local function days(year, month, day)
+  if month <= 2 then year = year - 1 end
+  local era = year // 400
+  local y = year - era * 400
+  local m = (month + 9) % 12
+  local d = (153 * m + 2) // 5 + day - 1
+  return era * 146097 + y * 365 + y // 4 - y // 100 + d - 719468
+end
+
+--- Seconds since 1970 of an HTTP date, or nil.
+---@param text string
+---@return integer?
+function M.date(text)
+  local day, month, year, h, m, s =
+    text:match("^%a+, (%d+) (%a%a%a) (%d%d%d%d) (%d+):(%d+):(%d+) GMT$")
+  if not day or not MONTHS[month] then return nil end
+  return days(tonumber(year), MONTHS[month], tonumber(day)) * 86400
+    + tonumber(h) * 3600 + tonumber(m) * 60 + tonumber(s)
+end
+
+--- What Retry-After says, in seconds, or nil. A date is compared with the
+--- server's own clock where it tells it.
+---@param headers table
+---@return number?
+function M.after(headers)
+  local text = headers["retry-after"]
+  if not text then return nil end
+  local seconds = text:match("^%s*(%d+)%s*$")
+  if seconds then return tonumber(seconds) end
+  local at = M.date(text)
+  if not at then return nil end
+  local now = headers.date and M.date(headers.date) or sys.time()
+  return math.max(0, at - now)
+end
+
+---@class godwit.http.Retry
+---@field attempts? integer Default 4.
+---@field base? number
+---@field max_delay? number
+---@field max_wait? number
+---@field budget? number
+---@field random? fun(): number From 0 to 1; for tests.
+
+--- The policy an option `retry` stands for: false, a number of attempts, or a
+--- table.
+---@param option any
+---@return table
+function M.policy(option)
+  local policy = { random = math.random }
+  for k, v in pairs(M.DEFAULTS) do
+    policy[k] = v
+  end
+  if option == false then
+    policy.attempts = 1
+  elseif type(option) == "number" then
+    policy.attempts = option
+  elseif type(option) == "table" then
+    for k, v in pairs(option) do
+      policy[k] = v
+    end
+  end
+  return policy
+end
+
+local function is_harmless(req)
+  if req.idempotent ~= nil then return req.idempotent end
+  return HARMLESS[req.method] or false
+end
+
+--- Whether sending it again is right after this answer (or error).
+---@param req { method: string, idempotent: boolean? }
+---@param response table?
+---@param e table?
+---@return boolean
+function M.is_safe(req, response, e)
+  if e then
+    if not e.retryable or (e.kind ~= "net" and e.kind ~= "timeout") then return false end
+    if not e.sent then return true end
+    return e.kind == "net" and is_harmless(req)
+  end
+  if TURNED_AWAY[response.status] and M.after(response.headers) then return true end
+  return PASSING[response.status] ~= nil and is_harmless(req)
+end
+
+--- How long to wait before attempt n + 1, or nil when that is too long.
+---@param policy table
+---@param n integer
+---@param after number?
+---@param waited number
+---@return number?
+function M.delay(policy, n, after, waited)
+  local most = math.min(policy.max_delay, policy.base * 2 ^ (n - 1))
+  local delay = policy.random() * most
+  if after then delay = math.max(delay, math.min(after, policy.max_wait)) end
+  if waited + delay > policy.budget then return nil end
+  return delay
+end
+
+return M

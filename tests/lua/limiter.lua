@@ -1,0 +1,122 @@
+local core = require("godwit.core.task")
+local err = require("godwit.err")
+local limiter = require("godwit.limiter")
+local sys = require("godwit.core.sys")
+local task = require("godwit.task")
+
+test("never more than the limit, who waits longest first", function(t)
+  local l = limiter.new({ start = 2, max = 2 })
+  local order, most, now = {}, 0, 0
+  local jobs = {}
+  for i = 1, 8 do
+    jobs[i] = function()
+      local p = l:acquire()
+      now = now + 1
+      most = math.max(most, now)
+      order[#order + 1] = i
+      task.sleep(0.005)
+      now = now - 1
+      l:release(p, "ok")
+    end
+  end
+  task.all(jobs)
+  t:eq(most, 2)
+  t:eq(order, { 1, 2, 3, 4, 5, 6, 7, 8 })
+  t:eq(l.in_flight, 0)
+end)
+
+test("it grows while used and well, and halves when it is too much", function(t)
+  local l = limiter.new({ max = 20, start = 4 })
+  local function round(outcome)
+    local permits = {}
+    for i = 1, math.floor(l.limit) do permits[i] = l:acquire() end
+    for _, p in ipairs(permits) do l:release(p, outcome) end
+  end
+  round("ok")
+  t:ok(l.limit > 4)
+  for _ = 1, 10 do round("ok") end
+  t:ok(l.limit > 10)
+  local before = l.limit
+  round("busy") -- many at once are one sign
+  t:eq(l.limit, before / 2)
+  before = l.limit
+  round("ok")
+  t:ok(l.limit > before and l.limit < before + 1.5)
+  for _ = 1, 10 do round("busy") end
+  t:eq(l.limit, 1)
+  for _ = 1, 200 do round("ok") end
+  t:ok(l.limit <= 20)
+end)
+
+test("room that nobody uses does not grow", function(t)
+  local l = limiter.new({ max = 64, start = 8 })
+  for _ = 1, 50 do l:release(l:acquire(), "ok") end
+  t:eq(l.limit, 8)
+end)
+
+test("rising latency takes a little", function(t)
+  local now = 0
+  local l = limiter.new({ max = 64, start = 8, clock = function() return now end })
+  local function one(seconds)
+    local p = l:acquire()
+    now = now + seconds
+    l:release(p, "ok", true)
+  end
+  for _ = 1, 20 do one(0.1) end
+  t:eq(l.limit, 8)
+  for _ = 1, 20 do one(2) end
+  t:ok(l.limit < 8)
+end)
+
+test("a pause holds everybody back, then they go on in order", function(t)
+  local l = limiter.new({ start = 1, max = 4 })
+  local began, order = sys.monotonic(), {}
+  l:pause(0.1)
+  local jobs = {}
+  for i = 1, 3 do
+    jobs[i] = function()
+      local p = l:acquire()
+      t:ok(sys.monotonic() - began >= 0.099)
+      order[#order + 1] = i
+      l:release(p, "ok")
+    end
+  end
+  task.all(jobs)
+  t:eq(order, { 1, 2, 3 })
+end)
+
+test("a cancelled waiter takes nothing with it", function(t)
+  local l = limiter.new({ start = 1, max = 1 })
+  local held = l:acquire()
+  local waiters = {}
+  for i = 1, 5 do
+    waiters[i] = core.spawn(function() l:release(l:acquire(), "ok") end)
+  end
+  task.sleep(0.01)
+  core.cancel(waiters[1])
+  core.cancel(waiters[3])
+  task.sleep(0.01)
+  l:release(held, "ok")
+  core.cancel(waiters[2]) -- it has its permit already, perhaps
+  for _, w in ipairs(waiters) do pcall(task.join, w) end
+  t:eq(l.in_flight, 0)
+  l:release(l:acquire(), "ok") -- nobody lost it
+  local ok, e = core.join(waiters[1])
+  t:ok(not ok and err.is(e, "cancelled"))
+end)
+
+test("a pause with waiters that all leave keeps no task", function(t)
+  local l = limiter.new({ start = 1 })
+  l:pause(60)
+  local w = core.spawn(function() l:acquire() end)
+  task.sleep(0.01)
+  core.cancel(w)
+  pcall(task.join, w)
+  t:eq(l.in_flight, 0)
+end)
+
+test("one for each cluster", function(t)
+  t:ok(limiter.of("a", { max = 3 }) == limiter.of("a"))
+  t:ok(limiter.of("a") ~= limiter.of("b"))
+  t:eq(limiter.of("a").limit, 3)
+end)
