@@ -24,6 +24,11 @@ function M.start(t, opts)
   return self
 end
 
+--- One that runs elsewhere.
+function M.at(dir, api)
+  return setmetatable({ dir = dir, api = api }, S)
+end
+
 function S:stop()
   if self.sandbox then
     self.sandbox:stop()
