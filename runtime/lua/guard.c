@@ -20,7 +20,8 @@ struct gw_runaway {
   double seconds;
   struct timespec limit, tick;
   volatile sig_atomic_t running, expired;
-  lua_State *volatile current;
+  struct gw_runaway_frame root;
+  struct gw_runaway_frame *volatile current; /* NULL: no task runs */
   struct timespec started; /* CPU time at the resume */
   int signo;
 };
@@ -36,7 +37,10 @@ static void stop_script(lua_State *L, lua_Debug *ar)
     lua_sethook(L, NULL, 0, 0);
     return;
   }
-  /* The hook stays: pcall would swallow a single error for ever. */
+  /* The hook stays, or pcall would swallow the error for ever; the coroutines
+   * that wait for this one get it, too. */
+  for (struct gw_runaway_frame *f = guard->current; f; f = f->outer)
+    lua_sethook(f->co, stop_script, LUA_MASKCOUNT, 1);
   gw_lua_throw(L, GW_ELIMIT, NULL,
                "stopped: computed for %g seconds without waiting",
                guard->seconds);
@@ -90,7 +94,7 @@ static void on_signal(int signo)
         set_timer(guard, 0.01);
       }
       if (guard->current)
-        lua_sethook(guard->current, stop_script, LUA_MASKCOUNT, 1);
+        lua_sethook(guard->current->co, stop_script, LUA_MASKCOUNT, 1);
     }
   } else if (guard) {
     set_timer(guard, guard->seconds);
@@ -143,7 +147,9 @@ void gw_runaway_begin(struct gw_runaway *guard, lua_State *co)
   if (!guard)
     return;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &guard->started);
-  guard->current = co;
+  guard->root.co = co;
+  guard->root.outer = NULL;
+  guard->current = &guard->root;
   guard->running = 1;
 }
 
@@ -154,17 +160,26 @@ void gw_runaway_end(struct gw_runaway *guard)
   guard->running = 0;
   if (guard->expired) {
     guard->expired = 0;
-    lua_sethook(guard->current, NULL, 0, 0); /* stop_script tidies others */
+    lua_sethook(guard->root.co, NULL, 0, 0); /* stop_script tidies others */
     set_timer(guard, guard->seconds);
   }
   guard->current = NULL;
 }
 
-lua_State *gw_runaway_switch(struct gw_runaway *guard, lua_State *co)
+void gw_runaway_enter(struct gw_runaway *guard, struct gw_runaway_frame *frame,
+                      lua_State *co)
 {
-  lua_State *before = guard ? guard->current : NULL;
+  frame->co = co;
+  frame->outer = guard->current;
+  guard->current = frame;
+}
 
-  if (guard && co)
-    guard->current = co;
-  return before;
+void gw_runaway_leave(struct gw_runaway *guard)
+{
+  guard->current = guard->current->outer;
+}
+
+bool gw_runaway_expired(const struct gw_runaway *guard)
+{
+  return guard->expired != 0;
 }

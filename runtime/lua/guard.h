@@ -25,8 +25,17 @@ void gw_runaway_free(struct gw_runaway *guard); /* accepts NULL */
 void gw_runaway_begin(struct gw_runaway *guard, lua_State *co);
 void gw_runaway_end(struct gw_runaway *guard);
 
-/* A coroutine inside the task starts to run, or stops: returns the one that
- * ran before, to be given back afterwards. */
-lua_State *gw_runaway_switch(struct gw_runaway *guard, lua_State *co);
+/* A coroutine inside the task runs from enter to leave. The frame lives on
+ * the C stack; nothing may jump over leave. */
+struct gw_runaway_frame {
+  lua_State *co;
+  struct gw_runaway_frame *outer;
+};
+void gw_runaway_enter(struct gw_runaway *guard, struct gw_runaway_frame *frame,
+                      lua_State *co);
+void gw_runaway_leave(struct gw_runaway *guard);
+
+/* True from the moment the running task is stopped until it has ended. */
+bool gw_runaway_expired(const struct gw_runaway *guard);
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define MAX_SOURCE (8u << 20)
+#define MAX_REP (256.0 * 1024 * 1024)
 
 /* Registry keys. */
 static const char LOADED[] = "godwit.loaded";   /* name -> value */
@@ -23,6 +24,7 @@ static const char OPEN_ENV[] = "godwit.open";   /* other people's modules' */
 
 /* One line per C module; the name is what Lua requires. */
 static const luaL_Reg core_modules[] = {
+  {"godwit.core.closed", gw_luaopen_closed},
   {"godwit.core.err", gw_luaopen_err},
   {"godwit.core.fs", gw_luaopen_fs},
   {"godwit.core.git", gw_luaopen_git},
@@ -216,10 +218,32 @@ static int find_module(lua_State *L, const char *name)
   return load_from_folders(L, FOLDERS, name, OPEN_ENV);
 }
 
+/* Leaves what the chunk on top returned, or its error. */
+static int run_chunk(lua_State *L, const char *name)
+{
+  struct gw_tasks *tasks = gw_lua_host(L)->tasks;
+  const char *before = gw_tasks_loading(tasks, name);
+  int status;
+
+  lua_pushstring(L, name);
+  status = lua_pcall(L, 1, 1, 0); /* not yieldable */
+  gw_tasks_loading(tasks, before);
+  if (status == LUA_OK && lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    lua_pushboolean(L, 1);
+  }
+  return status;
+}
+
+void gw_modules_run(lua_State *L, const char *name)
+{
+  if (run_chunk(L, name) != LUA_OK)
+    lua_error(L);
+}
+
 static int l_require(lua_State *L)
 {
-  const char *name = luaL_checkstring(L, 1), *before;
-  struct gw_tasks *tasks = gw_lua_host(L)->tasks;
+  const char *name = luaL_checkstring(L, 1);
   int status;
 
   lua_settop(L, 1);
@@ -234,14 +258,7 @@ static int l_require(lua_State *L)
     return luaL_error(L, "module '%s' not found", name);
   lua_pushlightuserdata(L, (void *)(uintptr_t)LOADED); /* is loading */
   lua_setfield(L, 2, name);
-  before = gw_tasks_loading(tasks, name);
-  lua_pushstring(L, name);
-  status = lua_pcall(L, 1, 1, 0); /* no waiting at a module's top level */
-  gw_tasks_loading(tasks, before);
-  if (status == LUA_OK && lua_isnil(L, -1)) {
-    lua_pop(L, 1);
-    lua_pushboolean(L, 1);
-  }
+  status = run_chunk(L, name);
   if (status == LUA_OK)
     lua_pushvalue(L, -1);
   else
@@ -310,11 +327,30 @@ static void make_env(lua_State *L)
   lua_setmetatable(L, -2);
 }
 
+/* string.rep (upvalue 1) without texts that take seconds to make. */
+static int l_rep(lua_State *L)
+{
+  size_t len, sep = 0;
+  lua_Integer n = luaL_checkinteger(L, 2);
+
+  luaL_checklstring(L, 1, &len);
+  luaL_optlstring(L, 3, "", &sep);
+  if (n > 0 && (double)(len + sep) * (double)n > MAX_REP)
+    return luaL_error(L, "resulting string too large");
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, 1);
+  return 1;
+}
+
 /* The string metatable is everybody's: what it leads to cannot be changed by
  * a script, and holds nothing that makes bytecode. */
 static void lock_strings(lua_State *L)
 {
   lua_getglobal(L, "string");
+  lua_getfield(L, -1, "rep");
+  lua_pushcclosure(L, l_rep, 1);
+  lua_setfield(L, -2, "rep");
   lua_pushnil(L);
   lua_setfield(L, -2, "dump");
   lua_pop(L, 1);

@@ -17,6 +17,11 @@ void gw_modules_open(lua_State *L, const char *const *folders);
 /* Pushes require(name). May raise. */
 void gw_modules_require(lua_State *L, const char *name);
 
+/* Pops a module's chunk, runs its top level (which cannot wait), pushes what
+ * it returned (true for
+ * nil). May raise. */
+void gw_modules_run(lua_State *L, const char *name);
+
 /* A file compiled in ("godwit/err.lua", "scripts/promote.lua"), or NULL. */
 const char *gw_embed_find(const char *path, size_t *len);
 

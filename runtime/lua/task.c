@@ -223,6 +223,11 @@ void gw_task_ready(struct gw_tasks *tasks, uint64_t ticket)
     enqueue(task); /* else it has not yielded yet: see resume() */
 }
 
+bool gw_task_is(lua_State *co)
+{
+  return place_of(co)->task != NULL;
+}
+
 bool gw_task_waits(struct gw_tasks *tasks, uint64_t ticket)
 {
   struct gw_task *task = by_ticket(tasks, ticket);

@@ -39,6 +39,9 @@ uint64_t gw_task_ticket(struct gw_tasks *tasks, lua_State *L);
 /* The operation of that ticket has ended: queues its task. */
 void gw_task_ready(struct gw_tasks *tasks, uint64_t ticket);
 
+/* Whether this coroutine is a task's own. */
+bool gw_task_is(lua_State *co);
+
 /* Whether a task still waits with that ticket. */
 bool gw_task_waits(struct gw_tasks *tasks, uint64_t ticket);
 
