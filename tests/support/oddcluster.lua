@@ -30,6 +30,14 @@ local function answer(req, a)
   req:respond(a.status or 200, headers, body)
 end
 
+--- Ends the connection in the middle of the answer: for a function of a
+--- route. Does not return.
+function M.cut(req)
+  req:start(200, { ["Content-Type"] = "application/json" })
+  req:write('{"id":')
+  error(err.new({ kind = "cancelled", message = "cut" }), 0)
+end
+
 -- A list of answers is used up, its last one stays.
 local function next_of(route)
   if #route > 1 then
@@ -56,9 +64,6 @@ function M.start(t, routes)
         or self.routes["*"]
       if type(route) == "function" then
         route = route(seen, req)
-        if route == "answered" then
-          return
-        end
       elseif route and #route > 0 then
         route = next_of(route)
       end

@@ -124,7 +124,8 @@ function Writes:compile(owner, name)
     write = function()
       local ok, doc = pcall(self.request, self, "POST",
         address.algorithm(owner, name, "compile"),
-        { owner = owner, body = {}, answer_timeout = BUILD })
+        { owner = owner, body = {}, answer_timeout = BUILD,
+          want = "version_info" })
       doc = ok and doc or failed_compile(self, owner, name, before, doc)
         or error(doc, 0)
       return type(doc) == "table" and doc or {}
@@ -176,7 +177,8 @@ function Writes:publish(owner, name, request)
     write = function()
       return (self:request("POST",
         address.algorithm(owner, name, "versions"),
-        { owner = owner, body = sent, answer_timeout = ANSWER }))
+        { owner = owner, body = sent, answer_timeout = ANSWER,
+          want = "version_info" }))
     end,
     probe = probe.publish(self, owner, name, before),
   })
@@ -213,6 +215,7 @@ function Writes:call(owner, name, ref, input, opts)
   request.owner = owner
   request.query = { timeout = math.ceil(timeout) }
   request.answer_timeout = timeout + 30
+  request.want = "result"
   return effect.perform({
     kind = "algorithm.call", target = target_of(self, owner, name),
     cluster = self, detail = { version = ref }, again = false,

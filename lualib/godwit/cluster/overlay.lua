@@ -143,7 +143,10 @@ local function over(rows, below)
     if rows[n] then
       return body.copy(rows[n])
     end
-    return below and below()
+    if below then
+      return below()
+    end
+    return nil
   end
 end
 

@@ -80,13 +80,21 @@ local function decode(response)
   return doc
 end
 
+-- An answer that lacks what it is for tells nothing of what became of a write.
+-- A 202 has been told to wait.
+local function lacks(doc, response, want)
+  return want and response.status ~= 202
+    and (type(doc) ~= "table" or doc[want] == nil)
+end
+
 --- Sends a request. Returns the decoded answer of a success; raises anything
---- else, also an error that came inside a 2xx.
+--- else, also an error that came inside a 2xx. `want` names the field a
+--- success must have.
 ---@async
 ---@param method string
 ---@param path string
 ---@param key any  A secret
----@param opts { base: string?, query: table?, body: table?, bytes: string?, content_type: string?, answer_timeout: number? }
+---@param opts { want: string?, base: string?, query: table?, body: table?, bytes: string?, content_type: string?, answer_timeout: number? }
 ---@return any doc, table response
 function Rest:send(method, path, key, opts)
   local url = (opts.base or self.address.api) .. path
@@ -103,6 +111,9 @@ function Rest:send(method, path, key, opts)
     error(api_error.new(request, status, problem), 0)
   elseif status < 200 or status > 299 then
     error(api_error.unreadable(request, status, response.body), 0)
+  elseif lacks(doc, response, opts.want) then
+    error(api_error.unreadable(request, status, response.body,
+      "there is no " .. opts.want), 0)
   end
   return doc, response
 end
