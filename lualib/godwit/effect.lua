@@ -1,6 +1,7 @@
 local describe = require("godwit.effect.describe")
 local err = require("godwit.err")
 local guard = require("godwit.core.http").guard
+local http = require("godwit.http")
 local order = require("godwit.effect.order")
 local settle = require("godwit.effect.settle")
 local unknown = require("godwit.unknown")
@@ -55,6 +56,10 @@ local allowed -- nil: no restriction; else a set of names and ids
 function M.plan()
   M.mode = "plan"
   guard.plan()
+  http.plan_hook = function(request)
+    return M.script("http." .. request.method:lower(), request.url,
+      request.write, { json = request.opts.json, body = request.opts.body })
+  end
 end
 
 --- Restricts writes to the clusters named in such calls (by the name they

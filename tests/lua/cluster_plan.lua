@@ -180,6 +180,8 @@ test("a commit onto an unknown one is unknown, and goes on", function(t)
   doc = driver:publish("acme", "Other", { version_info = {
     version_type = "revision" } })
   t:ok(unknown.is(doc.version_info.semantic_version))
+  t:eq(#pages.all(driver:each_version("acme", "Other",
+    { published = true })), 1)
   driver:compile("acme", "Other")
   doc = driver:publish("acme", "Other", {})
   t:ok(unknown.is(doc.version_info.semantic_version))
@@ -231,7 +233,7 @@ test("doing something with the unknown raises with the script's line",
       local a = ...
       local result = a:call("x")
       return result .. "!"
-    ]], "fix.lua", {}))
+    ]], "@fix.lua", {}))
     local ok, e = xpcall(chunk, err.traced, a)
     t:no(ok)
     t:match(tostring(e), "known after apply")
@@ -239,13 +241,14 @@ test("doing something with the unknown raises with the script's line",
   end)
 
 test("a script's own request is remembered, not sent", function(t)
+  local _, server = start(t)
   local n = #effect.planned
-  local result = effect.script("http.post", "http://192.0.2.1/x", function()
-    error("sent")
-  end)
+  local result = require("godwit.http").post(server.url .. "/x",
+    { json = { a = 1 } })
   t:ok(unknown.is(result))
   t:eq(effect.describe(effect.planned[n + 1]),
-    { "http.post http://192.0.2.1/x" })
+    { "http.post " .. server.url .. "/x", "  json.a: 1" })
+  t:eq(server:log(), {})
 end)
 
 test("step.once hands an unknown on and stores nothing", function(t)

@@ -112,7 +112,7 @@ test("a control character of the server does not reach the terminal",
   end)
 
 test("a failing server is retryable, a refusing one is not", function(t)
-  t:ok(failing(t, { status = 503, json = {} }).retryable)
+  t:ok(failing(t, { status = 500, json = {} }).retryable)
   t:no(failing(t, { status = 400, json = {} }).retryable)
 end)
 

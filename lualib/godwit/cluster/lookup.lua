@@ -16,7 +16,7 @@ local M = {}
 function M.filter(rows, opts)
   local function wanted(doc)
     if opts.published ~= nil
-      and (version.number(doc) ~= nil) ~= opts.published then
+      and version.is_published(doc) ~= opts.published then
       return false
     end
     local callability = type(doc.settings) == "table"

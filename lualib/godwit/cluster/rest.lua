@@ -3,6 +3,7 @@ local api_error = require("godwit.cluster.api_error")
 local http = require("godwit.http")
 local json = require("godwit.core.json")
 local limiter = require("godwit.limiter")
+local retry = require("godwit.http.retry")
 
 --- cluster.rest: one request to a cluster's API, and what its answer means.
 ---
@@ -21,6 +22,7 @@ local M = {}
 
 local MAX_ANSWER = 64 * 1024 * 1024
 local MAX_DEPTH = 200
+local TRANSFER = 120 -- seconds, beside the time an answer may take
 
 ---@param profile table
 ---@param where godwit.cluster.Address
@@ -50,7 +52,7 @@ function Rest:exchange(method, url, key, opts)
   local profile = self.profile
   local headers = { Accept = "application/json" }
   local body = body_of(opts, headers)
-  return http.request(method, url, {
+  local request = {
     headers = headers,
     body = body,
     auth = key,
@@ -59,11 +61,16 @@ function Rest:exchange(method, url, key, opts)
     limiter = self.limiter,
     max_body = MAX_ANSWER,
     answer_timeout = opts.answer_timeout,
+    timeout = TRANSFER + (opts.answer_timeout or 0),
     tls = { ca = profile.ca, cert = profile.cert,
       cert_key = profile.cert_key, insecure = profile.insecure },
     proxy = profile.proxy,
     no_proxy = profile.no_proxy,
-  })
+  }
+  if method ~= "GET" then
+    request.retry, request.redirects = false, false
+  end
+  return http.request(method, url, request)
 end
 
 -- A decoded answer, or nil and why it is not JSON. An empty one is an empty
@@ -108,7 +115,9 @@ function Rest:send(method, path, key, opts)
   end
   local problem = api_error.find(status, doc)
   if problem then
-    error(api_error.new(request, status, problem), 0)
+    local e = api_error.new(request, status, problem)
+    e.retry_after = retry.after(response.headers)
+    error(e, 0)
   elseif status < 200 or status > 299 then
     error(api_error.unreadable(request, status, response.body), 0)
   elseif lacks(doc, response, opts.want) then

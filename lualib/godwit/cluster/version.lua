@@ -1,3 +1,5 @@
+local unknown = require("godwit.unknown")
+
 --- cluster.version: version numbers of the platform, x.y.z.
 local M = {}
 
@@ -58,6 +60,15 @@ function M.number(doc)
   local info = doc.version_info
   local number = type(info) == "table" and info.semantic_version
   return type(number) == "string" and number ~= "" and number or nil
+end
+
+--- Whether a version document is a published one; its number may be unknown.
+---@param doc table
+---@return boolean
+function M.is_published(doc)
+  local info = doc.version_info
+  return M.number(doc) ~= nil
+    or type(info) == "table" and unknown.is(info.semantic_version)
 end
 
 --- The commit a version document describes, or nil.

@@ -1,0 +1,274 @@
+-- The http driver and the handles against a sandbox.
+local cluster = require("godwit.cluster")
+local err = require("godwit.err")
+local fs = require("godwit.core.fs")
+local pages = require("godwit.cluster.pages")
+local sandboxes = require("support.sandboxes")
+local secret = require("godwit.core.secret")
+local task = require("godwit.task")
+
+local function profile(s, more)
+  local p = { name = "box", kind = "http", api = s.api,
+    key = secret.new(s:key("acme"), { label = "acme key",
+      origins = { s.api } }) }
+  for k, v in pairs(more or {}) do
+    p[k] = v
+  end
+  return p
+end
+
+local function start(t, more)
+  local s = sandboxes.start(t)
+  return cluster.open(profile(s, more)), s
+end
+
+local function request(driver, name, settings)
+  local env
+  for _, e in ipairs(driver:list_environments()) do
+    if e.display_name == "Python 3.8" then
+      env = e.id
+    end
+  end
+  local body = { name = name, details = { label = name }, settings = {
+    source_visibility = "closed", license = "apl", network_access = "full",
+    pipeline_enabled = true, algorithm_environment = env } }
+  for k, v in pairs(settings or {}) do
+    body.settings[k] = v
+  end
+  return body
+end
+
+test("from nothing to a published version", function(t)
+  local driver = start(t)
+  t:eq(driver:whoami(), "acme")
+  t:no(driver:try_get_algorithm("acme", "Hello"))
+  t:raises("notfound", driver.get_algorithm, "No such algorithm", driver,
+    "acme", "Hello")
+  local doc = driver:create_algorithm("acme", request(driver, "Hello"))
+  t:eq(doc.name, "Hello")
+  t:eq(#doc.id, 36)
+  t:raises("exists", driver.create_algorithm, nil, driver, "acme",
+    request(driver, "Hello"))
+  t:eq(driver:list_algorithms("acme")[1].algoname, "Hello")
+  t:eq(pages.all(driver:each_build("acme", "Hello")), {})
+
+  local compiled = driver:compile("acme", "Hello")
+  t:ok(compiled.compilation.successful)
+  local build = driver:each_build("acme", "Hello")()
+  t:eq(build.status, "succeeded")
+  t:eq(driver:get_build("acme", "Hello", build.build_id).commit_sha,
+    build.commit_sha)
+  t:ok(#driver:get_build_logs("acme", "Hello", build.build_id) > 0)
+
+  local answer = driver:call("acme", "Hello", build.commit_sha,
+    { text = "you" })
+  t:match(tostring(answer.result), "you")
+
+  local published = driver:publish("acme", "Hello", {
+    version_info = { version_type = "minor", release_notes = "first" },
+    settings = { algorithm_callability = "private" } })
+  t:eq(published.version_info.semantic_version, "0.1.0")
+  t:eq(published.version_info.git_hash, build.commit_sha)
+  local e = t:raises("conflict", driver.publish, nil, driver, "acme", "Hello",
+    {})
+  t:eq(e.code, 1007)
+  t:eq(driver:get_version("acme", "Hello", "0.1.0").version_info.git_hash,
+    build.commit_sha)
+  t:eq(#pages.all(driver:each_version("acme", "Hello",
+    { published = true })), 1)
+  t:eq(#pages.all(driver:each_version("acme", "Hello",
+    { published = false })), 0)
+end)
+
+test("an update keeps what it does not name", function(t)
+  local driver = start(t)
+  driver:create_algorithm("acme", request(driver, "Hello"))
+  local doc = driver:update_algorithm("acme", "Hello",
+    { settings = { network_access = "isolated" },
+      details = { tagline = "short" } })
+  doc = driver:get_algorithm("acme", "Hello")
+  t:eq(doc.settings.network_access, "isolated")
+  t:eq(doc.settings.pipeline_enabled, true)
+  t:eq(doc.details, { label = "Hello", tagline = "short" })
+end)
+
+test("the catalogue", function(t)
+  local driver = start(t)
+  t:ok(#driver:list_environments() > 1)
+  t:ok(driver:list_environments()[1].language.name)
+  t:ok(#driver:list_languages() > 0)
+  t:eq(driver:list_scms()[1].id, "internal")
+  driver:create_algorithm("acme", request(driver, "Hello"))
+  t:eq(driver:list_secrets("acme", "Hello"), {})
+  t:eq(driver:get_scm_status("acme", "Hello").scm_connection_status, "active")
+end)
+
+test("lists longer than a page come whole, without repeats", function(t)
+  local driver = start(t)
+  driver:create_algorithm("acme", request(driver, "Hello"))
+  for _ = 1, 3 do
+    driver:compile("acme", "Hello")
+  end
+  driver.page_size.limit = 1
+  local seen = {}
+  for build in driver:each_build("acme", "Hello") do
+    t:no(seen[build.build_id])
+    seen[build.build_id] = true
+  end
+  local n = 0
+  for _ in pairs(seen) do
+    n = n + 1
+  end
+  t:eq(n, 3)
+  -- Beyond what the cluster allows: it says so, and less is asked for.
+  driver.page_size.limit = 500
+  t:eq(#pages.all(driver:each_build("acme", "Hello")), 3)
+  t:eq(driver.page_size.limit, 100)
+end)
+
+test("a wrong key is refused in one sentence, and not as ours", function(t)
+  local s = sandboxes.start(t)
+  local driver = cluster.open(profile(s, { key = secret.new(
+    "simWrongWrongWrongWrongWrong", { label = "wrong",
+      origins = { s.api } }) }))
+  local e = t:raises("auth", driver.list_algorithms, nil, driver, "acme")
+  t:eq(e.code, 2002)
+  t:no(tostring(e):find("simWrong"))
+end)
+
+test("many requests at once share the cluster's one limiter", function(t)
+  local s = sandboxes.start(t)
+  local a = cluster.open(profile(s, { max_in_flight = 3 }))
+  local b = cluster.open(profile(s, { name = "again" }))
+  t:ok(a.limiter == b.limiter)
+  t:ok(a:git_remote("acme", "Hello").limiter == a.limiter)
+  local most = 0
+  local items = {}
+  for i = 1, 20 do
+    items[i] = i
+  end
+  task.each(items, function(i)
+    local driver = i % 2 == 0 and a or b
+    driver:try_get_algorithm("acme", "Nope")
+    most = math.max(most, a.limiter.in_flight)
+  end, { jobs = 20 })
+  t:ok(most <= 3)
+end)
+
+--- Handles -------------------------------------------------------------------
+
+test("a script's view of a cluster", function(t)
+  local driver = start(t)
+  local box = cluster.handle(driver)
+  t:eq(tostring(box), "cluster box")
+  local env = box.environments:get("Python 3.8")
+  local spec = { owner = "acme", name = "Hello",
+    details = { label = "Hello" },
+    settings = { source_visibility = "closed", license = "apl",
+      network_access = "full", pipeline_enabled = true,
+      algorithm_environment = env.id } }
+  local a, word = box.algorithms:ensure(spec)
+  t:eq(word, "created")
+  t:eq(a.ref, "acme/Hello")
+  t:eq(tostring(a), "box:acme/Hello")
+  t:eq(a.id, a:get().id)
+  a, word = box.algorithms:ensure(spec)
+  t:eq(word, "unchanged")
+  spec.settings.network_access = "isolated"
+  a, word = box.algorithms:ensure(spec)
+  t:eq(word, "updated")
+  t:eq(a:get().settings.network_access, "isolated")
+
+  local doc = a:compile()
+  local build = a:wait_build(doc.version_info.git_hash)
+  t:eq(build.status, "succeeded")
+  t:eq(a:builds()().build_id, build.build_id)
+  t:eq(a:publish({ step = "major", callability = "private" })
+    .version_info.semantic_version, "1.0.0")
+  t:eq(a:versions({ published = true })().version_info.git_hash,
+    build.commit_sha)
+  t:eq(a:get("1.0.0").version_info.git_hash, build.commit_sha)
+  local result, metadata = a:call("you", { version = "1.0.0" })
+  t:match(tostring(result), "you")
+  t:ok(metadata.content_type)
+  t:eq(a:secrets(), {})
+  t:raises("usage", a.publish, "major, minor or revision", a,
+    { step = "huge" })
+end)
+
+test("algorithms are found by owner and glob", function(t)
+  local driver = start(t)
+  for _, name in ipairs({ "FraudA", "FraudB", "Other" }) do
+    driver:create_algorithm("acme", request(driver, name))
+  end
+  local box = cluster.handle(driver)
+  local names = {}
+  for a in box.algorithms:each({ owner = "acme", name = "Fraud*" }) do
+    names[#names + 1] = a.name
+  end
+  table.sort(names)
+  t:eq(names, { "FraudA", "FraudB" })
+  local count = 0
+  task.each(box.algorithms:each(), function()
+    count = count + 1
+  end)
+  t:eq(count, 3)
+  t:no(box.algorithms:try_get("acme/Nope"))
+  t:eq(select(2, box.algorithms:try_get("acme/Nope")).kind, "notfound")
+  t:raises("usage", box.algorithms.get, "OWNER/NAME", box.algorithms, "Nope")
+end)
+
+test("no field of a handle reaches the network", function(t)
+  local driver, s = start(t)
+  local box = cluster.handle(driver)
+  driver:create_algorithm("acme", request(driver, "Hello"))
+  local a = box.algorithms:get("acme/Hello")
+  s:stop()
+  for _, key in ipairs({ "cluster", "owner", "name", "ref", "id" }) do
+    t:ok(a[key])
+  end
+  t:eq(a.nothing, nil)
+  t:eq(box.users, nil)
+  t:eq(box.driver, nil)
+  local ok, e = pcall(a.get, a)
+  t:no(ok)
+  t:ok(err.is(e, "net"))
+end)
+
+test("waiting for a build that failed raises the end of its log", function(t)
+  local driver, s = start(t)
+  driver:create_algorithm("acme", request(driver, "Hello"))
+  local a = cluster.handle(driver).algorithms:get("acme/Hello")
+  local dir = s:clone(t, "Hello")
+  local commit = sandboxes.commit(dir, ".sandbox-build-fails", "")
+  sandboxes.push(dir)
+  t:raises("remote", a.wait_build, "failed; its log ends", a, commit)
+  t:raises("timeout", a.wait_build, "no build of", a, ("0"):rep(40),
+    { timeout = 0.2 })
+end)
+
+test("a push by the driver is built", function(t)
+  local git = require("godwit.git")
+  local driver = start(t)
+  driver:create_algorithm("acme", request(driver, "Hello"))
+  local tip = driver:git_tip("acme", "Hello")
+  t:eq(tip.branch, "refs/heads/master")
+  fs.mkdir(t:tmpdir() .. "/s", 448)
+  local store = git.open_store(t:tmpdir() .. "/s.git")
+  t:defer(function()
+    store:close()
+  end)
+  driver:git_fetch("acme", "Hello", store, { commit = tip.commit })
+  local was = store:commit(tip.commit)
+  local tree = store:edit(was.tree, { { path = "new.txt", data = "x" } })
+  local who = { name = "T", email = "t@example.com", time = 1, offset = 0 }
+  local commit = store:make_commit({ tree = tree, parents = { tip.commit },
+    author = who, committer = who, message = "change\n" })
+  driver:push("acme", "Hello", { store = store, commit = commit,
+    expected = tip.commit })
+  t:eq(driver:git_tip("acme", "Hello").commit, commit)
+  t:eq(driver:each_build("acme", "Hello")().commit_sha, commit)
+  -- The same again is refused: the tip has moved.
+  t:raises("conflict", driver.push, nil, driver, "acme", "Hello",
+    { store = store, commit = commit, expected = tip.commit })
+end)
