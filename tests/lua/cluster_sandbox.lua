@@ -1,7 +1,6 @@
 -- The http driver and the handles against a sandbox.
 local cluster = require("godwit.cluster")
 local err = require("godwit.err")
-local fs = require("godwit.core.fs")
 local pages = require("godwit.cluster.pages")
 local sandboxes = require("support.sandboxes")
 local secret = require("godwit.core.secret")
@@ -245,30 +244,4 @@ test("waiting for a build that failed raises the end of its log", function(t)
   t:raises("remote", a.wait_build, "failed; its log ends", a, commit)
   t:raises("timeout", a.wait_build, "no build of", a, ("0"):rep(40),
     { timeout = 0.2 })
-end)
-
-test("a push by the driver is built", function(t)
-  local git = require("godwit.git")
-  local driver = start(t)
-  driver:create_algorithm("acme", request(driver, "Hello"))
-  local tip = driver:git_tip("acme", "Hello")
-  t:eq(tip.branch, "refs/heads/master")
-  fs.mkdir(t:tmpdir() .. "/s", 448)
-  local store = git.open_store(t:tmpdir() .. "/s.git")
-  t:defer(function()
-    store:close()
-  end)
-  driver:git_fetch("acme", "Hello", store, { commit = tip.commit })
-  local was = store:commit(tip.commit)
-  local tree = store:edit(was.tree, { { path = "new.txt", data = "x" } })
-  local who = { name = "T", email = "t@example.com", time = 1, offset = 0 }
-  local commit = store:make_commit({ tree = tree, parents = { tip.commit },
-    author = who, committer = who, message = "change\n" })
-  driver:push("acme", "Hello", { store = store, commit = commit,
-    expected = tip.commit })
-  t:eq(driver:git_tip("acme", "Hello").commit, commit)
-  t:eq(driver:each_build("acme", "Hello")().commit_sha, commit)
-  -- The same again is refused: the tip has moved.
-  t:raises("conflict", driver.push, nil, driver, "acme", "Hello",
-    { store = store, commit = commit, expected = tip.commit })
 end)

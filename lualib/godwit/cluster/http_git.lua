@@ -1,5 +1,6 @@
 local address = require("godwit.cluster.address")
 local err = require("godwit.err")
+local git = require("godwit.cluster.git_calls")
 local version = require("godwit.cluster.version")
 
 --- cluster.http_git: the repositories of a live cluster. Methods of the http
@@ -10,10 +11,6 @@ local Git = {}
 M.methods = Git
 
 local MASTER = "refs/heads/master"
-
-local function git()
-  return require("godwit.git") -- late: only who uses Git pays for it
-end
 
 -- A server checks the name against the key's owner; where the key must not
 -- read data, the owner it acts for is the best guess.
@@ -53,7 +50,8 @@ end
 
 local function tip_of(advert)
   local branch = advert.refs[advert.head or MASTER] and advert.head or MASTER
-  return { commit = advert.refs[branch], branch = branch, advert = advert }
+  return { commit = advert.refs[branch], branch = branch,
+    advert = advert.advert }
 end
 
 --- The tip of the main branch, or of a version's repository. The commit is
@@ -66,7 +64,7 @@ end
 function Git:git_tip(owner, name, opts)
   opts = opts or {}
   local remote = self:git_remote(owner, name, opts.version)
-  local ok, advert = pcall(git().ls_remote, remote,
+  local ok, advert = pcall(git.ls_remote, remote,
     { service = opts.service or "upload-pack" })
   if ok then
     return tip_of(advert)
@@ -88,7 +86,7 @@ end
 function Git:git_fetch(owner, name, store, opts)
   local how = { commit = opts.commit, advert = opts.advert, into = opts.into,
     progress = opts.progress }
-  local ok, result = pcall(git().fetch, store,
+  local ok, result = pcall(git.fetch, store,
     self:git_remote(owner, name, opts.version), how)
   if ok then
     return result
@@ -96,7 +94,7 @@ function Git:git_fetch(owner, name, store, opts)
     error(result, 0)
   end
   how.advert = nil
-  return git().fetch(store, self:git_remote(owner, name), how)
+  return git.fetch(store, self:git_remote(owner, name), how)
 end
 
 return M

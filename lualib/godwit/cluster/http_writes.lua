@@ -2,6 +2,7 @@ local address = require("godwit.cluster.address")
 local body = require("godwit.cluster.body")
 local effect = require("godwit.effect")
 local err = require("godwit.err")
+local git = require("godwit.cluster.git_calls")
 local json = require("godwit.core.json")
 local probe = require("godwit.cluster.probe")
 local version = require("godwit.cluster.version")
@@ -244,7 +245,7 @@ function Writes:push(owner, name, opts)
     wait = opts.build_timeout or BUILD, patience = UNPACK,
     detail = { ref = ref, from = opts.expected, commit = opts.commit },
     write = function()
-      return require("godwit.git").push(opts.store, remote, {
+      return git.push(opts.store, remote, {
         commit = opts.commit, ref = ref, expected = opts.expected,
         advert = opts.advert, progress = opts.progress,
         build_timeout = opts.build_timeout or BUILD,

@@ -1,5 +1,6 @@
 local body = require("godwit.cluster.body")
 local err = require("godwit.err")
+local git = require("godwit.cluster.git_calls")
 local lookup = require("godwit.cluster.lookup")
 local unknown = require("godwit.unknown")
 local version = require("godwit.cluster.version")
@@ -259,7 +260,7 @@ function Overlay:git_fetch(owner, name, store, opts)
   if unknown.is(commit) or commit and store:has(commit) then
     return nothing_fetched()
   elseif p and p.store_path and commit and p.pushed[commit] then
-    return require("godwit.git").fetch(store, { path = p.store_path },
+    return git.fetch(store, { path = p.store_path },
       { commit = commit, into = opts.into })
   elseif is_created(p) then
     return nothing_fetched()
