@@ -164,7 +164,7 @@ function Archive:git_fetch(owner, name, store, opts)
     commit = self.platform:version_commit(ALL, owner, name, opts.version)
   end
   return err.check(git.fetch(store, remote, { commit = commit,
-    refs = not commit and { [MASTER] = true } or nil, into = opts.into,
+    refs = not commit and { MASTER } or nil, into = opts.into,
     progress = opts.progress }))
 end
 
@@ -269,7 +269,7 @@ end
 ---@async
 ---@param opts {store: table, commit: string, expected: string|nil,
 ---  ref: string|nil, progress: function|nil}
----@return {messages: string[]}
+---@return {messages: string}
 function Archive:push(owner, name, opts)
   local ref = opts.ref or MASTER
   return effect.perform({
@@ -282,10 +282,10 @@ function Archive:push(owner, name, opts)
       local result = err.check(git.push(opts.store, remote, {
         commit = opts.commit, ref = ref, expected = opts.expected,
         progress = opts.progress }))
-      local messages = result.messages or {}
+      local messages = result.messages or ""
       if ref == MASTER then
         local b = build.wait(self.platform:pushed(owner, name, opts.commit))
-        messages[#messages + 1] = ("Build %s for algo://%s/%s/%s"):format(
+        messages = ("%sBuild %s for algo://%s/%s/%s\n"):format(messages,
           b.status == "succeeded" and "successful" or "failed", owner, name,
           opts.commit)
       end

@@ -88,6 +88,16 @@ function Store:lock_folder()
     error(e, 0)
   end
   self.folder_lock = lock
+  self:mkdir("run/hooks")
+end
+
+--- True if another process (or another user of this one) writes here.
+function Store:in_use()
+  if self.folder_lock then return true end
+  local lock = fs.stat(self.dir .. "/lock") and fs.lock(self.dir .. "/lock")
+  if not lock then return fs.stat(self.dir .. "/lock") ~= nil end
+  lock:close()
+  return false
 end
 
 function Store:close()

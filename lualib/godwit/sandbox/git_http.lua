@@ -195,6 +195,7 @@ local function push(cx, root, path, owner, name)
   cx.req:write(before .. pkt.progress("Processing " .. owner .. "/" .. name
     .. "\nBuilding " .. algo .. "\n"))
   local ok, b = pcall(build.wait, job)
+  if not ok and err.is(b, "cancelled") then error(b, 0) end -- cut the answer
   local good = ok and b.status == "succeeded"
   cx.req:write(pkt.progress("Updating references\n"
     .. (good and "Build successful for " or "Build failed for ") .. algo
