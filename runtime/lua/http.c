@@ -8,6 +8,7 @@
 #include "host.h"
 #include "lua/bind.h"
 #include "lua/err.h"
+#include "lua/secret.h"
 #include "lua/task.h"
 
 #include <ctype.h>
@@ -86,21 +87,13 @@ static const char *const *read_headers(lua_State *L, int keep)
   return list;
 }
 
-/* A secret's userdata holds the pointer. */
-static struct gw_secret *gw_lua_checksecret(lua_State *L, int idx)
-{
-  struct gw_secret **box = luaL_testudata(L, idx, "godwit.secret");
-
-  luaL_argcheck(L, box && *box, 1, "auth must be a secret");
-  return *box;
-}
-
 static struct gw_secret *read_secret(lua_State *L)
 {
   struct gw_secret *secret = NULL;
 
   if (lua_getfield(L, 1, "auth") != LUA_TNIL)
-    secret = gw_lua_checksecret(L, -1);
+    secret = gw_lua_tosecret(L, -1);
+  luaL_argcheck(L, secret || lua_isnil(L, -1), 1, "auth must be a secret");
   lua_pop(L, 1);
   return secret;
 }

@@ -24,13 +24,6 @@ local function server(t, answers)
   return asked, ("http://127.0.0.1:%d"):format(s.port), s
 end
 
--- TODO: drop when both have landed.
-local function need(t, name)
-  local ok, m = pcall(require, name)
-  if not ok then t:skip("no " .. name) end
-  return m
-end
-
 local FAST = { base = 0.001, random = function() return 1 end }
 
 test("queries, JSON and headers", function(t)
@@ -172,7 +165,7 @@ test("redirects in a circle or without end stop", function(t)
 end)
 
 test("no credentials and no writes to another origin", function(t)
-  local secret = need(t, "godwit.core.secret")
+  local secret = require("godwit.core.secret")
   local there, other = server(t, { { 200, nil, "other" } })
   local asked, base = server(t, { { 302, { Location = other .. "/x" } } })
   local key = secret.new("simKEY0123456789", { label = "k", origins = { base, other } })
@@ -197,7 +190,7 @@ test("no credentials and no writes to another origin", function(t)
 end)
 
 test("a key goes to its origins only and is printed nowhere", function(t)
-  local secret = need(t, "godwit.core.secret")
+  local secret = require("godwit.core.secret")
   local _, base = server(t, { { 401, nil, "bad key simKEY0123456789" } })
   local key = secret.new("simKEY0123456789", { label = "dev" })
   local e = t:raises("denied", http.get, "the secret dev must not be sent to", base, { auth = key })
@@ -211,7 +204,7 @@ test("a key goes to its origins only and is printed nowhere", function(t)
 end)
 
 test("bodies to and from files", function(t)
-  local fs = need(t, "godwit.core.fs")
+  local fs = require("godwit.core.fs")
   local dir = t:tmpdir()
   local big = ("0123456789"):rep(500000)
   local asked, base = server(t, { { 200, nil, big } })
