@@ -54,7 +54,7 @@ test("create, push, build, call and publish, in place", function(t)
   local b = first(a:each_build("acme", "Hello"))
   t:eq({ b.commit_sha, b.status }, { commit, "succeeded" })
   t:match(a:get_build_logs("acme", "Hello", b.build_id), "Build succeeded")
-  t:eq(a:call("acme", "Hello", commit, "Jane", {}).result, "hello Jane")
+  t:eq(a:call("acme", "Hello", commit, { text = "Jane" }).result, "hello Jane")
   t:raises("remote", a.call, "not found", a, "acme", "Hello", "9.9.9", "x")
   local v = a:publish("acme", "Hello", { version_info = {
     version_type = "major" } })

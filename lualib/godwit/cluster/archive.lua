@@ -231,28 +231,27 @@ function Archive:publish(owner, name, body)
   })
 end
 
-local function input_of(value, opts)
-  if type(value) == "string" then
-    local kind = opts.content_type == "application/json" and "json"
-      or opts.content_type == "application/octet-stream" and "binary"
-      or "text"
-    if kind == "json" then
-      value = err.check(json.decode(value, {}))
-    end
-    return { kind = kind, value = value }
+-- One of { json = }, { text = } and { bytes = }, as every driver takes it.
+local function input_of(input)
+  if input.text then
+    return { kind = "text", value = input.text }
+  elseif input.bytes then
+    return { kind = "binary", value = input.bytes }
   end
+  local value = input.json
+  if value == nil then value = json.null end
   return { kind = "json", value = value }
 end
 
 --- Calls a version; what the algorithm raised is raised here.
 ---@async
-function Archive:call(owner, name, version, input, opts)
+function Archive:call(owner, name, version, input)
   return effect.perform({
     kind = "algorithm.call", target = target(self, owner, name),
     cluster = self, detail = { version = version }, again = false,
     write = function()
       local a = calls.call(self.platform, ALL, owner, name, version,
-        input_of(input, opts or {}))
+        input_of(input))
       a.raw = nil
       if a.error then
         error(err.new({ kind = "remote", op = "algorithm.call",
