@@ -60,14 +60,14 @@ local function environment(file)
   env.string.dump, env.string.rep = nil, nil
   env._G = env
   function env.secret(name)
-    return source.named("secret", name)
+    return (source.named("secret", name))
   end
   if file.full then
     function env.env(name)
-      return source.named("env", name)
+      return (source.named("env", name))
     end
     function env.file(name)
-      return source.named("file", name)
+      return (source.named("file", name))
     end
     env.command = source.command
   else

@@ -52,12 +52,12 @@ end
 function M.command(argv)
   if type(argv) ~= "table" or #argv == 0 then
     error('command takes a list, as in command { "pass", "show", "prod" }; '
-      .. "there is no shell", 3)
+      .. "there is no shell", 2)
   end
   local copy = {}
   for i, word in ipairs(argv) do
     if type(word) ~= "string" then
-      error("command takes a list of texts", 3)
+      error("command takes a list of texts", 2)
     end
     copy[i] = word
   end
