@@ -30,7 +30,7 @@ function M.home(t)
   local dir = t:tmpdir()
   fs.mkdir(dir .. "/work", 448)
   return setmetatable({ dir = dir, cwd = dir .. "/work", env = {
-    GODWIT_PATH = sys.env("GODWIT_PATH"), HOME = dir, PATH = sys.env("PATH"), LC_ALL = "C.UTF-8",
+    HOME = dir, PATH = sys.env("PATH"), LC_ALL = "C.UTF-8",
     TMPDIR = sys.env("TMPDIR"), ASAN_OPTIONS = sys.env("ASAN_OPTIONS"),
     UBSAN_OPTIONS = sys.env("UBSAN_OPTIONS"),
     LSAN_OPTIONS = sys.env("LSAN_OPTIONS"),

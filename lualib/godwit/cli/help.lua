@@ -139,7 +139,8 @@ function M.program(commands, workflows)
     "", "Workflows",
   }
   for _, w in ipairs(workflows) do
-    item(out, w.name, w.summary)
+    item(out, w.name, w.summary .. (w.alias and " Also " .. w.alias .. "."
+      or ""))
   end
   out[#out + 1] = ""
   out[#out + 1] = "Commands"

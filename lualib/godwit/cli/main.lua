@@ -14,6 +14,8 @@ local words_of = require("godwit.cli.words")
 
 local M = {}
 
+local hidden = {} -- kept, so that the output filter keeps them
+
 ---@class godwit.cli.Cx
 ---@field name string The command's name.
 ---@field args table<string, any> Its own values.
@@ -34,6 +36,18 @@ local function asks_json(words)
   end
   local v = (sys.env("GODWIT_JSON") or ""):lower()
   return v == "1" or v == "true" or v == "yes" or v == "on"
+end
+
+-- A key somebody put into an address is refused later; from here on it is not
+-- printed either.
+local function hide_passwords(words)
+  for _, word in ipairs(words) do
+    local text = word:match("://[^/?#@]*:([^/?#@]+)@")
+    if text then
+      hidden[#hidden + 1] = require("godwit.core.secret").new(text,
+        { label = "in an address" })
+    end
+  end
 end
 
 local function setup(flags)
@@ -209,6 +223,7 @@ function M.run(argv)
   local words, signal = { table.unpack(argv) }, nil
   output.reset()
   output.setup { json = asks_json(words) }
+  hide_passwords(words)
   local main = task.spawn(function()
     return dispatch(words)
   end)

@@ -60,7 +60,8 @@ end
 
 local function loopback(origin)
   local host = origin:match("^%a+://%[?([^%]/]-)%]?:?%d*$") or ""
-  return host == "localhost" or host == "::1" or host:find("^127%.") ~= nil
+  return host == "localhost" or host == "::1"
+    or host:find("^127%.%d+%.%d+%.%d+$") ~= nil
 end
 
 local function path_of(place, path)
