@@ -1,6 +1,7 @@
 --- What scripts find without require: the modules, and `godwit`, which opens
 --- configured clusters and hands out opaque secrets.
 local config = require("godwit.config")
+local output = require("godwit.cli.output")
 
 local M = {}
 
@@ -15,6 +16,14 @@ local MODULES = {
 local function open(spec)
   local cluster = require("godwit.cluster")
   return cluster.handle(cluster.open(config.profile(spec)))
+end
+
+local function say(...)
+  local texts = table.pack(...)
+  for i = 1, texts.n do
+    texts[i] = tostring(texts[i])
+  end
+  output.say("%s", table.concat(texts, "\t"))
 end
 
 --- The globals of one script.
@@ -32,6 +41,9 @@ function M.make(words)
     globals[name] = "godwit." .. name
   end
   globals.cjson = "cjson"
+  if output.is_json() then -- stdout is one document
+    globals.print = say
+  end
   return globals
 end
 

@@ -61,7 +61,8 @@ end
 
 --- Variables that are no flag.
 M.OTHER_VARIABLES = {
-  GODWIT_PATH = true, GODWIT_MEMORY = true, GODWIT_GC_STRESS = true,
+  GODWIT_PATH = true, GODWIT_MEMORY = true,
+  GODWIT_GC_STRESS = true, GODWIT_BUILD = true, GODWIT_SOURCE = true, -- tests
 }
 
 return M

@@ -1,12 +1,11 @@
---- Workflows and scripts: found by name or file, loaded into the closed
---- environment, told apart by what they return.
+--- Workflows and scripts: found by name or file, told apart by what they
+--- return. Bundled ones are the library's own; files run closed.
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
 local modules = require("godwit.core.modules")
-local closed = require("godwit.closed")
-local globals = require("godwit.cli.globals")
 local head_of = require("godwit.workflow.head")
 local suggest = require("godwit.config.suggest")
+local sys = require("godwit.core.sys")
 
 local M = {}
 
@@ -113,8 +112,13 @@ end
 ---@param words? string[] For godwit.args.
 ---@return any ... What the script returned.
 function M.execute(script, words)
-  local fn, why = closed.load(script.text, script.chunk,
-    globals.make(words or {}))
+  local fn, why
+  if script.origin == "bundled" or script.origin == "GODWIT_PATH" then
+    fn, why = sys.load(script.text, script.chunk, _ENV)
+  else
+    fn, why = require("godwit.closed").load(script.text, script.chunk,
+      require("godwit.cli.globals").make(words or {}))
+  end
   if not fn then
     err.throw("usage", "%s", tostring(why))
   end
