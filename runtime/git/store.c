@@ -25,6 +25,8 @@ struct gw_store {
   atomic_int refs;
   pthread_mutex_t lock;
   struct gw_repo *idle;
+  unsigned busy; /* repos that are taken */
+  bool closed;
   int fd; /* of the lock file, or -1 */
   char *path;
 };
@@ -166,10 +168,9 @@ struct gw_store *gw_store_ref(struct gw_store *store)
   return store;
 }
 
-void gw_store_unref(struct gw_store *store)
+/* Gives back what an unused store needs no more: files and the lock. */
+static void let_go(struct gw_store *store)
 {
-  if (!store || atomic_fetch_sub(&store->refs, 1) != 1)
-    return;
   while (store->idle) {
     struct gw_repo *repo = store->idle;
     store->idle = repo->next;
@@ -177,6 +178,23 @@ void gw_store_unref(struct gw_store *store)
   }
   if (store->fd >= 0)
     close(store->fd); /* the lock file stays: removing it would race */
+  store->fd = -1;
+}
+
+void gw_store_close(struct gw_store *store)
+{
+  pthread_mutex_lock(&store->lock);
+  store->closed = true;
+  if (store->busy == 0)
+    let_go(store);
+  pthread_mutex_unlock(&store->lock);
+}
+
+void gw_store_unref(struct gw_store *store)
+{
+  if (!store || atomic_fetch_sub(&store->refs, 1) != 1)
+    return;
+  let_go(store);
   pthread_mutex_destroy(&store->lock);
   free(store->path);
   free(store);
@@ -194,9 +212,18 @@ int gw_store_take(struct gw_repo **out, struct gw_store *store,
   struct gw_repo *repo = store->idle;
   if (repo)
     store->idle = repo->next;
+  store->busy++;
   pthread_mutex_unlock(&store->lock);
-  if (!repo)
-    return gw_repo_open(out, store->path, err);
+  if (!repo) {
+    if (gw_repo_open(out, store->path, err) == 0)
+      return 0;
+    pthread_mutex_lock(&store->lock);
+    store->busy--;
+    if (store->closed && store->busy == 0)
+      let_go(store);
+    pthread_mutex_unlock(&store->lock);
+    return -1;
+  }
   repo->next = NULL;
   *out = repo;
   return 0;
@@ -209,6 +236,9 @@ void gw_store_give(struct gw_store *store, struct gw_repo *repo)
   pthread_mutex_lock(&store->lock);
   repo->next = store->idle;
   store->idle = repo;
+  store->busy--;
+  if (store->closed && store->busy == 0)
+    let_go(store);
   pthread_mutex_unlock(&store->lock);
 }
 

@@ -4,7 +4,8 @@
  * Threads:   a store may be used by several jobs at once: each takes its own
  *            repo from it. Everything here may run on any thread; open and
  *            take touch the disk and belong on a worker.
- * Ownership: reference counted; the lock is given back with the last one.
+ * Ownership: reference counted; the lock is given back with the last one, or
+ *            when the store is closed and no job is at work in it.
  */
 #ifndef GW_GIT_STORE_H
 #define GW_GIT_STORE_H
@@ -28,6 +29,8 @@ int gw_store_open(struct gw_store **out, const char *path,
                   const struct gw_store_opts *opts, struct gw_err *err);
 struct gw_store *gw_store_ref(struct gw_store *store);
 void gw_store_unref(struct gw_store *store); /* accepts NULL */
+/* Nobody starts anything in it any more. What still runs keeps the lock. */
+void gw_store_close(struct gw_store *store);
 const char *gw_store_path(const struct gw_store *store);
 
 /* A repo of this store: an idle one or a new one. */

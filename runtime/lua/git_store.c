@@ -33,6 +33,11 @@ static int l_close(lua_State *L)
   struct gw_store *store = box->store;
 
   box->store = NULL;
+  if (!store)
+    return 0;
+  /* Calls that ended hold the store until they are collected: its lock must
+   * not wait for that. */
+  gw_store_close(store);
   gw_store_unref(store);
   return 0;
 }
