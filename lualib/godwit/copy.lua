@@ -21,7 +21,6 @@ local publish = require("godwit.copy.publish")
 local settings = require("godwit.copy.settings")
 local store = require("godwit.copy.store")
 local transfer = require("godwit.copy.transfer")
-local unknown = require("godwit.unknown")
 local versionmap = require("godwit.versionmap")
 
 local M = {}
@@ -214,10 +213,6 @@ end
 function M.build(job)
   job.build_needed = job.pushed or job.to_publish or not job.version
   if not job.build_needed then
-    return
-  end
-  if planning() and unknown.is(job.commit) then
-    job:did("build", "+", "wait for its build")
     return
   end
   job:progress("build")

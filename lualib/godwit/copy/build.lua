@@ -60,7 +60,7 @@ local function log_end(driver, owner, name, build)
   if not ok then
     local e = err.from(text)
     if e.kind == "cancelled" then
-      error(e)
+      error(e, 0)
     end
     return "(its log could not be read: " .. tostring(e) .. ")"
   end
@@ -85,7 +85,7 @@ local function look(driver, owner, name, commit)
   end
   local e = err.from(build)
   if not e.retryable then
-    error(e)
+    error(e, 0)
   end
   return nil, e
 end

@@ -48,9 +48,9 @@ function M.call(driver, owner, name, commit, sample, opts)
     local e = err.from(answer)
     if not not_ready(e) or sys.monotonic() - started > NOT_READY then
       if e.kind == "cancelled" or e.kind == "denied" then
-        error(e)
+        error(e, 0)
       end
-      error(err.wrap(e, "calling it with its sample input"))
+      error(err.wrap(e, "calling it with its sample input"), 0)
     end
     task.sleep(pause)
     pause = pause * 2

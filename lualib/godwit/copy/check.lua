@@ -13,14 +13,14 @@ local M = {}
 -- Runs a read. What a person has to fix becomes a problem, anything else is
 -- why the job failed; either way the reads after it go on.
 local function read(job, what, fn)
-  local ok, value = pcall(fn)
+  local ok, value = xpcall(fn, err.traced)
 
   if ok then
     return value
   end
   local e = err.from(value)
   if e.kind == "cancelled" or e.kind == "denied" or e.kind == "bug" then
-    error(e)
+    error(e, 0)
   elseif e.kind == "refused" then
     job:problem("%s", e.message)
   elseif e.kind == "auth" or e.kind == "notfound" or e.kind == "usage" then
@@ -216,7 +216,7 @@ local function check_secrets(job)
   if not ok then
     local e = err.from(theirs)
     if e.kind == "cancelled" then
-      error(e)
+      error(e, 0)
     end
     job:only_trying("whether %s uses secrets (%s)", job.ref, tostring(e))
     return

@@ -4,6 +4,7 @@
 
 local check_ref = require("godwit.copy.ref")
 local copy = require("godwit.copy")
+local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
 local outcome = require("godwit.workflow.outcome")
 local store = require("godwit.copy.store")
@@ -93,18 +94,18 @@ function M.jobs(cx)
   local opts, jobs = options(cx), {}
 
   for i, ref in ipairs(refs) do
-    jobs[i] = copy.job(cx.drivers.from[1], cx.drivers.to[1], ref, opts)
+    jobs[i] = copy.job(driver_of(cx.from), driver_of(cx.to), ref, opts)
   end
   return jobs
 end
 
 local function look_at(job)
-  local ok, e = pcall(function()
+  local ok, e = xpcall(function()
     copy.check(job)
     if #job.problems == 0 and not job.failure and not job.unchanged then
       copy.prepare(job)
     end
-  end)
+  end, err.traced)
   store.close(job)
   if not ok then
     e = err.from(e)

@@ -7,7 +7,6 @@ local build = require("godwit.copy.build")
 local err = require("godwit.err")
 local settings = require("godwit.copy.settings")
 local store = require("godwit.copy.store")
-local unknown = require("godwit.unknown")
 local version = require("godwit.cluster.version")
 
 local M = {}
@@ -91,7 +90,7 @@ local function settle(job, e)
   if doc then
     return doc
   end
-  error(e)
+  error(e, 0)
 end
 
 --- Publishes and returns the version's number.
@@ -106,13 +105,9 @@ function M.publish(job, body)
   if not ok then
     local e = err.from(doc)
     if e.code ~= ALREADY_PUBLISHED then
-      error(e)
+      error(e, 0)
     end
     doc = settle(job, e)
-  end
-  if unknown.is(doc) or unknown.is(rawget(doc, "version_info"))
-      or unknown.is(rawget(doc.version_info, "semantic_version")) then
-    return unknown.new("version")
   end
   local number, hash = info(doc, "semantic_version"), info(doc, "git_hash")
   if hash ~= job.commit then

@@ -89,7 +89,7 @@ local function fetch_version(job, store, version)
   if not ok then
     e = err.from(e)
     if e.kind ~= "notfound" then
-      error(e)
+      error(e, 0)
     end
   end
   return store:has(job.source.commit)

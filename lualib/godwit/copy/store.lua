@@ -38,7 +38,7 @@ local function open(path)
     end
     e = err.from(e)
     if e.kind ~= "locked" or sys.monotonic() - started > PATIENCE then
-      error(e)
+      error(e, 0)
     end
     task.sleep(0.2)
   end

@@ -14,16 +14,8 @@ local versionmap = require("godwit.versionmap")
 
 local M = {}
 
--- Reading a tip a plan cannot know gives an unknown, never nil.
-local function tip_commit(tip)
-  if unknown.is(tip) then
-    return tip
-  end
-  return tip.commit
-end
-
 local function fetch_dest(job, repo)
-  local tip = tip_commit(job.dest.tip)
+  local tip = job.dest.tip.commit
 
   if tip and not unknown.is(tip) and not repo:has(tip) then
     job.to:git_fetch(job.to_owner, job.name, repo, { commit = tip })
@@ -93,8 +85,8 @@ local function list_files(job, repo, parent)
   job.files = {}
   for i, change in ipairs(parent and repo:diff(parent.tree, job.expected)
       or {}) do
-    job.files[i] = { symbol = SYMBOL[change.status] or "~",
-      path = change.path }
+    job.files[i] = { status = change.status, path = change.path,
+      symbol = SYMBOL[change.status] or "~" }
   end
 end
 
@@ -130,8 +122,10 @@ local function prepare(job)
   if not job.dest.tip then
     return -- created later; its first commit is not known yet
   end
-  if unknown.is(tip_commit(job.dest.tip)) then
-    job.commit, job.to_push = unknown.new("commit"), true
+  if unknown.is(job.dest.tip.commit) then
+    -- A plan: the commit depends on the first one the cluster will make.
+    job.state = { kind = "template" }
+    job.commit, job.to_push = unknown.new("the commit"), true
     return
   end
   classify(job, repo)
@@ -167,7 +161,7 @@ local BRANCH = "refs/heads/master"
 local function arrived(job)
   local ok, tip = pcall(job.to.git_tip, job.to, job.to_owner, job.name,
     { service = "receive-pack" })
-  return ok and tip_commit(tip) == job.commit
+  return ok and tip.commit == job.commit
 end
 
 --- Pushes the commit onto the tip it was made for. The cluster holds its
@@ -182,8 +176,8 @@ function M.push(job)
   job:progress("push")
   local ok, e = pcall(job.to.push, job.to, job.to_owner, job.name, {
     store = store.open(job), commit = job.commit, ref = BRANCH,
-    expected = tip_commit(job.dest.tip),
-    advert = not unknown.is(job.dest.tip) and job.dest.tip.advert or nil,
+    expected = job.dest.tip.commit,
+    advert = job.dest.tip.advert,
     build_timeout = job.opts.build_timeout,
     progress = function(detail)
       job:progress("push", detail)
@@ -196,7 +190,7 @@ function M.push(job)
         e = err.wrap(e, "somebody pushed to " .. job.dest_ref
           .. " meanwhile; promote again to see what")
       end
-      error(e)
+      error(e, 0)
     end
   end
   store.close(job)

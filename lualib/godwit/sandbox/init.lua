@@ -177,7 +177,7 @@ M.methods = {}
 ---@async
 function M.methods:stop()
   build.hurry(self.platform)
-  self.server:close(5) -- who is not done by then is cut
+  self.server:close()
   self.info.pid = nil
   pcall(write_info, self.dir, self.info)
   self.store:close()

@@ -97,9 +97,9 @@ end
 
 -- Runs one item; always gives a record, and says whether to stop.
 local function attempt(fn, item, failed)
-  local ok, value = pcall(function()
+  local ok, value = xpcall(function()
     return outcome.record(fn(item))
-  end)
+  end, err.traced)
   if ok then
     return value
   end

@@ -48,7 +48,7 @@ function M.failure(e)
   end
   return { outcome = e.kind == "refused" and "refused" or "failed",
     why = tostring(e), kind = e.kind, retryable = e.retryable or nil,
-    wrote = e.wrote or nil, traceback = e.traceback }
+    traceback = e.kind == "bug" and e.traceback or nil }
 end
 
 --- How many items ended with each word; every word is present.

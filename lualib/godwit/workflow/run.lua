@@ -48,7 +48,6 @@ local function open_clusters(h, values, opts)
   if opts.on_clusters then
     opts.on_clusters(drivers)
   end
-  return drivers
 end
 
 --- Runs a workflow. Raises what is wrong with the command line or the
@@ -66,12 +65,10 @@ function M.start(declared, given, opts)
     effect.plan()
   end
   effect.allow_write(nil)
-  local drivers = open_clusters(h, values, opts)
+  open_clusters(h, values, opts)
   local context = cx.new(values, opts)
-  context.drivers = drivers
-  context.yes = opts.yes
 
-  local ok, e = pcall(h.run, context)
+  local ok, e = xpcall(h.run, err.traced, context)
   if not ok then
     e = err.from(e)
     if e.kind ~= "cancelled" then
