@@ -17,6 +17,7 @@ M.methods = Writes
 -- Seconds. A compile and a push are answered when the build has ended.
 local BUILD = 1800
 local ANSWER = 300
+local TAKEN = 1002 -- the platform's code
 -- A server may be at work on a pack whose sender has gone.
 local UNPACK = 20
 
@@ -42,7 +43,7 @@ local function post_create(driver, owner, name, sent)
   end
   if may_mean_exists(doc) and doc.kind ~= "exists"
     and driver:try_get_algorithm(owner, name) then
-    doc.kind = "exists"
+    doc.kind, doc.code = "exists", TAKEN
   end
   error(doc, 0)
 end
@@ -57,7 +58,8 @@ function Writes:create_algorithm(owner, request)
   local name = sent.name
   local target = target_of(self, owner, name)
   if self:try_get_algorithm(owner, name) then
-    err.throw("exists", "%s exists already", target)
+    error(err.new({ kind = "exists", code = TAKEN,
+      message = target .. " exists already" }), 0)
   end
   return effect.perform({
     kind = "algorithm.create", target = target, cluster = self,
@@ -234,7 +236,7 @@ end
 ---@param owner string
 ---@param name string
 ---@param opts { store: table, commit: string, expected: string?, ref: string?, advert: any, progress: function?, build_timeout: number? }
----@return { messages: any }
+---@return { messages: string }
 function Writes:push(owner, name, opts)
   local ref = opts.ref or "refs/heads/master"
   local before = { ref = ref, tip = opts.expected }

@@ -88,6 +88,7 @@ local function with_newest(doc, p)
     doc.version_info = body.copy(newest.version_info)
     doc.build = body.copy(newest.build)
     doc.compilation = body.copy(newest.compilation)
+    doc.self_link = nil
   end
   return doc
 end

@@ -116,7 +116,11 @@ function Writes:update_algorithm(owner, name, patch)
     else
       p.patch = body.merge(p.patch or {}, change)
     end
-    return self:get_algorithm(owner, name)
+    local doc = self:get_algorithm(owner, name)
+    -- This answer is about the algorithm, not about one of its versions.
+    doc.version_info, doc.build, doc.compilation = nil, nil, nil
+    doc.self_link = nil
+    return doc
   end)
 end
 
@@ -135,7 +139,7 @@ local function add_build(overlay, owner, name, commit)
   local doc = overlay:get_algorithm(owner, name)
   doc.version_info = { git_hash = commit,
     version_uuid = unknown.new("the version's id") }
-  doc.build = build
+  doc.build, doc.self_link = build, nil
   doc.compilation = { successful = true, output = "" }
   table.insert(p.builds, 1, build)
   table.insert(p.versions, 1, doc)
@@ -183,7 +187,7 @@ function Writes:push(owner, name, opts)
       p.pushed[opts.commit] = true
       p.store_path = opts.store and opts.store.path or p.store_path
     end
-    return { messages = {} }
+    return { messages = "" }
   end)
 end
 
@@ -252,7 +256,7 @@ local function published_document(overlay, owner, name, build, sent, number)
   info.version_uuid = unknown.new("the version's id")
   doc.settings = body.merge(doc.settings or {}, sent.settings)
   doc.details = body.merge(doc.details or {}, sent.details)
-  doc.version_info = info
+  doc.version_info, doc.self_link = info, nil
   doc.build = body.merge(build, { version_info = {
     semantic_version = number } })
   return doc

@@ -56,7 +56,7 @@ end
 ---@param commit string
 ---@return fun(): boolean|nil, any
 function M.push(driver, owner, name, before, commit)
-  local result = { messages = {}, settled = true }
+  local result = { messages = "", settled = true }
   return function()
     local tip = driver:git_tip(owner, name).commit
     if tip == commit then
