@@ -116,4 +116,30 @@ function Home:expect(code, opts)
   return result
 end
 
+--- Starts a sandbox that ends with the test; returns its address. It is
+--- reached as sandbox:NAME.
+---@param t table
+---@param name string
+---@param seed string
+---@param more? string[]
+---@return string api
+function Home:sandbox(t, name, seed, more)
+  local p = self:start { "sandbox", "--name", name, "--seed", seed,
+    table.unpack(more or {}) }
+  t:defer(function()
+    p:kill(15)
+    p:wait()
+  end)
+  local text = ""
+  while not text:find("\n") do
+    local chunk = p:read()
+    if not chunk then
+      error(("the sandbox %s did not start: %s"):format(name,
+        drain(function() return p:read_err() end)), 2)
+    end
+    text = text .. chunk
+  end
+  return text:match("is ready at (%S+)")
+end
+
 return M

@@ -1,6 +1,7 @@
 --- What is printed where: the result to stdout, all else to stderr. With
 --- --json stdout is exactly one document, also for errors. Nobody reading any
 --- more (`| head`) is no error.
+local err = require("godwit.err")
 local json = require("godwit.core.json")
 local sys = require("godwit.core.sys")
 
@@ -156,21 +157,31 @@ function M.error_document(e, code)
   return { error = doc }
 end
 
---- One clear sentence on stderr; with -v where it came from.
+-- The sentence, with the script's line where it does not have it yet.
+local function sentence(e, line)
+  local plain_words = e.kind == "usage" and not e.status
+    or e.kind == "bug" and line
+  local text = plain_words and tostring(e.message) or tostring(e)
+  if line and not text:find(line, 1, true) then
+    text = ("%s, at %s"):format(text, line)
+  end
+  return (text:gsub("[\r\n]+", " "))
+end
+
+--- One clear sentence on stderr; with -v where it came from, and always for
+--- what is our own mistake.
 ---@param e table An error object.
 ---@param code integer
 function M.fail(e, code)
-  local text = e.kind == "usage" and not e.status and e.message
-    or tostring(e)
-  to_stderr(M.paint("red", "error: ", 2) .. text)
-  if state.verbose > 0 or e.kind == "bug" then
-    local trace = e.traceback
-    if trace then
-      to_stderr(tostring(trace))
-    end
+  local line = err.script_line(e)
+  to_stderr(M.paint("red", "error: ", 2) .. sentence(e, line))
+  if e.traceback and (state.verbose > 0 or e.kind == "bug" and not line) then
+    to_stderr(tostring(e.traceback))
   end
   if state.json then
-    M.result(M.error_document(e, code))
+    local doc = M.error_document(e, code)
+    doc.error.line = line
+    M.result(doc)
   end
 end
 

@@ -122,7 +122,8 @@ function M.execute(script, words)
   if not fn then
     err.throw("usage", "%s", tostring(why))
   end
-  return fn()
+  local result = table.pack(fn()) -- no tail call: it stays in the traceback
+  return table.unpack(result, 1, result.n)
 end
 
 --- Could this text be a workflow? One that is none runs when it is loaded.

@@ -1,0 +1,297 @@
+local cli = require("support.cli")
+local json = require("godwit.core.json")
+local task = require("godwit.task")
+
+local NOWHERE = "http://127.0.0.1:9"
+
+local function dev_home(t)
+  local home = cli.home(t)
+  home.api = home:sandbox(t, "dev", "demo-dev")
+  return home
+end
+
+test("an expression's value is printed, a table as JSON", function(t)
+  local home = cli.home(t)
+  t:eq(home:expect(0, { "-q", "eval", "1 + 1" }).all, "2\n")
+  t:eq(home:expect(0, { "-q", "eval", "'a', 2" }).out, "a\n2\n")
+  t:eq(json.decode(home:expect(0, { "eval", "{ a = json.array {} }" }).out),
+    { a = {} })
+  t:eq(home:expect(0, { "-q", "eval", "local x = 1 print('hi', x)" }).all,
+    "hi\t1\n")
+  t:eq(home:expect(0, { "-q", "eval", "nil" }).out, "nil\n")
+end)
+
+test("with --json stdout is one document whatever is printed", function(t)
+  local home = cli.home(t)
+  local r = home:expect(0, { "eval", "print 'hi' return 1, 'x'", "--json" })
+  t:eq(json.decode(r.out), { mode = "apply", result = { 1, "x" } })
+  t:match(r.err, "hi\n")
+  r = home:expect(1, { "eval", "error 'no'", "--json" })
+  t:match(json.decode(r.out).error.message, "no")
+  t:eq(json.decode(home:expect(0, { "eval", "nil", "--json" }).out).result,
+    json.null)
+end)
+
+test("the first line says the mode", function(t)
+  local home = cli.home(t)
+  t:match(home:expect(0, { "eval", "1" }).err, "^apply: eval\n")
+  t:match(home:expect(0, { "eval", "1", "-n" }).err, "^plan, nothing is ")
+  t:match(home:expect(0, { "eval", "1", "--dry_run" }).err, "^plan, ")
+  t:match(home:expect(0, { "eval", "1",
+    env = { GODWIT_DRY_RUN = "1" } }).err, "^plan, ")
+end)
+
+test("a script's error has its line, and with -v where it came from", function(t)
+  local home = cli.home(t)
+  home:write("work/fix.lua", "local x\n\nlocal y = x.field\n")
+  local r = home:expect(1, { "run", "fix.lua" })
+  t:match(r.err, "fix%.lua:3: attempt to index a nil value %(local 'x'%)")
+  home:write("work/throw.lua", "local function f()\n  err.throw('remote', "
+    .. "'gone')\nend\nf()\n")
+  r = home:expect(1, { "run", "throw.lua", "-v" })
+  t:match(r.err, "gone")
+  t:match(r.err, "throw%.lua:2")
+  home:write("work/syntax.lua", "local = 1")
+  r = home:expect(2, { "run", "syntax.lua" })
+  t:match(r.err, "syntax%.lua:1:")
+end)
+
+test("scripts are closed", function(t)
+  local home = cli.home(t)
+  for _, code in ipairs { "io.open('/etc/passwd')", "os.execute('true')",
+    "os.getenv('HOME')", "debug.traceback()", "local fs = require 'godwit.core.fs'",
+    "package.path", "dofile('x')", "string.dump(print)" } do
+    local r = home:expect(1, { "eval", code })
+    t:match(r.err, "eval:1")
+  end
+end)
+
+test("a script's words", function(t)
+  local home = cli.home(t)
+  home:write("work/words.lua", "print(#godwit.args, godwit.args[1], "
+    .. "godwit.args[2])")
+  t:eq(home:expect(0, { "run", "words.lua", "-q", "a", "--", "--b" }).out,
+    "2\ta\t--b\n")
+  t:eq(home:expect(0, { "-q", "words.lua", "a" }).out, "1\ta\tnil\n")
+  local r = home:expect(2, { "run", "words.lua", "--dry-rnu" })
+  t:match(r.err, "unknown option %-%-dry%-rnu; did you mean '%-%-dry%-run'")
+  t:eq(r.out, "")
+end)
+
+test("a write needs --allow-write, a plan does not", function(t)
+  local home = dev_home(t)
+  local code = [[godwit.cluster("sandbox:dev").algorithms:get("acme/Tokenize")
+    :update { details = { label = "New" } }]]
+  local label = [[godwit.cluster("sandbox:dev").algorithms:get("acme/Tokenize")
+    :get().details.label]]
+  local r = home:expect(9, { "eval", code })
+  t:match(r.err, "^apply: eval\nerror: [^\n]+%-%-allow%-write sandbox:dev"
+    .. "[^\n]*\n$")
+  r = home:expect(9, { "eval", code, "--json" })
+  t:eq(json.decode(r.out).error.kind, "denied")
+  r = home:expect(0, { "eval", code, "-n", "--json" })
+  local doc = json.decode(r.out)
+  t:eq(doc.mode, "plan")
+  t:ok(#doc.planned > 0)
+  t:eq(home:expect(0, { "-q", "eval", label }).out, "Tokenize\n")
+  home:expect(0, { "eval", code, "--allow-write", "sandbox:dev" })
+  t:eq(home:expect(0, { "-q", "eval", label }).out, "New\n")
+  -- Another cluster's permission is none.
+  home:config(('return { clusters = { other = { api = %q } } }'):format(
+    NOWHERE))
+  home:expect(9, { "eval", code, "--allow-write", "other" })
+  r = home:expect(2, { "eval", code, "--allow-write", "otehr" })
+  t:match(r.err, "did you mean 'other'")
+end)
+
+test("the host refuses what a script sends by itself, too", function(t)
+  local home = dev_home(t)
+  local code = ('http.post("%s/v1/algorithms/acme", { json = {} })'):format(
+    home.api)
+  home:expect(9, { "eval", code })
+  home:expect(0, { "eval", code, "-n" })
+end)
+
+test("a secret can be handed over, not looked at", function(t)
+  local home = cli.home(t)
+  home:config([[return { secrets = { jira = {
+    host = "https://jira.example.com", value = env "JIRA" } } }]])
+  local env = { JIRA = "hunter2-hunter2" }
+  local r = home:expect(0, { "-q", "eval", "godwit.secret 'jira'",
+    env = env })
+  t:eq(r.out, "[secret jira]\n")
+  for _, code in ipairs { "'x' .. godwit.secret 'jira'",
+    "#godwit.secret 'jira'", "json.encode { godwit.secret 'jira' }",
+    ('http.get("%s", { auth = godwit.secret "jira" })'):format(NOWHERE) } do
+    r = home:run { "eval", code, env = env }
+    t:ok(r.code ~= 0)
+    t:no(r.all:find("hunter2", 1, true))
+  end
+end)
+
+local LIST = [[
+return {
+  summary = "Looks at algorithms.",
+  params = {
+    from = { "cluster", help = "Where" },
+    owner = { "string", help = "Whose" },
+    most = { "integer", default = 3, help = "How many" },
+    mode = { "string", default = "unchanged" },
+  },
+  run = function(cx)
+    local p, n = cx.params, 0
+    cx:each(p.from.algorithms:each { owner = p.owner }, function(a)
+      n = n + 1
+      return n > p.most and "skipped" or p.mode
+    end, { kind = "algorithm" })
+  end,
+}
+]]
+
+test("a workflow's parameters are flags with help", function(t)
+  local home = cli.home(t)
+  home:write("work/look.lua", LIST)
+  local r = home:expect(0, { "run", "look.lua", "--help" })
+  t:match(r.out, "^Usage: godwit run look%.lua %-%-from")
+  t:match(r.out, "Looks at algorithms%.")
+  t:match(r.out, "%-%-most MOST +How many%. Default: 3%.")
+  t:match(home:expect(2, { "run", "look.lua", "--from", "x" }).err,
+    "%-%-owner is missing")
+  t:match(home:expect(2, { "run", "look.lua", "--from", "x", "--owner", "a",
+    "--most", "few" }).err, "%-%-most needs a whole number")
+  t:match(home:expect(2, { "run", "look.lua", "--ownr", "a" }).err,
+    "did you mean '%-%-owner'")
+end)
+
+test("outcomes are printed, counted and make the exit code", function(t)
+  local home = dev_home(t)
+  home:write("work/look.lua", LIST)
+  local function run(code, ...)
+    return home:expect(code, { "run", "look.lua", "--from", "sandbox:dev",
+      "--owner", "acme", ... })
+  end
+  local r = run(0)
+  t:match(r.out, "unchanged  acme/")
+  t:match(r.out, "3 unchanged, 3 skipped%.\n$")
+  t:match(r.err, "^apply: look%.lua %-%-from sandbox:dev %-%-owner acme "
+    .. "%(by default .-%-%-most 3")
+  t:no(r.err:find("\r"))
+  local doc = json.decode(run(0, "--json").out)
+  t:eq({ #doc.items, doc.counts.skipped, doc.exit, doc.mode },
+    { 6, 3, 0, "apply" })
+  t:eq(run(3, "--mode", "failed").err:find("\27"), nil)
+  t:eq(json.decode(run(1, "--mode", "failed", "--most", "9", "--json").out)
+    .counts.failed, 6)
+  t:eq(run(0, "--quiet").err, "")
+end)
+
+test("values come from flags, variables, files, in this order", function(t)
+  local home = dev_home(t)
+  home:write("work/look.lua", LIST)
+  home:config('return { defaults = { most = 1, owner = "acme" } }')
+  home:project('return { defaults = { most = 2 } }')
+  local function skipped(words, env)
+    local r = home:expect(0, { "run", "look.lua", "--from", "sandbox:dev",
+      "--json", env = env, table.unpack(words) })
+    return json.decode(r.out).counts.skipped, r.err
+  end
+  t:eq(skipped {}, 4)
+  t:eq(skipped({}, { GODWIT_MOST = "4" }), 2)
+  t:eq(skipped({ "--most", "5" }, { GODWIT_MOST = "4" }), 1)
+  local _, said = skipped({ "-vv" }, { GODWIT_MOST = "4" })
+  t:match(said, "most = 4, from GODWIT_MOST")
+  t:match(said, "owner = acme, from ~/%.config/godwit/config%.lua")
+end)
+
+test("a protected cluster asks, or refuses where nobody can answer", function(t)
+  local home = dev_home(t)
+  home:config(([[return { clusters = { prod = { api = %q, protected = true,
+    key = env "K" } } }]]):format(home.api))
+  local env = { K = "x" }
+  local r = home:expect(2, { "eval", "1", "--allow-write", "prod",
+    env = env })
+  t:match(r.err, "'prod' is protected, and there is no terminal.-add %-y")
+  r = home:expect(2, { "eval", "1", "--allow-write", "prod", "--no-input",
+    env = env })
+  t:match(r.err, "%-%-no%-input was given")
+  home:expect(0, { "eval", "1", "--allow-write", "prod", "-y", env = env })
+  home:expect(0, { "eval", "1", "--allow-write", "prod", "-n", env = env })
+  home:expect(0, { "eval", "godwit.cluster('prod').name", env = env })
+end)
+
+local function signalled(t, home, signal, ...)
+  local p = home:start { ... }
+  local text = ""
+  while not text:find("apply") do
+    text = text .. assert(p:read_err())
+  end
+  task.sleep(0.3)
+  p:kill(signal)
+  while true do
+    local chunk = p:read_err()
+    if not chunk then break end
+    text = text .. chunk
+  end
+  return p:wait(), text
+end
+
+test("a signal ends it with how to go on", function(t)
+  local home = cli.home(t)
+  local code, text = signalled(t, home, 2, "eval", "task.sleep(60)")
+  t:eq(code, 130)
+  t:match(text, "Interrupted%. To go on: godwit eval 'task%.sleep%(60%)'\n$")
+  code = signalled(t, home, 15, "eval", "task.sleep(60)")
+  t:eq(code, 143)
+  -- A script that holds on to its error does not hold on to the program.
+  code = signalled(t, home, 15, "eval",
+    "while true do pcall(task.sleep, 60) end")
+  t:eq(code, 143)
+end)
+
+test("SIGUSR1 prints where a run is", function(t)
+  local home = dev_home(t)
+  home:write("work/slow.lua", [[
+return { params = { from = "cluster" }, run = function(cx)
+  cx:progress("acme/Hello", "build", "in the queue")
+  task.sleep(60)
+end }]])
+  local p = home:start { "run", "slow.lua", "--from", "sandbox:dev" }
+  local text = ""
+  while not text:find("building") do
+    text = text .. assert(p:read_err())
+  end
+  p:kill(10)
+  while not text:find("In progress: 1") do
+    text = text .. assert(p:read_err())
+  end
+  p:kill(2)
+  t:eq(p:wait(), 130)
+end)
+
+test("list and ls", function(t)
+  local home = dev_home(t)
+  t:match(home:expect(0, { "list" }).out, "promote, migrate%-algorithms")
+  local doc = json.decode(home:expect(0, { "list", "--json" }).out)
+  t:eq({ doc.workflows[1].name, doc.workflows[1].alias },
+    { "promote", "migrate-algorithms" })
+  t:match(home:expect(0, { "ls", "sandbox:dev", "acme" }).out,
+    "acme/FraudScore\n")
+  doc = json.decode(home:expect(0, { "ls", "sandbox:dev", "alice",
+    "--json" }).out)
+  t:eq({ doc.cluster, doc.owner, doc.algorithms[1].name },
+    { "sandbox:dev", "alice", "Hello" })
+  home:expect(0, { "ls", "sandbox:dev" })
+  t:ok(home:run({ "ls", "sandbox:dev", "nobody" }).code ~= 2)
+end)
+
+test("a folder in GODWIT_PATH goes before what is built in", function(t)
+  local home = cli.home(t)
+  home:write("team/scripts/leave.lua",
+    'return { summary = "Ours.", run = function() end }')
+  local env = { GODWIT_PATH = home.dir .. "/team" }
+  t:match(home:expect(0, { "list", env = env }).out, "leave +Ours%.")
+  t:match(home:expect(0, { "leave", env = env }).out, "nothing to do")
+  home:write("team/scripts/promote.lua",
+    'return { summary = "Hidden.", run = function() end }')
+  t:match(home:expect(0, { "list", env = env }).err, "promote is taken from")
+end)
