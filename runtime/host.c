@@ -46,7 +46,7 @@ static int panicked(lua_State *L)
 {
   const char *text = lua_tostring(L, -1);
 
-  gw_log_line("godwit: error outside protected mode: %s", text ? text : "?");
+  gw_log_line("error outside protected mode: %s", text ? text : "?");
   return 0; /* and abort */
 }
 
@@ -55,7 +55,7 @@ static void warned(void *ud, const char *text, int more)
   (void)ud;
   (void)more;
   if (text[0] != '@')
-    gw_log_line("godwit: %s", text);
+    gw_log_line("%s", text);
 }
 
 static size_t memory_limit(const struct gw_host_opts *opts)
@@ -187,7 +187,7 @@ static int main_result(lua_State *L)
     call->code = lua_isinteger(L, 2) ? (int)lua_tointeger(L, 2) : 0;
     return 0;
   }
-  gw_log_line("godwit: %s", luaL_tolstring(L, 2, NULL));
+  gw_log_line("%s", luaL_tolstring(L, 2, NULL));
   if (lua_istable(L, 2) && lua_getfield(L, 2, "traceback") == LUA_TSTRING)
     gw_log_line("%s", lua_tostring(L, -1));
   return 0;
@@ -220,7 +220,7 @@ int gw_host_run(struct gw_host *host, const char *module, int argc,
     goto failed;
   return call.code;
 failed:
-  gw_log_line("godwit: %s", err.message);
+  gw_log_line("%s", err.message);
   return 1;
 }
 

@@ -25,7 +25,7 @@ int main(int argc, char *argv[])
 
   close_doors();
   if (gw_host_new(&host, &opts, &err) != 0) {
-    gw_log_line("godwit: %s", err.message);
+    gw_log_line("%s", err.message);
     return 1;
   }
   code = gw_host_run(host, "godwit.cli.main", argc - 1, argv + 1);

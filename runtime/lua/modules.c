@@ -194,7 +194,7 @@ static void announce(lua_State *L, const char *name)
   lua_pop(L, 1);
   lua_pushvalue(L, -1);
   lua_getinfo(L, ">S", &ar);
-  gw_log_line("godwit: module %s is taken from %s (GODWIT_PATH)", name,
+  gw_log_line("module %s is taken from %s (GODWIT_PATH)", name,
               ar.short_src);
 }
 

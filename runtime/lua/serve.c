@@ -335,7 +335,7 @@ static int handled(lua_State *L, int status, lua_KContext ctx)
   if (status != LUA_OK && status != LUA_YIELD) {
     gw_lua_toerr(L, -1, &err);
     if (err.kind != GW_ECANCELLED)
-      gw_log_line("godwit: %s %s: %s", gw_request_method(box->request),
+      gw_log_line("%s %s: %s", gw_request_method(box->request),
                   gw_request_path(box->request), err.message);
   } else if (!gw_request_answered(box->request)) {
     gw_err_set(&err, GW_EBUG, OP, "the handler gave no answer");
@@ -421,7 +421,7 @@ static void on_request(void *arg, struct gw_request *request)
 
   if (gw_host_call(a.server->host, spawn_handler, &a, &err) == 0)
     return;
-  gw_log_line("godwit: a request could not be handled: %s", err.message);
+  gw_log_line("a request could not be handled: %s", err.message);
   if (a.box)
     a.box->request = NULL;
   gw_request_watch(request, NULL, NULL);

@@ -265,7 +265,7 @@ void gw_sys_signal(lua_State *L, int signo)
   lua_pushcfunction(L, call_hook);
   lua_pushlightuserdata(L, &signo);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-    gw_log_line("godwit: %s", luaL_tolstring(L, -1, NULL));
+    gw_log_line("%s", luaL_tolstring(L, -1, NULL));
     lua_pop(L, 2);
   }
 }

@@ -149,18 +149,33 @@ static void leave_slot(struct gw_task *task)
 
 /* --- waiting ------------------------------------------------------------ */
 
-/* The name of the C function that called back into Lua, for the message. */
-static const char *callback_owner(lua_State *L, char *out, size_t size)
+/* Whether the function on top of the stack is that one of a library; pops. */
+static bool is_function(lua_State *L, const char *library, const char *name)
 {
+  bool yes;
+
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_getfield(L, -1, library);
+  lua_getfield(L, -1, name);
+  yes = lua_rawequal(L, -1, -4);
+  lua_pop(L, 4);
+  return yes;
+}
+
+/* The C function that called back into Lua and cannot be waited in. */
+static const char *callback_owner(lua_State *L)
+{
+  static const char *const known[][2] = {
+    {"table", "sort"}, {"string", "gsub"}, {"_G", "tostring"},
+    {"_G", "load"},    {"table", "concat"}};
   lua_Debug ar;
 
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
-    lua_getinfo(L, "nS", &ar);
-    if (strcmp(ar.what, "C") == 0 && ar.name) {
-      if (strcmp(ar.name, "pcall") == 0 || strcmp(ar.name, "xpcall") == 0)
-        continue;
-      snprintf(out, size, "%s", ar.name);
-      return out;
+    lua_getinfo(L, "S", &ar);
+    for (size_t i = 0; i < 5 && strcmp(ar.what, "C") == 0; i++) {
+      lua_getinfo(L, "f", &ar);
+      if (is_function(L, known[i][0], known[i][1]))
+        return known[i][1];
     }
   }
   return NULL;
@@ -171,7 +186,7 @@ static const char *no_wait(struct gw_tasks *tasks, lua_State *L, char *buf,
                            size_t size)
 {
   struct gw_task *task = place_of(L)->task;
-  char name[64];
+  const char *owner;
 
   if (!task) {
     bool is_main = lua_pushthread(L);
@@ -186,9 +201,9 @@ static const char *no_wait(struct gw_tasks *tasks, lua_State *L, char *buf,
   if (tasks->loading)
     snprintf(buf, size, "cannot wait at the top level of module '%s': make "
              "this call inside a function", tasks->loading);
-  else if (callback_owner(L, name, sizeof(name)))
+  else if ((owner = callback_owner(L)) != NULL)
     snprintf(buf, size, "cannot wait in a callback of '%s': make this call "
-             "outside of it", name);
+             "outside of it", owner);
   else
     snprintf(buf, size, "cannot wait in a callback of sort, gsub or a "
              "metamethod: make this call outside of it");
@@ -273,9 +288,10 @@ static void deliver_cancel(struct gw_task *task)
   enqueue(task);
 }
 
+/* Once: what cleans up after the first is not cut short by a second. */
 static void cancel_task(struct gw_task *task)
 {
-  if (!task->co)
+  if (!task->co || task->cancelled)
     return;
   task->cancelled = true;
   if (task->waiting && !task->queued)
@@ -814,7 +830,8 @@ static int task_gc(lua_State *L)
   task->joiners = NULL;
   if (task->failed && !task->joined && !task->cancelled) {
     task->joined = true;
-    lua_getiuservalue(L, 1, UV_RESULT);
+    if (lua_getiuservalue(L, 1, UV_RESULT) == LUA_TNIL)
+      lua_pushliteral(L, "not enough memory");
     gw_log_line("a task failed: %s", luaL_tolstring(L, -1, NULL));
   }
   return 0;

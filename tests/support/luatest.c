@@ -23,7 +23,7 @@ int main(int argc, char *argv[])
   int code;
 
   if (gw_host_new(&host, &opts, &err) != 0) {
-    gw_log_line("luatest: %s", err.message);
+    gw_log_line("%s", err.message);
     return 1;
   }
   code = gw_host_run(host, "support.luatest", argc - 1, argv + 1);

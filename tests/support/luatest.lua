@@ -114,6 +114,7 @@ end
 
 local function run_one(case)
   local t = setmetatable({ deferred = {}, name = case.name }, T)
+  t.live = core.live() + 3 -- the case, its deadline and the timer of that
   local before = core.live()
   local child = task.spawn(function()
     local ok, e = xpcall(function()
