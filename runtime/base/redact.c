@@ -253,35 +253,6 @@ static size_t base64_tail(const unsigned char *in, size_t len)
   return n;
 }
 
-static size_t longest_of(const struct pattern *p, const unsigned char *in,
-                         size_t len, size_t best)
-{
-  for (; p; p = p->next) {
-    size_t a = match(p, in, len, true);
-    size_t b = a ? 0 : match(p, in, len, false);
-    size_t n = a ? a : b;
-    if (n && p->base64)
-      n += base64_tail(in + n, len - n);
-    if (n > best)
-      best = n;
-  }
-  return best;
-}
-
-static size_t secret_at(const unsigned char *in, size_t len)
-{
-  size_t best = 0;
-
-  if (table[in[0]])
-    best = longest_of(table[in[0]], in, len, best);
-  if (in[0] == '%' || in[0] == '\\') {
-    struct escaped e = read_escape(in, len);
-    if (e.used && table[e.text[0]] && e.text[0] != in[0])
-      best = longest_of(table[e.text[0]], in, len, best);
-  }
-  return best;
-}
-
 static bool may_begin(const unsigned char *in, size_t len)
 {
   if (in[0] == '%' || in[0] == '\\')
@@ -292,6 +263,38 @@ static bool may_begin(const unsigned char *in, size_t len)
          (pairs[in[0] * 32 + in[1] / 8] >> in[1] % 8 & 1);
 }
 
+struct found {
+  size_t len; /* 0: no secret begins here */
+  bool base64;
+};
+
+static void longest_of(const struct pattern *p, const unsigned char *in,
+                       size_t len, struct found *best)
+{
+  for (; p; p = p->next) {
+    size_t n = match(p, in, len, true);
+    if (n == 0)
+      n = match(p, in, len, false);
+    if (n > best->len)
+      *best = (struct found){n, p->base64};
+  }
+}
+
+static struct found secret_at(const unsigned char *in, size_t len)
+{
+  struct found best = {0, false};
+
+  if (!may_begin(in, len))
+    return best;
+  longest_of(table[in[0]], in, len, &best);
+  if (in[0] == '%' || in[0] == '\\') {
+    struct escaped e = read_escape(in, len);
+    if (e.used && e.text[0] != in[0])
+      longest_of(table[e.text[0]], in, len, &best);
+  }
+  return best;
+}
+
 static int filter(const char *in, size_t len, struct gw_buf *out,
                   struct gw_err *err)
 {
@@ -300,17 +303,18 @@ static int filter(const char *in, size_t len, struct gw_buf *out,
   size_t i = 0;
 
   while (i < len) {
-    size_t n = 0;
-    if (may_begin(bytes + i, len - i))
-      n = secret_at(bytes + i, len - i);
-    if (n == 0) {
+    struct found found = secret_at(bytes + i, len - i);
+    if (found.len == 0) {
       i++;
       continue;
     }
     if (gw_buf_append(out, in + from, i - from, err) != 0 ||
         gw_buf_puts(out, "[secret]", err) != 0)
       return -1;
-    i += n;
+    i += found.len;
+    /* What follows may as well be the next secret, which needs its head. */
+    if (found.base64 && i < len && secret_at(bytes + i, len - i).len == 0)
+      i += base64_tail(bytes + i, len - i);
     from = i;
   }
   return gw_buf_append(out, in + from, len - from, err);
