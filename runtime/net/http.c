@@ -48,27 +48,15 @@ void gw_http_free_client(struct gw_http *http)
 {
   if (!http)
     return;
-  for (int i = 0; i < http->pooled; i++)
-    curl_easy_cleanup(http->pool[i]);
   free(http);
 }
 
-static CURL *take_easy(struct gw_http *http)
+/* A new one each time: libcurl 7.88 keeps a pointer to the last header over a
+ * reset, and a next answer that begins with a folded line makes it read freed
+ * memory. Connections are kept by the multi handle, so little is lost. */
+static CURL *make_easy(void)
 {
-  if (http->pooled > 0)
-    return http->pool[--http->pooled];
   return gw_fault("http.easy") ? NULL : curl_easy_init();
-}
-
-static void give_easy(struct gw_http *http, CURL *easy)
-{
-  if (!easy)
-    return;
-  curl_easy_reset(easy); /* forgets pointers into the exchange */
-  if (http->pooled < GW_HTTP_POOL)
-    http->pool[http->pooled++] = easy;
-  else
-    curl_easy_cleanup(easy);
 }
 
 /* --- the clock --------------------------------------------------------- */
@@ -267,6 +255,15 @@ static void begin_answer(struct gw_exchange *x, const char *line, size_t len)
   arm(x);
 }
 
+/* Nobody looks for a name with blanks or controls in it. */
+static bool is_name(const char *name, size_t len)
+{
+  for (size_t i = 0; i < len; i++)
+    if ((unsigned char)name[i] <= 0x20 || name[i] == 0x7f)
+      return false;
+  return len > 0;
+}
+
 static int keep_header(struct gw_exchange *x, const char *line, size_t len)
 {
   struct gw_err *err = &x->result.err;
@@ -274,12 +271,12 @@ static int keep_header(struct gw_exchange *x, const char *line, size_t len)
   size_t name = colon ? (size_t)(colon - line) : 0, from;
   char *kept;
 
-  if (name == 0 || x->header_text.len + len > GW_HTTP_HEADERS_MAX ||
+  if (!is_name(line, name))
+    return 0;
+  if (x->header_text.len + len > GW_HTTP_HEADERS_MAX ||
       ++x->header_count > GW_HTTP_HEADER_COUNT)
-    return name == 0 ? 0
-                     : gw_err_set(err, GW_ELIMIT, GW_HTTP_OP,
-                                  "the answer of %s has too many headers",
-                                  x->where);
+    return gw_err_set(err, GW_ELIMIT, GW_HTTP_OP,
+                      "the answer of %s has too many headers", x->where);
   for (from = name + 1; from < len && (line[from] == ' ' || line[from] == '\t');)
     from++;
   if (gw_buf_append(&x->header_text, line, name, err) != 0)
@@ -305,12 +302,13 @@ static int keep_fold(struct gw_exchange *x, const char *line, size_t len)
   if (x->header_text.len == 0)
     return 0;
   x->header_text.len--; /* the line end */
-  return gw_buf_puts(&x->header_text, " ", &x->result.err) != 0 ||
-                 gw_buf_append(&x->header_text, line, len, &x->result.err) !=
-                     0 ||
-                 gw_buf_puts(&x->header_text, "\n", &x->result.err) != 0
-             ? -1
-             : 0;
+  if (gw_buf_puts(&x->header_text, " ", &x->result.err) != 0 ||
+      gw_buf_append(&x->header_text, line, len, &x->result.err) != 0)
+    return -1;
+  for (size_t i = x->header_text.len - len; i < x->header_text.len; i++)
+    if ((unsigned char)x->header_text.data[i] < 0x20)
+      x->header_text.data[i] = ' ';
+  return gw_buf_puts(&x->header_text, "\n", &x->result.err);
 }
 
 /* A body that is announced too large is refused before its first byte. */
@@ -415,7 +413,7 @@ static void release(struct gw_exchange *x)
   if (x->added)
     gw_loop_remove(x->http->loop, x->easy);
   x->added = false;
-  give_easy(x->http, x->easy);
+  curl_easy_cleanup(x->easy);
   x->easy = NULL;
   gw_http_wipe_headers(x);
   if (x->upload)
@@ -430,6 +428,9 @@ static void finish(struct gw_exchange *x, CURLcode code)
 
   if (x->enough)
     code = CURLE_OK;
+  /* "HTTP/1.1 2x" is an answer for curl, too. */
+  if (code == CURLE_OK && (r->status < 200 || r->status > 999))
+    code = CURLE_WEIRD_SERVER_REPLY;
   if (code != CURLE_OK && !r->err.kind)
     gw_http_explain(x, code);
   curl_easy_getinfo(x->easy, CURLINFO_SIZE_UPLOAD_T, &up);
@@ -504,7 +505,7 @@ int gw_http_start(struct gw_exchange **out, struct gw_http *http,
   gw_buf_init(&x->collected, 0);
   if (gw_http_copy(x, req, err) != 0)
     goto fail;
-  x->easy = take_easy(http);
+  x->easy = make_easy();
   if (!x->easy) {
     gw_err_set(err, GW_ENOMEM, GW_HTTP_OP, "out of memory");
     goto fail;

@@ -15,13 +15,10 @@
 #define GW_HTTP_ERROR_MAX ((size_t)64 << 10) /* kept of an error page */
 #define GW_HTTP_HEADERS_MAX ((size_t)256 << 10)
 #define GW_HTTP_HEADER_COUNT 512
-#define GW_HTTP_POOL 64 /* easy handles kept for the next exchange */
 
 struct gw_http {
   struct gw_loop *loop;
   struct gw_guard *guard;
-  CURL *pool[GW_HTTP_POOL];
-  int pooled;
   int in_callback; /* curl is calling us: its handles must not be removed */
 };
 

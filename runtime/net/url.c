@@ -86,6 +86,8 @@ static int take_all(struct gw_url *url, CURLU *handle, const char *text,
   free(port);
   if (!url->scheme || !url->host || !url->path || !*url->host)
     return bad_url(err, text, "it names no host");
+  if (!is_plain(url->host)) /* curl has decoded it */
+    return bad_url(err, text, "its host is no name");
   lower(url->scheme);
   lower(url->host);
   if (strcmp(url->scheme, "http") != 0 && strcmp(url->scheme, "https") != 0)

@@ -35,7 +35,7 @@ static void check_headers(const char *lines)
     MUST(end && colon && colon < end && colon > lines);
     MUST(colon[1] == ' ');
     for (const char *p = lines; p < colon; p++)
-      MUST(*p > ' ' && !(*p >= 'A' && *p <= 'Z'));
+      MUST((unsigned char)*p > ' ' && !(*p >= 'A' && *p <= 'Z'));
     for (const char *p = colon; p < end; p++)
       MUST(*p != '\r');
     lines = end + 1;
