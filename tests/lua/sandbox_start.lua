@@ -52,6 +52,29 @@ test("unusable folders, names, seeds and addresses are refused", function(t)
   t:raises("usage", sandbox.folder, "no name", "../x")
 end)
 
+test("an archive with links in it is not served", function(t)
+  local s = sandboxes.start(t)
+  s:create("Hello")
+  s:stop()
+  local links = { "git/labs", "git/acme/X.git", "users/x.json",
+    "algorithms/acme/Hello/secrets.json", "algorithms/acme/Hello/builds/x.log",
+    "keys2.json" }
+  for _, link in ipairs(links) do
+    fs.symlink("/etc/passwd", s.dir .. "/" .. link)
+    t:raises("io", sandbox.start, "no links", { dir = s.dir })
+    fs.remove(s.dir .. "/" .. link)
+  end
+  s = sandboxes.start(t, { dir = s.dir })
+  t:eq(s:send("GET", "/v1/algorithms/acme/Hello").status, 200)
+end)
+
+test("it listens where it is told", function(t)
+  local s = sandboxes.start(t, { listen = "[::1]:0" })
+  t:match(s.api, "^http://%[::1%]:%d+$")
+  s:create("Hello")
+  s:clone(t, "Hello")
+end)
+
 test("a profile has the address, the identity and bound keys", function(t)
   local s = sandboxes.start(t)
   local p = sandbox.load_profile(s.dir)

@@ -31,6 +31,7 @@ local ALL = platform.EVERYTHING
 ---@return godwit.cluster.Archive
 function M.open(profile)
   local store = stores.open(profile.dir)
+  store:check_plain()
   return setmetatable({
     kind = "archive", id = profile.id or store.id,
     name = profile.name or profile.dir, profile = profile,

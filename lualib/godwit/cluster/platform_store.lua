@@ -270,6 +270,29 @@ function Store:environments()
   return list, by_id
 end
 
+local function plain_folders(dir, depth)
+  for _, e in ipairs(fs.list(dir) or {}) do
+    local path = dir .. "/" .. e.name
+    if e.type == "dir" then
+      if depth > 0 then plain_folders(path, depth - 1) end
+    elseif e.type ~= "file" then
+      err.throw("io", "%s is not a plain file; an archive has no links",
+        path)
+    end
+  end
+end
+
+--- Refuses an archive with anything but plain files and folders: it may come
+--- from somebody else, and a link in it would lead out of it. What is inside
+--- a repository is looked at before git sees it.
+function Store:check_plain()
+  plain_folders(self.dir, 0)
+  plain_folders(self.dir .. "/users", 0)
+  plain_folders(self.dir .. "/organizations", 0)
+  plain_folders(self.dir .. "/algorithms", 4)
+  plain_folders(self.dir .. "/git", 1)
+end
+
 -- Making and opening -----------------------------------------------------
 
 --- True if the folder holds an archive.

@@ -135,6 +135,7 @@ function M.start(opts)
   local dir = folder_of(opts)
   if not stores.exists(dir) then M.create(opts) end
   local store = stores.open(dir)
+  store:check_plain()
   store:lock_folder()
   local ok, result = pcall(function()
     local info = read_info(dir)
