@@ -250,6 +250,22 @@ test("faults that were asked for", function(t)
   t:eq({ r.status, r.doc.code }, { 404, 1000 })
 end)
 
+test("it can behave as other clusters do", function(t)
+  local s = sandboxes.start(t, { options = { next_link_scheme = "https",
+    versions_by_hash_only = true, no_version_repositories = true,
+    max_limit = 10, error_shape = "C" } })
+  s:create("Hello")
+  local path = "/v1/algorithms/acme/Hello"
+  for _ = 1, 2 do s:send("POST", path .. "/compile", { json = {} }) end
+  s:send("POST", path .. "/versions", { json = {} })
+  t:match(s:send("GET", path .. "/builds?limit=1").doc.next_link, "^https://")
+  t:eq(s:send("GET", path .. "/versions/0.1.0").status, 404)
+  local r = s:send("GET", path .. "/builds?limit=11")
+  t:eq({ r.status, type(r.doc.error) }, { 400, "string" })
+  t:ok(sandboxes.run({ "git", "ls-remote", s:url("acme/Hello/0.1.0") }) ~= 0)
+  t:eq((sandboxes.run({ "git", "ls-remote", s:url("acme/Hello") })), 0)
+end)
+
 test("it listens on loopback only, unless told otherwise", function(t)
   local s = sandboxes.start(t)
   t:match(s.api, "^http://127%.0%.0%.1:%d+$")
