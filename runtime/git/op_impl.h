@@ -33,6 +33,7 @@ struct gw_git_op {
   char expected[GW_GIT_HEX]; /* "": must not exist */
   bool failed;
   bool in_doubt;
+  const char *source; /* push.c's name of the commit, while it sends */
   void *answer; /* push.c's, while it waits for the server's */
   struct gw_err err;
 

@@ -3,11 +3,14 @@
  * the list of references must show the expected tip, and the server swaps
  * only from what that list showed.
  */
+#include "base/hash.h"
 #include "git/op_impl.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define OP "git.push"
 #define ANSWER_MS 1800000L
@@ -60,6 +63,47 @@ static int on_sent(unsigned current, unsigned total, size_t bytes, void *arg)
   return gw_git_on_packed(0, current, total, arg);
 }
 
+/* libgit2 pushes references only: ours has one of its own meanwhile. */
+static int name_it(struct gw_git_op *op, char name[64], struct gw_err *err)
+{
+  static atomic_uint counter;
+
+  (void)snprintf(name, 64, "refs/godwit/pushing/%ld-%u", (long)getpid(),
+                 atomic_fetch_add(&counter, 1));
+  return gw_repo_set_ref(op->repo, name, op->commit, NULL, err);
+}
+
+/* What the destination has now, so that a later fetch from it can say so. */
+static void remember(struct gw_git_op *op)
+{
+  char where[4096], hex[65], name[64];
+  int n = snprintf(where, sizeof(where), "%s %s", gw_wire_url(op->wire),
+                   op->ref);
+
+  if (n < 0 || n >= (int)sizeof(where) ||
+      gw_hash_bytes(GW_HASH_SHA256, where, (size_t)n, hex, NULL) != 0)
+    return;
+  (void)snprintf(name, sizeof(name), "refs/godwit/pushed/%.16s", hex);
+  (void)gw_repo_set_ref(op->repo, name, op->commit, NULL, NULL);
+}
+
+static int upload(struct gw_git_op *op, struct gw_err *err);
+
+static int upload_named(struct gw_git_op *op, struct gw_err *err)
+{
+  char name[64];
+
+  if (name_it(op, name, err) != 0)
+    return -1;
+  op->source = name;
+  int rc = upload(op, err);
+  op->source = NULL;
+  (void)gw_repo_delete_ref(op->repo, name, NULL, NULL);
+  if (rc == 0)
+    remember(op);
+  return rc;
+}
+
 static int upload(struct gw_git_op *op, struct gw_err *err)
 {
   git_push_options opts;
@@ -69,7 +113,7 @@ static int upload(struct gw_git_op *op, struct gw_err *err)
   char *specs[] = {spec};
   git_strarray list = {specs, 1};
 
-  (void)snprintf(spec, sizeof(spec), "%s:%s", op->commit, op->ref);
+  (void)snprintf(spec, sizeof(spec), "%s:%s", op->source, op->ref);
   if (gw_git_new_remote(&remote, op, err) != 0)
     return -1;
   op->answer = &answer;
@@ -171,7 +215,7 @@ static int work(struct gw_git_op *op, struct gw_err *err)
     return -1;
   if (strcmp(op->commit, op->expected) == 0)
     return 0; /* it is there */
-  return op->path ? copy(op, err) : upload(op, err);
+  return (op->path ? copy : upload_named)(op, err);
 }
 
 static int set_up(struct gw_git_op *op, const struct gw_git_env *env,
