@@ -479,3 +479,30 @@ test("an algorithm's own error is raised with its trace", function(t)
   t:eq(server:log(), { "POST /v1/algo/acme/Hello/1.0.0?timeout=5" })
   t:eq(server.requests[1].headers["content-type"], "application/json")
 end)
+
+test("a busy cluster is asked again when it says", function(t)
+  local driver, server = open(t, {
+    ["GET " .. HELLO] = { status = 404, json = { error = "no" } },
+    ["POST /v1/algorithms/acme"] = {
+      { status = 429, json = {}, headers = { ["Retry-After"] = "0" } },
+      { status = 201, json = algorithm() } },
+  })
+  driver:create_algorithm("acme", { name = "Hello" })
+  t:eq(#server.requests, 3)
+end)
+
+--- Git ---------------------------------------------------------------------
+
+test("without a version's own address its commit is looked up", function(t)
+  local driver = open(t, {
+    ["GET /git/acme/Hello/0.1.0.git/info/refs"] = { status = 404,
+      body = "no", type = "text/plain" },
+    ["GET " .. HELLO .. "/versions/0.1.0"] = { json = version("0.1.0") },
+    ["GET /v1/data/"] = { json = { folders = json.array({
+      { name = "acme" } }) } },
+  })
+  local tip = driver:git_tip("acme", "Hello", { version = "0.1.0" })
+  t:eq(tip, { commit = COMMIT, branch = "refs/heads/master" })
+  -- A repository that is not there is not hidden by that.
+  t:raises("notfound", driver.git_tip, nil, driver, "acme", "Nope")
+end)
