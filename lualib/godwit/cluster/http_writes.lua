@@ -17,6 +17,8 @@ M.methods = Writes
 -- Seconds. A compile and a push are answered when the build has ended.
 local BUILD = 1800
 local ANSWER = 300
+-- How long a version that may be somebody else's is looked at.
+local OPEN = 15
 local TAKEN = 1002 -- the platform's code
 -- A server may be at work on a pack whose sender has gone.
 local UNPACK = 20
@@ -176,7 +178,7 @@ function Writes:publish(owner, name, request)
   }
   return effect.perform({
     kind = "algorithm.publish", target = target_of(self, owner, name),
-    cluster = self, before = before, detail = sent,
+    cluster = self, before = before, detail = sent, wait = OPEN,
     write = function()
       return (self:request("POST",
         address.algorithm(owner, name, "versions"),

@@ -35,16 +35,23 @@ function M.compile(driver, owner, name, before)
 end
 
 --- Happened when the commit that was the newest build has a number above the
---- ones before. Somebody else's number settles nothing: ours may come yet.
+--- ones before. Another commit's new number leaves it open: it may be ours,
+--- of a build that came in between, and must not be followed by a second one.
 ---@param before { version: string?, commit: string? }
 ---@return fun(): boolean|nil, any
 function M.publish(driver, owner, name, before)
   return function()
+    local other = false
     for doc in driver:each_version(owner, name, { published = true }) do
-      if version.compare(version.number(doc), before.version) > 0
-        and version.commit(doc) == before.commit then
-        return true, doc
+      if version.compare(version.number(doc), before.version) > 0 then
+        if version.commit(doc) == before.commit then
+          return true, doc
+        end
+        other = true
       end
+    end
+    if other then
+      return nil
     end
     return false
   end

@@ -158,7 +158,7 @@ function M.run(e)
     end
     local failure = err.from(result)
     if failure.kind == "cancelled" then
-      error(failure, 0)
+      give_up(failure, failure.sent == true)
     end
     local happened, found = after_failure(e, failure, doubted)
     if happened then
