@@ -245,3 +245,41 @@ test("waiting for a build that failed raises the end of its log", function(t)
   t:raises("timeout", a.wait_build, "no build of", a, ("0"):rep(40),
     { timeout = 0.2 })
 end)
+
+test("a push by the driver is built", function(t)
+  local git = require("godwit.core.git")
+  local driver = start(t)
+  driver:create_algorithm("acme", request(driver, "Hello"))
+  local tip = driver:git_tip("acme", "Hello")
+  t:eq(tip.branch, "refs/heads/master")
+  local store = err.check(git.open_store(t:tmpdir() .. "/s.git"))
+  t:defer(function()
+    store:close()
+  end)
+  driver:git_fetch("acme", "Hello", store, { commit = tip.commit })
+  local was = store:commit(tip.commit)
+  local tree = store:edit(was.tree, { { path = "new.txt", data = "x" } })
+  local who = { name = "T", email = "t@example.com", time = 1, offset = 0 }
+  local commit = store:make_commit({ tree = tree, parents = { tip.commit },
+    author = who, committer = who, message = "change\n" })
+  t:ok(store:has(commit))
+  driver:push("acme", "Hello", { store = store, commit = commit,
+    expected = tip.commit })
+  t:eq(driver:git_tip("acme", "Hello").commit, commit)
+  t:eq(driver:each_build("acme", "Hello")().commit_sha, commit)
+  -- A version has an address of its own, which stays at its commit.
+  driver:publish("acme", "Hello", {})
+  driver:compile("acme", "Hello")
+  local of = driver:git_tip("acme", "Hello", { version = "0.1.0" })
+  t:eq(of.commit, commit)
+  local other = err.check(git.open_store(t:tmpdir() .. "/o.git"))
+  t:defer(function()
+    other:close()
+  end)
+  driver:git_fetch("acme", "Hello", other, { commit = of.commit,
+    version = "0.1.0", advert = of.advert })
+  t:ok(other:has(commit))
+  -- The same again is refused: the tip has moved.
+  t:raises("conflict", driver.push, nil, driver, "acme", "Hello",
+    { store = store, commit = commit, expected = tip.commit })
+end)
