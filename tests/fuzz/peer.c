@@ -1,5 +1,6 @@
 #include "peer.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "fuzz.h"
 
@@ -17,6 +18,8 @@ struct peer {
   struct peer_server *server;
   const char *data;
   size_t left;
+  struct gw_buf heard; /* of the request, while it must come first */
+  bool quiet;
 };
 
 struct peer_server {
@@ -25,6 +28,7 @@ struct peer_server {
   int port;
   const char *data;
   size_t len;
+  bool listens_first;
   struct peer peers[PEERS];
 };
 
@@ -33,6 +37,34 @@ static int reset_later(int fd)
   struct linger linger = {1, 0};
 
   return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+/* With a Content-Length, or in chunks. */
+static bool is_whole(const struct gw_buf *heard)
+{
+  const char *text = heard->data;
+  const char *end = text ? strstr(text, "\r\n\r\n") : NULL;
+  const char *length = text ? strcasestr(text, "\r\nContent-Length:") : NULL;
+  size_t body;
+
+  if (!end)
+    return false;
+  body = heard->len - (size_t)(end + 4 - text);
+  if (length && length < end)
+    return body >= strtoul(length + 17, NULL, 10);
+  if (!strcasestr(text, "\r\nTransfer-Encoding: chunked"))
+    return true;
+  return body >= 5 && memcmp(text + heard->len - 5, "0\r\n\r\n", 5) == 0;
+}
+
+static void listen_to(struct peer *p, const char *data, size_t len)
+{
+  if (!p->quiet)
+    return;
+  MUST(gw_buf_append(&p->heard, data, len, NULL) == 0);
+  p->quiet = !is_whole(&p->heard);
+  if (!p->quiet)
+    p->watch.events = POLLIN | POLLOUT;
 }
 
 static void on_peer(struct gw_watch *watch, short revents)
@@ -47,7 +79,11 @@ static void on_peer(struct gw_watch *watch, short revents)
       watch->events = 0;
       return;
     }
+    if (n > 0)
+      listen_to(p, trash, (size_t)n);
   }
+  if (p->quiet)
+    return;
   if (p->left > 0) {
     n = send(watch->fd, p->data, p->left, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n > 0) {
@@ -71,8 +107,13 @@ static void on_connection(struct gw_watch *watch, short revents)
     struct peer *p = &s->peers[i];
     if (p->watch.on)
       continue;
-    *p = (struct peer){{.fd = fd, .events = POLLIN | POLLOUT, .fn = on_peer},
-                       s, s->data, s->len};
+    *p = (struct peer){.watch = {.fd = fd, .events = POLLIN, .fn = on_peer},
+                       .server = s,
+                       .data = s->data,
+                       .left = s->len,
+                       .quiet = s->listens_first};
+    if (!p->quiet)
+      p->watch.events = POLLIN | POLLOUT;
     gw_watch_start(s->loop, &p->watch);
     return;
   }
@@ -112,6 +153,11 @@ void peer_say(struct peer_server *server, const void *data, size_t len)
   server->len = len;
 }
 
+void peer_listen_first(struct peer_server *server)
+{
+  server->listens_first = true;
+}
+
 void peer_drop(struct peer_server *server)
 {
   for (int i = 0; i < PEERS; i++) {
@@ -121,6 +167,7 @@ void peer_drop(struct peer_server *server)
     gw_watch_stop(server->loop, &p->watch);
     (void)reset_later(p->watch.fd);
     (void)close(p->watch.fd);
+    gw_buf_dispose(&p->heard);
   }
 }
 

@@ -14,6 +14,8 @@ struct peer_server *peer_listen(struct gw_loop *loop);
 int peer_port(const struct peer_server *server);
 /* What every connection from now on is told; not copied. */
 void peer_say(struct peer_server *server, const void *data, size_t len);
+/* From now on it says so only after a whole request. */
+void peer_listen_first(struct peer_server *server);
 /* Closes the connections at once (a reset leaves no TIME_WAIT behind). */
 void peer_drop(struct peer_server *server);
 
