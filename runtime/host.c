@@ -12,6 +12,7 @@
 #include "net/http.h"
 
 #include <lauxlib.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -187,6 +188,10 @@ static int main_result(lua_State *L)
     call->code = lua_isinteger(L, 2) ? (int)lua_tointeger(L, 2) : 0;
     return 0;
   }
+  if (gw_lua_host(L)->signo) {
+    call->code = 128 + gw_lua_host(L)->signo;
+    return 0;
+  }
   gw_log_line("%s", luaL_tolstring(L, 2, NULL));
   if (lua_istable(L, 2) && lua_getfield(L, 2, "traceback") == LUA_TSTRING)
     gw_log_line("%s", lua_tostring(L, -1));
@@ -196,8 +201,14 @@ static int main_result(lua_State *L)
 static void on_signal(void *arg, int signo)
 {
   struct gw_host *host = arg;
+  lua_State *L = host->L;
 
-  gw_sys_signal(host->L, signo);
+  if (gw_sys_signal(L, signo) || signo == SIGUSR1)
+    return;
+  host->signo = signo;
+  lua_getfield(L, LUA_REGISTRYINDEX, "godwit.main");
+  gw_task_cancel(L, -1);
+  lua_pop(L, 1);
 }
 
 int gw_host_run(struct gw_host *host, const char *module, int argc,
@@ -206,8 +217,8 @@ int gw_host_run(struct gw_host *host, const char *module, int argc,
   struct main_call call = {module, argc, argv, 1};
   struct gw_err err = {0};
 
-  if (gw_loop_signals(host->loop, on_signal, host, &err) != 0
-      || gw_host_call(host, start_main, &call, &err) != 0)
+  if (gw_host_call(host, start_main, &call, &err) != 0
+      || gw_loop_signals(host->loop, on_signal, host, &err) != 0)
     goto failed;
   for (;;) {
     bool more = gw_tasks_run(host->tasks);

@@ -25,6 +25,7 @@ struct gw_host {
   struct gw_http *http;
   struct gw_tasks *tasks;
   struct gw_runaway *runaway;
+  int signo; /* the one that cancelled the main task, if Lua handles none */
   lua_State *L; /* the main state; nothing of a script runs on it */
   size_t memory_used, memory_max; /* of Lua's own allocator */
   bool starving;     /* tests: allocations fail after that many more */

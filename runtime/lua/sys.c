@@ -248,26 +248,35 @@ static int l_load(lua_State *L)
 
 /* --- signals ------------------------------------------------------------ */
 
+struct hook_call {
+  int signo;
+  bool found;
+};
+
 static int call_hook(lua_State *L)
 {
-  int signo = *(int *)lua_touserdata(L, 1);
-  const char *key = signo == SIGUSR1 ? ON_USR1 : ON_SIGNAL;
+  struct hook_call *call = lua_touserdata(L, 1);
+  const char *key = call->signo == SIGUSR1 ? ON_USR1 : ON_SIGNAL;
 
-  if (lua_getfield(L, LUA_REGISTRYINDEX, key) == LUA_TFUNCTION) {
-    lua_pushinteger(L, signo);
-    lua_call(L, 1, 0);
-  }
+  if (lua_getfield(L, LUA_REGISTRYINDEX, key) != LUA_TFUNCTION)
+    return 0;
+  lua_pushinteger(L, call->signo);
+  lua_call(L, 1, 0);
+  call->found = true;
   return 0;
 }
 
-void gw_sys_signal(lua_State *L, int signo)
+bool gw_sys_signal(lua_State *L, int signo)
 {
+  struct hook_call call = {signo, false};
+
   lua_pushcfunction(L, call_hook);
-  lua_pushlightuserdata(L, &signo);
-  if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-    gw_log_line("%s", luaL_tolstring(L, -1, NULL));
-    lua_pop(L, 2);
-  }
+  lua_pushlightuserdata(L, &call);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK)
+    return call.found;
+  gw_log_line("%s", luaL_tolstring(L, -1, NULL));
+  lua_pop(L, 2);
+  return false;
 }
 
 static int set_hook(lua_State *L, const char *key)

@@ -635,9 +635,14 @@ static int l_join(lua_State *L)
   return gw_task_yield(L, NULL, join_end, NULL);
 }
 
+void gw_task_cancel(lua_State *L, int idx)
+{
+  cancel_task(check_task(L, idx));
+}
+
 static int l_cancel(lua_State *L)
 {
-  cancel_task(check_task(L, 1));
+  gw_task_cancel(L, 1);
   return 0;
 }
 

@@ -75,6 +75,9 @@ void gw_tasks_cancel_all(struct gw_tasks *tasks);
 /* Whether the task whose handle is at idx has ended. */
 bool gw_task_ended(lua_State *L, int idx);
 
+/* Cancels the task whose handle is at idx. */
+void gw_task_cancel(lua_State *L, int idx);
+
 /* Pushes the results of an ended task, or its error. True if it succeeded. */
 bool gw_task_result(lua_State *L, int idx);
 
