@@ -421,12 +421,20 @@ static void release(struct gw_exchange *x)
   x->upload = NULL;
 }
 
+/* A server may answer and hang up before it has read all of the body; curl
+ * then reports what failed in sending. The answer is what counts. */
+static bool came_whole(const struct gw_exchange *x)
+{
+  return x->in_body && x->announced >= 0 &&
+         x->result.bytes_down == (uint64_t)x->announced;
+}
+
 static void finish(struct gw_exchange *x, CURLcode code)
 {
   struct gw_http_result *r = &x->result;
   curl_off_t up = 0;
 
-  if (x->enough)
+  if (x->enough || (!r->err.kind && came_whole(x)))
     code = CURLE_OK;
   /* "HTTP/1.1 2x" is an answer for curl, too. */
   if (code == CURLE_OK && (r->status < 200 || r->status > 999))
