@@ -40,6 +40,11 @@ struct gw_process {
     struct gw_watch watch; /* first member; a pidfd */
     struct gw_process *process;
   } end;
+  struct exit_timer {
+    struct gw_timer timer; /* first member; used where there are no pidfds */
+    struct gw_process *process;
+    uint64_t ms;
+  } look;
   struct in_watch {
     struct gw_watch watch; /* first member */
     struct gw_process *process;
@@ -176,6 +181,7 @@ static void reap(struct gw_process *p, int flags)
     p->code = WIFSIGNALED(status) ? 128 + WTERMSIG(status)
                                   : WEXITSTATUS(status);
   close_watch(p, &p->end.watch);
+  gw_timer_stop(p->loop, &p->look.timer);
 }
 
 static void on_end(struct gw_watch *watch, short revents)
@@ -186,6 +192,34 @@ static void on_end(struct gw_watch *watch, short revents)
   reap(p, WNOHANG);
   if (p->ended)
     tell(p);
+}
+
+/* Old kernels and valgrind know no pidfd: look now and then. */
+static void on_look(struct gw_timer *timer)
+{
+  struct exit_timer *look = (struct exit_timer *)(void *)timer;
+  struct gw_process *p = look->process;
+
+  reap(p, WNOHANG);
+  if (p->ended) {
+    tell(p);
+    return;
+  }
+  look->ms = look->ms < 50 ? look->ms * 2 : 100;
+  (void)gw_timer_start(p->loop, timer, look->ms, NULL); /* has room: just ran */
+}
+
+static int watch_end(struct gw_process *p, struct gw_err *err)
+{
+  p->end.watch.fd = pidfd_open(p->pid, 0); /* close-on-exec by itself */
+  if (p->end.watch.fd >= 0) {
+    gw_watch_start(p->loop, &p->end.watch);
+    return 0;
+  }
+  if (errno != ENOSYS && errno != EPERM)
+    return gw_err_errno(err, "process.start", "pidfd_open");
+  p->look = (struct exit_timer){{.fn = on_look}, p, 5};
+  return gw_timer_start(p->loop, &p->look.timer, p->look.ms, err);
 }
 
 bool gw_process_ended(const struct gw_process *p, int *code)
@@ -215,6 +249,7 @@ void gw_process_free(struct gw_process *p)
     reap(p, 0);
   }
   close_watch(p, &p->end.watch);
+  gw_timer_stop(p->loop, &p->look.timer);
   close_watch(p, &p->in.watch);
   gw_buf_dispose(&p->queue);
   for (int i = 0; i < 2; i++) {
@@ -365,9 +400,8 @@ static void init(struct gw_process *p, struct gw_loop *loop,
   }
 }
 
-static void watch_all(struct gw_process *p)
+static void watch_pipes(struct gw_process *p)
 {
-  gw_watch_start(p->loop, &p->end.watch);
   if (p->in.watch.fd >= 0)
     gw_watch_start(p->loop, &p->in.watch);
   for (int i = 0; i < 2; i++)
@@ -410,12 +444,9 @@ int gw_process_start(struct gw_process **out, struct gw_loop *loop,
     gw_err_errno(err, "process.start", opts->argv[0]);
     goto out;
   }
-  p->end.watch.fd = pidfd_open(p->pid, 0); /* close-on-exec by itself */
-  if (p->end.watch.fd < 0) {
-    gw_err_errno(err, "process.start", "pidfd_open");
+  if (watch_end(p, err) != 0)
     goto out;
-  }
-  watch_all(p);
+  watch_pipes(p);
   *out = p;
   p = NULL; /* the caller's now */
   rc = 0;
