@@ -1,6 +1,5 @@
---- copy: promotes algorithms. Each step of the bundled workflow is a function
---- here, so that one's own workflow composes instead of forking; `algorithm`
---- is all of them in order.
+--- copy: promotes algorithms. `algorithm` is the whole way, for scripts; the
+--- bundled workflow goes it step by step.
 ---
 ---   check    reads both sides and lists every problem       writes nothing
 ---   prepare  fetches, compares, decides on the commit       writes nothing
@@ -14,18 +13,29 @@
 local build = require("godwit.copy.build")
 local call = require("godwit.copy.call")
 local check = require("godwit.copy.check")
-local core_job = require("godwit.copy.job")
+local jobs = require("godwit.copy.job")
 local effect = require("godwit.effect")
 local err = require("godwit.err")
 local publish = require("godwit.copy.publish")
 local settings = require("godwit.copy.settings")
 local store = require("godwit.copy.store")
+local task = require("godwit.task")
 local transfer = require("godwit.copy.transfer")
 local versionmap = require("godwit.versionmap")
 
 local M = {}
 
-M.job = core_job.new
+M.job = jobs.new
+
+--- Promotes an algorithm: copy.algorithm(a, to, {publish = "major"}).
+---@async
+---@param a godwit.Algorithm
+---@param to godwit.Cluster
+---@param opts? table to_owner, version, publish (false: not), callability, message, overwrite_drift, adopt, update_settings, without_secrets, call, call_timeout, build_timeout
+---@return godwit.Outcome
+function M.algorithm(a, to, opts)
+  return require("godwit.copy.algorithm").run(a, to, opts)
+end
 
 local function planning()
   return effect.mode == "plan"
@@ -34,8 +44,7 @@ end
 --- Whether the map shows that the last promotion did all this: the same
 --- source commit, the same tip, nothing touched since.
 local function nothing_new(job)
-  local last = versionmap.last(job)
-  local opts, dest = job.opts, job.dest
+  local last, opts, dest = job.last, job.opts, job.dest
 
   if not last or not dest.algorithm or not dest.tip
       or last.source_commit ~= job.source.commit
@@ -43,8 +52,7 @@ local function nothing_new(job)
       or last.policy_digest ~= versionmap.policy_digest() then
     return false
   end
-  if last.settings_digest
-      ~= settings.digest(job.source.algorithm, dest.algorithm, false) then
+  if not job.same_settings then
     return false
   end
   local latest = dest.latest
@@ -61,20 +69,21 @@ local function nothing_new(job)
   return true
 end
 
---- Pre-flight: reads both sides; `job.problems` lists every hole.
+--- Pre-flight: reads both sides; `job.problems` lists what is wrong so far,
+--- `job.unchanged` says that there is nothing more to look at.
 ---@async
 ---@param job godwit.copy.Job
 function M.check(job)
   job:progress("check")
+  job.last = versionmap.last(job)
   check.read(job)
   if #job.problems > 0 or job.failure then
     return
   end
-  if nothing_new(job) then
-    job.unchanged = true
-    return
-  end
-  check.compare(job)
+  local last, dest = job.last, job.dest.algorithm
+  job.same_settings = last and dest and last.settings_digest
+    == settings.digest(job.source.algorithm, dest, false)
+  job.unchanged = nothing_new(job)
 end
 
 -- Whether the commit has to be released, and whether that needs a new build:
@@ -88,7 +97,7 @@ local function decide_publish(job)
     job.to_publish = true
     return
   end
-  local done = publish.find(job.to, job.to_owner, job.name, job.commit)
+  local done = publish.find(job.dest.published, job.commit)
   if not done then
     job.to_publish = true
   elseif job.opts.callability and job.opts.callability
@@ -99,22 +108,44 @@ local function decide_publish(job)
   end
 end
 
---- Prepares everything that can be known before the first write.
+-- A hole found on the way is a problem like any other.
+local function attempt(job, fn)
+  local ok, e = xpcall(fn, err.traced, job)
+
+  if ok then
+    return true
+  end
+  e = err.from(e)
+  if e.kind ~= "refused" then
+    error(e, 0)
+  end
+  job:problem("%s", e.message)
+end
+
+--- Prepares everything that can be known before the first write: settings,
+--- secrets, files, what the destination is, the commit.
 ---@async
 ---@param job godwit.copy.Job
 function M.prepare(job)
-  local ok, e = pcall(transfer.prepare, job)
-
+  local ok, e = xpcall(task.all, err.traced, {
+    function()
+      check.compare(job)
+    end,
+    function()
+      job.prepared = attempt(job, transfer.prepare)
+    end,
+  })
   store.close(job)
   if not ok then
-    e = err.from(e)
-    if e.kind ~= "refused" then
-      error(e)
-    end
-    job:problem("%s", e.message)
-    return
+    error(e, 0)
   end
-  decide_publish(job)
+  if job.compare_settings and not job.same_settings then
+    job.differences = job.compare_settings(job.source.readme)
+  end
+  if job.prepared then
+    check.permissions(job)
+    decide_publish(job)
+  end
 end
 
 local function create(job)
@@ -135,6 +166,7 @@ local function update(job)
   job:progress("settings")
   job.to:update_algorithm(job.to_owner, job.name, settings.update_body(
     job.desired, job.dest.algorithm, job.source.readme))
+  job.settings_written = true
   for _, d in ipairs(job.differences) do
     job:did("settings", "~", "%s: %s -> %s", d.field,
       tostring(d.destination), tostring(d.source))
@@ -254,7 +286,7 @@ function M.publish(job)
     return
   end
   job:progress("publish")
-  job.version = publish.publish(job, publish.body({
+  job.version, job.released = publish.publish(job, publish.body({
     step = job.opts.publish, callability = job.callability,
     label = job.desired.details.label, notes = notes(job),
     sample_input = job.desired.sample_input,
@@ -264,25 +296,35 @@ function M.publish(job)
 end
 
 local function is_recorded(job)
-  local last = versionmap.last(job)
+  local last = job.last
   return last and last.source_commit == job.source.commit
     and last.dest_commit == job.commit and last.dest_version == job.version
     and last.settings_digest == job.settings_digest
     and last.policy_digest == versionmap.policy_digest()
 end
 
---- Writes the version map. The destination is read once more if it was
---- changed, so that the next run knows whether anything was touched since.
+-- The destination's document as it is now. What was published says it; else it
+-- is asked, unless nothing was changed that shows in it.
+local function document_now(job)
+  if job.released then
+    return job.released
+  elseif job.dest.algorithm and not job.source.readme
+      and not job.settings_written then
+    return job.dest.algorithm
+  end
+  return job.to:get_algorithm(job.to_owner, job.name)
+end
+
+--- Writes the version map, with a digest of both sides, so that the next run
+--- knows whether anything was touched since.
 ---@async
 ---@param job godwit.copy.Job
 function M.record(job)
   if planning() or not job.opts.map then
     return
   end
-  local dest = job.wrote and job.to:get_algorithm(job.to_owner, job.name)
-    or job.dest.algorithm
-  job.settings_digest = settings.digest(job.source.algorithm, dest,
-    #job.differences > 0 and not job.opts.update_settings)
+  job.settings_digest = settings.digest(job.source.algorithm,
+    document_now(job), #job.differences > 0 and not job.settings_written)
   if not is_recorded(job) then
     versionmap.record(job)
   end
@@ -298,7 +340,7 @@ function M.refusal(job)
   return job.refusal
 end
 
-M.outcome = core_job.outcome
-M.refused, M.failed = core_job.refused, core_job.failed
+M.outcome = jobs.outcome
+M.refused, M.failed = jobs.refused, jobs.failed
 
 return M

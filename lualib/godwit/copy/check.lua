@@ -6,19 +6,29 @@ local err = require("godwit.err")
 local settings = require("godwit.copy.settings")
 local source = require("godwit.copy.source")
 local task = require("godwit.task")
-local version = require("godwit.cluster.version")
 
 local M = {}
 
--- Runs a read. What a person has to fix becomes a problem, anything else is
--- why the job failed; either way the reads after it go on.
-local function read(job, what, fn)
-  local ok, value = xpcall(fn, err.traced)
+-- Does several reads at once; each comes back as {ok, value}.
+local function together(reads)
+  local list, results = {}, {}
 
-  if ok then
-    return value
+  for name, fn in pairs(reads) do
+    list[#list + 1] = function()
+      results[name] = { xpcall(fn, err.traced) }
+    end
   end
-  local e = err.from(value)
+  task.all(list)
+  return results
+end
+
+-- Takes the result of a read. What a person has to fix becomes a problem,
+-- anything else is why the job failed; either way the next one is looked at.
+local function take(job, what, result)
+  if result[1] then
+    return result[2]
+  end
+  local e = err.from(result[2])
   if e.kind == "cancelled" or e.kind == "denied" or e.kind == "bug" then
     error(e, 0)
   elseif e.kind == "refused" then
@@ -28,6 +38,10 @@ local function read(job, what, fn)
   elseif not job.failure or (job.failure.retryable and not e.retryable) then
     job.failure = e
   end
+end
+
+local function read(job, what, fn)
+  return take(job, what, { xpcall(fn, err.traced) })
 end
 
 local function external_scm(doc)
@@ -49,29 +63,52 @@ local function check_scm(job, doc, where)
 end
 
 -- Whether a key is taken at all. One that may not read data still has a name
--- we cannot learn; what it may do is seen by the reads that follow.
-local function check_key(job, driver, owner)
-  return read(job, string.format("the key of %s for %s", driver.name, owner),
-    function()
-      local ok, e = pcall(driver.whoami, driver, owner)
-      e = not ok and err.from(e)
-      if e and not (e.kind == "auth" and e.status == 403)
-          and e.kind ~= "notfound" then
-        error(e, 0)
-      end
-      return true
-    end)
+-- we cannot learn; what it may do is seen by the other reads.
+local function try_key(driver, owner)
+  return function()
+    local ok, e = pcall(driver.whoami, driver, owner)
+    e = not ok and err.from(e)
+    if e and not (e.kind == "auth" and e.status == 403)
+        and e.kind ~= "notfound" then
+      error(e, 0)
+    end
+    return true
+  end
+end
+
+local function take_key(job, driver, owner, result)
+  return take(job, string.format("the key of %s for %s", driver.name, owner),
+    result)
+end
+
+-- All at once: what is asked of a repository that turns out not to be there
+-- is not looked at.
+local function source_reads(job)
+  local from, owner, name = job.from, job.owner, job.name
+
+  return {
+    key = try_key(from, owner),
+    doc = function()
+      return from:try_get_algorithm(owner, name) or err.throw("refused",
+        "%s has no algorithm %s, or this key may not see it", from.name,
+        job.ref)
+    end,
+    published = function()
+      return source.published(from, owner, name)
+    end,
+    tip = function()
+      return from:git_tip(owner, name, { service = "upload-pack" })
+    end,
+  }
 end
 
 local function read_source(job)
-  local from = job.from
-  if not check_key(job, from, job.owner) then
+  local from, got = job.from, together(source_reads(job))
+
+  if not take_key(job, from, job.owner, got.key) then
     return
   end
-  local doc = read(job, job.ref .. " on " .. from.name, function()
-    return from:try_get_algorithm(job.owner, job.name) or err.throw("refused",
-      "%s has no algorithm %s, or this key may not see it", from.name, job.ref)
-  end)
+  local doc = take(job, job.ref .. " on " .. from.name, got.doc)
   if not doc then
     return
   end
@@ -80,9 +117,12 @@ local function read_source(job)
   if external_scm(doc) then
     return
   end
-  local found = read(job, "the source code of " .. job.ref, function()
-    return source.resolve(job)
-  end)
+  local published = take(job, "the versions of " .. job.ref, got.published)
+  local tip = take(job, "the repository of " .. job.ref, got.tip)
+  local found = published and tip and read(job, "the versions of " .. job.ref,
+    function()
+      return source.resolve(job, tip, published)
+    end)
   for k, v in pairs(found or {}) do
     job.source[k] = v
   end
@@ -118,14 +158,37 @@ local function check_creation(job)
   end
 end
 
+local function dest_reads(job)
+  local to, owner, name = job.to, job.to_owner, job.name
+
+  return {
+    key = try_key(to, owner),
+    doc = function()
+      return to:try_get_algorithm(owner, name) or false
+    end,
+  }, {
+    published = function()
+      return source.published(to, owner, name)
+    end,
+    tip = function()
+      return to:git_tip(owner, name, { service = "receive-pack" })
+    end,
+  }
+end
+
 local function read_dest(job)
-  local to = job.to
-  if not check_key(job, to, job.to_owner) then
+  local to, first, second = job.to, dest_reads(job)
+  local known = job.last ~= nil
+
+  -- Where we have been before it will be there: everything at once.
+  for name, fn in pairs(known and second or {}) do
+    first[name] = fn
+  end
+  local got = together(first)
+  if not take_key(job, to, job.to_owner, got.key) then
     return
   end
-  local doc = read(job, job.dest_ref, function()
-    return to:try_get_algorithm(job.to_owner, job.name) or false
-  end)
+  local doc = take(job, job.dest_ref, got.doc)
   if doc == nil then
     return
   elseif not doc then
@@ -137,13 +200,12 @@ local function read_dest(job)
   if external_scm(doc) then
     return
   end
-  job.dest.latest = read(job, "the versions of " .. job.dest_ref, function()
-    return version.latest(to:each_version(job.to_owner, job.name,
-      { published = true })) or false
-  end) or nil
-  job.dest.tip = read(job, "the repository of " .. job.dest_ref, function()
-    return to:git_tip(job.to_owner, job.name, { service = "receive-pack" })
-  end)
+  got = known and got or together(second)
+  local published = take(job, "the versions of " .. job.dest_ref,
+    got.published)
+  job.dest.published = published or {}
+  job.dest.latest = source.newest(published or {})
+  job.dest.tip = take(job, "the repository of " .. job.dest_ref, got.tip)
   job:only_trying("whether the key of %s may publish algorithms of %s",
     to.name, job.to_owner)
 end
@@ -179,12 +241,17 @@ local function check_environment(job)
     end
     return
   end
-  local theirs = read(job, "the environments of " .. job.from.name, function()
-    return job.from:list_environments()
-  end)
-  local ours = read(job, "the environments of " .. job.to.name, function()
-    return job.to:list_environments()
-  end)
+  local got = together({
+    theirs = function()
+      return job.from:list_environments()
+    end,
+    ours = function()
+      return job.to:list_environments()
+    end,
+  })
+  local theirs = take(job, "the environments of " .. job.from.name,
+    got.theirs)
+  local ours = take(job, "the environments of " .. job.to.name, got.ours)
   if not theirs or not ours then
     return
   end
@@ -286,10 +353,13 @@ local function permission_changes(job)
   return changes
 end
 
-local function check_permissions(job)
+--- A change of permissions without a major step is refused beforehand.
+---@param job godwit.copy.Job
+function M.permissions(job)
   local step = job.opts.publish
 
-  if not job.dest.latest or step == "no" or step == "major" then
+  if not job.dest.latest or not job.desired or step == "no"
+      or step == "major" then
     return
   end
   local changes = permission_changes(job)
@@ -304,9 +374,17 @@ end
 ---@async
 ---@param job godwit.copy.Job
 function M.compare(job)
-  check_environment(job)
-  check_secrets(job)
-
+  task.all({
+    function()
+      check_secrets(job)
+    end,
+    function()
+      -- Nobody touched either side since we compared them.
+      if not job.same_settings then
+        check_environment(job)
+      end
+    end,
+  })
   local names = {}
   for _, env in ipairs(job.dest.environments or {}) do
     names[env.id] = environment.show(env)
@@ -322,7 +400,6 @@ function M.compare(job)
         end,
       })
     end
-    check_permissions(job)
   end
 end
 

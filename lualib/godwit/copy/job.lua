@@ -151,7 +151,9 @@ end
 ---@param why string
 ---@return godwit.Outcome
 function M.refused(job, why)
-  return common(job, { outcome = "refused", why = why })
+  local record = common(job, { outcome = "refused", why = why })
+  record.commit, record.version = nil, nil -- it was never made
+  return record
 end
 
 --- The record of a job that was stopped by an error.

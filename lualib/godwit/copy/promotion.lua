@@ -131,7 +131,7 @@ function M.look(cx, jobs)
     error(e, 0)
   end
   for _, job in ipairs(jobs) do
-    for _, text in ipairs(job.unknowable) do
+    for _, text in ipairs(job.unchanged and {} or job.unknowable) do
       cx:note("only trying can tell %s", text)
     end
   end

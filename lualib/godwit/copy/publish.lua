@@ -6,6 +6,7 @@
 local build = require("godwit.copy.build")
 local err = require("godwit.err")
 local settings = require("godwit.copy.settings")
+local source = require("godwit.copy.source")
 local store = require("godwit.copy.store")
 local version = require("godwit.cluster.version")
 
@@ -18,17 +19,17 @@ local function info(doc, key)
 end
 
 --- The published version of a commit, the highest number if there are more.
----@async
+---@param published table[]
+---@param commit string
 ---@return table?
-function M.find(driver, owner, name, commit)
-  local rows = driver:each_version(owner, name, { published = true })
+function M.find(published, commit)
+  local i = 0
 
   return (version.latest(function()
-    for doc in rows do
-      if version.commit(doc) == commit then
-        return doc
-      end
-    end
+    repeat
+      i = i + 1
+    until not published[i] or info(published[i], "git_hash") == commit
+    return published[i]
   end))
 end
 
@@ -85,7 +86,8 @@ end
 -- The cluster says this build is published already: by us, if the version
 -- is of our commit (an answer was lost), else it is not ours to claim.
 local function settle(job, e)
-  local doc = M.find(job.to, job.to_owner, job.name, job.commit)
+  local doc = M.find(source.published(job.to, job.to_owner, job.name),
+    job.commit)
 
   if doc then
     return doc
@@ -98,6 +100,7 @@ end
 ---@param job godwit.copy.Job
 ---@param body table
 ---@return string number
+---@return table doc
 function M.publish(job, body)
   M.check_before(job)
 
@@ -120,7 +123,7 @@ function M.publish(job, body)
       job.dest_ref, tostring(number), tostring(hash),
       hash and author_of(job, hash) or "", job.commit, tostring(number)) }))
   end
-  return number
+  return number, doc
 end
 
 return M

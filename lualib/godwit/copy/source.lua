@@ -12,14 +12,17 @@ local function info(doc, key)
   return settings.present(doc.version_info, key)
 end
 
-local function latest_published(driver, owner, name)
-  return (version.latest(driver:each_version(owner, name,
-    { published = true })))
+local function newest_of(published)
+  local i = 0
+  return (version.latest(function()
+    i = i + 1
+    return published[i]
+  end))
 end
 
-local function find_version(driver, owner, name, test)
-  for doc in driver:each_version(owner, name, { published = true }) do
-    if test(doc) then
+local function find(published, key, value)
+  for _, doc in ipairs(published) do
+    if info(doc, key) == value then
       return doc
     end
   end
@@ -32,10 +35,9 @@ end
 
 local resolve = {}
 
-function resolve.head(driver, job)
-  local tip = driver:git_tip(job.owner, job.name, { service = "upload-pack" })
-  local latest = latest_published(driver, job.owner, job.name)
-  local out = { commit = tip.commit, tip = tip }
+function resolve.head(job, tip, published)
+  local latest = newest_of(published)
+  local out = { commit = tip.commit }
 
   if not tip.commit then
     err.throw("refused", "%s has no commit", job.ref)
@@ -48,18 +50,25 @@ function resolve.head(driver, job)
   return out
 end
 
-function resolve.latest(driver, job)
-  local doc = latest_published(driver, job.owner, job.name)
+function resolve.latest(job, _, published)
+  local doc = newest_of(published)
   if not doc then
     err.throw("refused", "%s has no published version", job.ref)
   end
   return found(doc)
 end
 
-function resolve.version(driver, job)
-  local doc = find_version(driver, job.owner, job.name, function(v)
-    return info(v, "semantic_version") == job.revision.value
-  end)
+function resolve.version(job, _, published)
+  local doc = find(published, "semantic_version", job.revision.value)
+  if not doc then
+    -- A commit published twice is listed under its last number only.
+    local ok, e = pcall(job.from.get_version, job.from, job.owner, job.name,
+      job.revision.value)
+    if not ok and not err.is(e, "notfound") then
+      error(e, 0)
+    end
+    doc = ok and e or nil
+  end
   if not doc then
     err.throw("refused", "%s has no published version %s", job.ref,
       job.revision.value)
@@ -67,20 +76,43 @@ function resolve.version(driver, job)
   return found(doc)
 end
 
-function resolve.commit(driver, job)
-  local doc = find_version(driver, job.owner, job.name, function(v)
-    return info(v, "git_hash") == job.revision.value
-  end)
+function resolve.commit(job, _, published)
+  local doc = find(published, "git_hash", job.revision.value)
   return doc and found(doc) or { commit = job.revision.value }
+end
+
+--- Every published version there is.
+---@async
+---@return table[]
+function M.published(driver, owner, name)
+  local list = {}
+
+  for doc in driver:each_version(owner, name, { published = true }) do
+    if info(doc, "semantic_version") then
+      list[#list + 1] = doc
+    end
+  end
+  return list
+end
+
+--- The one with the highest number.
+---@param published table[]
+---@return table?
+function M.newest(published)
+  return newest_of(published)
 end
 
 --- Finds the commit that was asked for.
 --- Raises `refused` if there is none.
 ---@async
 ---@param job godwit.copy.Job
----@return {commit: string, version: string?, doc: table?, tip: table?, ahead_of: string?}
-function M.resolve(job)
-  return resolve[job.revision.kind](job.from, job)
+---@param tip table
+---@param published table[]
+---@return {commit: string, version: string?, doc: table?, ahead_of: string?}
+function M.resolve(job, tip, published)
+  local out = resolve[job.revision.kind](job, tip, published)
+  out.tip = tip
+  return out
 end
 
 local function fetch_version(job, store, version)
@@ -103,10 +135,6 @@ end
 function M.fetch(job, store)
   local source = job.source
 
-  if not source.tip then
-    source.tip = job.from:git_tip(job.owner, job.name,
-      { service = "upload-pack" })
-  end
   local tip = source.tip
   if tip.commit and not store:has(tip.commit) then
     job:progress("fetch", source.commit:sub(1, 10))

@@ -2,7 +2,6 @@
 --- what the store lacks, says what the destination is, builds the expected
 --- tree and the commit on the destination's tip.
 
-local check = require("godwit.copy.check")
 local commit = require("godwit.copy.commit")
 local err = require("godwit.err")
 local source = require("godwit.copy.source")
@@ -125,6 +124,9 @@ local function prepare(job)
   if unknown.is(job.dest.tip.commit) then
     -- A plan: the commit depends on the first one the cluster will make.
     job.state = { kind = "template" }
+    for i, entry in ipairs(repo:entries(job.expected)) do
+      job.files[i] = { status = "added", path = entry.path, symbol = "+" }
+    end
     job.commit, job.to_push = unknown.new("the commit"), true
     return
   end
@@ -138,9 +140,6 @@ end
 function M.prepare(job)
   job:progress("prepare")
   prepare(job)
-  if job.compare_settings then
-    job.differences = job.compare_settings(job.source.readme)
-  end
 end
 
 --- Looks again at a destination that was just created.
@@ -198,8 +197,5 @@ function M.push(job)
   job:did("push", "~", "commit %s on %s%s", tostring(job.commit), job.dest_ref,
     job.parent and " after " .. job.parent.id:sub(1, 10) or "")
 end
-
--- check and transfer belong together: a plan shows both.
-M.read = check.read
 
 return M

@@ -104,7 +104,7 @@ local function attempt(fn, item, failed)
     return value
   end
   local e = err.from(value)
-  local record = outcome.failure(e)
+  local record = e.record or outcome.failure(e)
   if e.kind == "bug" or e.kind == "usage" then
     log.debug("%s", tostring(e.traceback))
   end

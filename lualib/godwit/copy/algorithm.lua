@@ -1,0 +1,104 @@
+--- algorithm: `copy.algorithm`, the whole way of one algorithm for a script of
+--- one's own. What the bundled `promote` asks on the command line are options
+--- here, with the same defaults.
+
+local copy = require("godwit.copy")
+local driver_of = require("godwit.cluster.driver_of")
+local err = require("godwit.err")
+local outcome = require("godwit.workflow.outcome")
+local ref = require("godwit.copy.ref")
+local store = require("godwit.copy.store")
+local sys = require("godwit.core.sys")
+local versionmap = require("godwit.versionmap")
+
+local M = {}
+
+local KNOWN = {
+  to_owner = "string", version = "string", publish = "string",
+  callability = "string", message = "string", overwrite_drift = "boolean",
+  adopt = "boolean", update_settings = "boolean", without_secrets = "boolean",
+  call = "boolean", call_timeout = "number", build_timeout = "number",
+}
+local STEPS = { minor = true, major = true, revision = true, no = true }
+
+local function check_options(given)
+  for name, v in pairs(given) do
+    if not KNOWN[name] then
+      err.throw("usage", "copy.algorithm: there is no option %s",
+        tostring(name))
+    elseif type(v) ~= KNOWN[name]
+        and not (name == "publish" and v == false) then
+      err.throw("usage", "copy.algorithm: %s takes a %s", name, KNOWN[name])
+    end
+  end
+  local step = given.publish
+  if step and not STEPS[step] then
+    err.throw("usage", "copy.algorithm: publish is minor, major, revision "
+      .. "or false, not %s", step)
+  end
+end
+
+local function options(given)
+  check_options(given)
+  local opts = { call = true, call_timeout = 300, build_timeout = 1800,
+    publish = "minor" }
+  for name, v in pairs(given) do
+    opts[name] = v
+  end
+  if given.publish == false then
+    opts.publish = "no"
+  end
+  opts.map = versionmap.open()
+  opts.run = sys.uuid()
+  opts.who = string.format("%s@%s", sys.username(), sys.hostname())
+  return opts
+end
+
+local function carry_out(job)
+  copy.check(job)
+  if #job.problems == 0 and not job.failure and not job.unchanged then
+    copy.prepare(job)
+  end
+  if job.failure then
+    error(job.failure, 0)
+  end
+  local why = copy.refusal(job)
+  if why then
+    return copy.refused(job, why)
+  elseif not job.unchanged then
+    copy.ensure(job)
+    copy.push(job)
+    copy.build(job)
+    copy.call(job)
+    copy.publish(job)
+    copy.record(job)
+  end
+  return copy.outcome(job)
+end
+
+--- Promotes an algorithm and returns its outcome. A refusal is an outcome; a
+--- failure is raised, with what was done until then as its `record`.
+---@async
+---@param a godwit.Algorithm
+---@param to godwit.Cluster
+---@param given? table
+---@return godwit.Outcome
+function M.run(a, to, given)
+  local opts = options(given or {})
+  local job = copy.job(driver_of(a.cluster), driver_of(to), {
+    owner = a.owner, name = a.name,
+    revision = ref.revision(opts.version or "head"),
+  }, opts)
+
+  local ok, result = xpcall(carry_out, err.traced, job)
+  store.close(job)
+  opts.map:close()
+  if ok then
+    return result
+  end
+  local e = err.from(result)
+  e.record = copy.failed(job, outcome.failure(e))
+  error(e, 0)
+end
+
+return M

@@ -1,0 +1,102 @@
+-- Servers that hang, cut, lie or send something else: one clear sentence, the
+-- right exit code, nothing half-done reported as done.
+local e2e = require("support.e2e")
+local relay = require("support.relay")
+
+local HELLO = "acme/Hello"
+
+local function behind(t, side, on)
+  local w = e2e.seeded(t)
+  local box = w[side]
+  local r = relay.start(t, box.api, on)
+  w:configure({ [side] = { api = r.url } })
+  return w, r
+end
+
+local HTML = { status = 200, headers = { ["Content-Type"] = "text/html" },
+  body = "<html><body>Please log in</body></html>" }
+
+local function one_sentence(t, r)
+  t:ok(#r.item.why > 0)
+  t:eq(r.item.outcome == "failed" or r.item.outcome == "refused", true)
+end
+
+test("a login page instead of JSON", function(t)
+  local w = behind(t, "prod", function()
+    return HTML
+  end)
+  local r = w:promote({ HELLO })
+  t:ok(r.code == 1 or r.code == 5 or r.code == 6, r.all)
+  one_sentence(t, r)
+end)
+
+test("a login page instead of a repository", function(t)
+  local w = behind(t, "dev", function(seen)
+    return seen.path:find("^/git/") and HTML or nil
+  end)
+  local r = w:promote({ HELLO })
+  t:ok(r.code ~= 0 and r.code ~= 3, r.all)
+  one_sentence(t, r)
+  t:eq(w.prod:get(HELLO), nil)
+end)
+
+test("a source that closes in the middle of a pack", function(t)
+  local w = behind(t, "dev", function(seen)
+    return seen.path:find("/git%-upload%-pack$") and "cut" or nil
+  end)
+  local r = w:promote({ HELLO })
+  t:ok(r.code == 1 or r.code == 5, r.all)
+  one_sentence(t, r)
+  t:eq(w.prod:get(HELLO), nil)
+end)
+
+test("a destination that closes in the middle of our pack", function(t)
+  local w = behind(t, "prod", function(seen)
+    return seen.method == "POST" and seen.path:find("/git%-receive%-pack$")
+      and "cut" or nil
+  end)
+  local r = w:promote({ HELLO, "--build-timeout", "5" })
+  t:ok(r.code == 1 or r.code == 5, r.all)
+  one_sentence(t, r)
+  t:eq(w.prod:versions(HELLO), {})
+  -- What was done is said: the algorithm was created, nothing was pushed.
+  t:eq(r.item.steps[1].step, "create")
+  t:eq(r.item.steps[2], nil)
+end)
+
+test("JSON nested beyond reason", function(t)
+  local w = behind(t, "prod", function(seen)
+    if seen.path == "/v1/algorithms/acme/Hello" then
+      return { status = 200, headers = { ["Content-Type"] =
+        "application/json" }, body = ("["):rep(100000) }
+    end
+  end)
+  local r = w:promote({ HELLO })
+  t:ok(r.code == 1, r.all)
+  one_sentence(t, r)
+end)
+
+test("a redirect to somewhere else gets no key", function(t)
+  local elsewhere = relay.start(t, "http://127.0.0.1:1", function()
+    return { status = 200, headers = {}, body = "{}" }
+  end)
+  local w = behind(t, "prod", function(seen)
+    if seen.path == "/v1/algorithms/acme/Hello" then
+      return { status = 302, headers = { Location = elsewhere.url .. "/x" },
+        body = "" }
+    end
+  end)
+  local r = w:promote({ HELLO })
+  t:ok(r.code ~= 0, r.all)
+  t:eq(elsewhere:count("GET /x") <= 1, true)
+end)
+
+test("a tree with names that leave it is refused", function(t)
+  local w = e2e.seeded(t)
+  for _, name in ipairs({ ".git", ".GIT", "..", "." }) do
+    w.dev:bad_tree(HELLO, name)
+    local r = e2e.expect(w:promote({ HELLO }), 6)
+    t:match(r.item.why, "not safe")
+    t:eq(w.prod:get(HELLO), nil)
+  end
+end)

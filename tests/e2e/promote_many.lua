@@ -1,0 +1,60 @@
+-- Several at once: one never hides another, counts reconcile, the exit code
+-- says what became of them.
+local e2e = require("support.e2e")
+
+local function world(t)
+  return e2e.world(t, function(dev, prod)
+    for _, name in ipairs({ "One", "Two", "Three" }) do
+      e2e.seed(dev, "acme/" .. name)
+    end
+    prod:options({ fail_builds = { ["acme/Two"] = true } })
+  end)
+end
+
+test("one that fails never hides the others", function(t)
+  local w = world(t)
+  local r = e2e.expect(w:promote({ "acme/One", "acme/Two", "acme/Three" }),
+    3)
+  local words = {}
+  for i, item in ipairs(r.items) do
+    words[i] = item.ref .. " " .. item.outcome
+  end
+  t:eq(words, { "acme/One created", "acme/Two failed", "acme/Three created" })
+  local sum = 0
+  for _, n in pairs(r.doc.counts) do
+    sum = sum + n
+  end
+  t:eq(sum, 3)
+  t:eq(r.doc.exit, 3)
+  t:eq(w.prod:versions("acme/Three"), { "0.1.0" })
+end)
+
+test("one that drifted is refused, the others go on", function(t)
+  local w = e2e.world(t, function(dev)
+    e2e.seed(dev, "acme/One")
+    e2e.seed(dev, "acme/Two")
+  end)
+  e2e.expect(w:promote({ "acme/One", "acme/Two" }), 0)
+  w.prod:commit("acme/One", { { path = "x", data = "1" } })
+  w.dev:commit("acme/Two", { { path = "y", data = "1" } })
+  local r = e2e.expect(w:promote({ "acme/One", "acme/Two" }), 3)
+  t:eq(r.items[1].outcome, "refused")
+  t:eq(r.items[2].outcome, "updated")
+end)
+
+test("a destination that is not there is temporary", function(t)
+  local w = e2e.seeded(t)
+  w:configure({ prod = { api = "http://127.0.0.1:1" } })
+  local r = e2e.expect(w:promote({ "acme/Hello" }), 5)
+  t:eq(r.item.outcome, "failed")
+  t:eq(r.item.retryable, true)
+end)
+
+test("stdout is one JSON document, also when it fails", function(t)
+  local w = world(t)
+  for _, words in ipairs({ { "acme/Two" }, { "acme/One" }, { "acme/None" },
+      { "bad name" } }) do
+    local r = w:promote(words)
+    t:ok(r.doc, r.out)
+  end
+end)

@@ -1,0 +1,508 @@
+--- e2e: whole clusters and the whole program for a test. `world` makes a
+--- folder with a home of its own and two sandboxes, "dev" and "prod"; `run`
+--- runs the program in it and gives back all it said.
+
+local archive = require("godwit.cluster.archive")
+local cluster = require("godwit.cluster")
+local err = require("godwit.err")
+local fs = require("godwit.core.fs")
+local git = require("godwit.core.git")
+local http = require("godwit.core.http")
+local json = require("godwit.core.json")
+local process = require("godwit.core.process")
+local secret = require("godwit.core.secret")
+local sys = require("godwit.core.sys")
+local task = require("godwit.task")
+
+local M = {}
+
+local PROGRAM = (sys.env("GODWIT_BUILD") or "build") .. "/godwit"
+
+M.ENVIRONMENTS = {
+  { spec = "5b0c2b6e-0000-4000-8000-0000000000a1", name = "Python 3.8",
+    machine = "CPU", language = "python3" },
+  { spec = "5b0c2b6e-0000-4000-8000-0000000000a2", name = "Java 11",
+    machine = "CPU", language = "java11" },
+}
+
+local function write_json(path, doc)
+  err.check(fs.write(path, json.encode(doc, { pretty = true }), 384))
+end
+
+local function read_json(path)
+  return err.check(json.decode(err.check(fs.read(path, 1 << 24))))
+end
+M.read_json = read_json
+
+-- Ids differ between clusters, so they are made from the cluster's name.
+local function environment_id(box, i)
+  return sys.hash("sha256", box .. i):gsub(
+    "^(%x%x%x%x%x%x%x%x)(%x%x%x%x)(%x%x%x)(%x%x%x)(%x%x%x%x%x%x%x%x%x%x%x%x).*$",
+    "%1-%2-4%3-8%4-%5")
+end
+
+local function environment_docs(name, list)
+  local docs = json.array({})
+  for i, e in ipairs(list) do
+    docs[i] = { id = (environment_id(name, i)),
+      environment_specification_id = e.spec, display_name = e.name,
+      description = e.name, machine_type = e.machine,
+      created_at = "2021-07-30T18:02:11.093",
+      language = { name = e.language, display_name = e.language,
+        configuration = "{}" } }
+  end
+  return docs
+end
+
+---@class support.Box
+---@field name string
+---@field dir string
+---@field api? string While its server runs.
+local Box = {}
+Box.__index = Box
+
+--- Makes an archive with two users, an organization of both, and the
+--- environments of every test.
+function M.archive(dir, name, opts)
+  opts = opts or {}
+  fs.mkdir(dir, 448)
+  archive.create(dir):close()
+  for _, sub in ipairs({ "users", "organizations" }) do
+    fs.mkdir(dir .. "/" .. sub, 448)
+  end
+  for _, user in ipairs({ "alice", "bob" }) do
+    write_json(dir .. "/users/" .. user .. ".json", { id = sys.uuid(),
+      username = user, email = user .. "@" .. name .. ".example.com",
+      fullname = user })
+  end
+  write_json(dir .. "/organizations/acme.json", { id = sys.uuid(),
+    org_name = "acme", org_label = "Acme",
+    org_email = "acme@" .. name .. ".example.com",
+    members = json.array({ { username = "alice", role = "owner" },
+      { username = "bob", role = "member" } }) })
+  write_json(dir .. "/environments.json",
+    environment_docs(name, opts.environments or M.ENVIRONMENTS))
+  write_json(dir .. "/languages.json", json.array({
+    { name = "python3", display_name = "Python 3", configuration = "{}" },
+    { name = "java11", display_name = "Java 11", configuration = "{}" } }))
+  write_json(dir .. "/scms.json", json.array({ { id = "internal",
+    provider = "internal", default = true, enabled = true } }))
+  return setmetatable({ name = name, dir = dir }, Box)
+end
+
+local function copy_folder(from, to)
+  fs.mkdir(to, 448)
+  for _, e in ipairs(fs.list(from)) do
+    local a, b = from .. "/" .. e.name, to .. "/" .. e.name
+    if e.type == "dir" then
+      copy_folder(a, b)
+    elseif e.type == "file" then
+      err.check(fs.write(b, err.check(fs.read(a, 1 << 28)), e.mode & 511))
+    end
+  end
+end
+
+--- A second cluster with everything the first one has; both are stopped.
+function M.copy(box, dir, name)
+  copy_folder(box.dir, dir)
+  for _, file in ipairs({ "sandbox.json", "lock" }) do
+    fs.remove(dir .. "/" .. file)
+  end
+  local about = read_json(dir .. "/archive.json")
+  about.id = sys.uuid()
+  write_json(dir .. "/archive.json", about)
+  return setmetatable({ name = name, dir = dir }, Box)
+end
+
+--- The driver tests use behind the program's back: the folder's while nobody
+--- serves it, else the server's.
+function Box:driver()
+  if not self.open then
+    self.open = self.api and cluster.open({ kind = "http", name = self.name,
+      api = self.api, user = "alice",
+      key = secret.new(self.keys.alice, { label = self.name,
+        origins = { self.api } }) })
+      or archive.open({ kind = "archive", name = self.name, dir = self.dir })
+  end
+  return self.open
+end
+
+local function forget_driver(box)
+  if box.open and box.open.kind == "archive" then
+    box.open:close()
+  end
+  box.open = nil
+end
+
+--- Creates an algorithm.
+function Box:create(ref, opts)
+  opts = opts or {}
+  local owner, name = ref:match("^(.-)/(.*)$")
+  local settings = { source_visibility = "closed", license = "apl",
+    network_access = "full", pipeline_enabled = true,
+    algorithm_environment = (environment_id(self.name, 1)) }
+  for k, v in pairs(opts.settings or {}) do
+    settings[k] = v
+  end
+  return self:driver():create_algorithm(owner, { name = name,
+    details = opts.details or { label = name, tagline = "a tagline" },
+    settings = settings,
+    version_info = { sample_input = opts.sample_input or '"world"' } })
+end
+
+local function with_store(box, fn)
+  local dir = err.check(fs.mktemp(box.scratch or "/tmp", "store"))
+  local store = err.check(git.open_store(dir .. "/s.git"))
+  local ok, a = pcall(fn, store)
+  store:close()
+  fs.remove_tree(dir)
+  if not ok then
+    error(a, 0)
+  end
+  return a
+end
+
+local clock = 1600000000
+
+--- Commits edits ({path=, data=, mode=} or {path=, remove=true}) on the tip
+--- and pushes; returns the commit's id.
+function Box:commit(ref, edits, opts)
+  opts = opts or {}
+  local owner, name = ref:match("^(.-)/(.*)$")
+  local driver = self:driver()
+  return with_store(self, function(store)
+    local tip = driver:git_tip(owner, name)
+    driver:git_fetch(owner, name, store, { commit = tip.commit })
+    local parent = store:commit(tip.commit)
+    clock = clock + 60
+    local by = { name = opts.author or "Ann Author",
+      email = "ann@example.com", time = clock, offset = 120 }
+    local id = store:make_commit({
+      tree = store:edit(opts.tree or parent.tree, edits),
+      parents = { tip.commit }, author = by, committer = by,
+      message = opts.message or "Change " .. edits[1].path .. "\n" })
+    driver:push(owner, name, { store = store, commit = id,
+      expected = tip.commit })
+    return id
+  end)
+end
+
+--- Publishes the newest build; returns the number.
+function Box:publish(ref, opts)
+  opts = opts or {}
+  local owner, name = ref:match("^(.-)/(.*)$")
+  local doc = self:driver():publish(owner, name, {
+    version_info = { version_type = opts.step or "minor",
+      release_notes = opts.notes },
+    settings = { algorithm_callability = opts.callability or "private" } })
+  return doc.version_info.semantic_version
+end
+
+local function split(ref)
+  return ref:match("^(.-)/(.*)$")
+end
+
+function Box:get(ref)
+  return self:driver():try_get_algorithm(split(ref))
+end
+
+function Box:tip(ref)
+  local owner, name = split(ref)
+  return self:driver():git_tip(owner, name).commit
+end
+
+--- The published numbers, newest first as the cluster lists them.
+function Box:versions(ref)
+  local owner, name = split(ref)
+  local list = {}
+  for doc in self:driver():each_version(owner, name, { published = true }) do
+    list[#list + 1] = doc.version_info.semantic_version
+  end
+  return list
+end
+
+function Box:builds(ref)
+  local owner, name = split(ref)
+  local list = {}
+  for build in self:driver():each_build(owner, name) do
+    list[#list + 1] = build
+  end
+  return list
+end
+
+--- Everything of the tip: the commit, its history, and {path = mode id}.
+function Box:read(ref)
+  local owner, name = split(ref)
+  local driver = self:driver()
+  return with_store(self, function(store)
+    local tip = driver:git_tip(owner, name)
+    driver:git_fetch(owner, name, store, { commit = tip.commit })
+    local commit, files = store:commit(tip.commit), {}
+    for _, e in ipairs(store:entries(commit.tree)) do
+      files[e.path] = string.format("%o %s", e.mode, e.id)
+    end
+    local texts = setmetatable({}, { __index = function(_, path)
+      return with_store(self, function(again)
+        driver:git_fetch(owner, name, again, { commit = tip.commit })
+        return again:read(commit.tree, path, 1 << 20)
+      end)
+    end })
+    return { commit = commit, files = files, texts = texts,
+      history = store:history(tip.commit) }
+  end)
+end
+
+-- Runs git on the algorithm's repository in the folder, as no client could.
+local function raw_git(box, ref, argv, input)
+  local words = { "git", "--git-dir=" .. box.dir .. "/git/" .. ref .. ".git",
+    table.unpack(argv) }
+  local p <close> = err.check(process.start({ argv = words, stdout = true,
+    stdin = input ~= nil, env = { PATH = sys.env("PATH"), HOME = box.dir,
+      GIT_AUTHOR_NAME = "x", GIT_AUTHOR_EMAIL = "x@x",
+      GIT_COMMITTER_NAME = "x", GIT_COMMITTER_EMAIL = "x@x" } }))
+  if input then
+    p:write(input)
+    p:close_stdin()
+  end
+  local out = {}
+  for chunk in function() return p:read() end do
+    out[#out + 1] = chunk
+  end
+  if p:wait() ~= 0 then
+    error("git " .. table.concat(argv, " ") .. " failed", 0)
+  end
+  return (table.concat(out):gsub("%s+$", ""))
+end
+
+--- Puts a tree with this name in it on top of master.
+function Box:bad_tree(ref, name)
+  local blob = raw_git(self, ref, { "hash-object", "-w", "--stdin" }, "x")
+  local tree = raw_git(self, ref, { "mktree" },
+    "100644 blob " .. blob .. "\t" .. name .. "\n")
+  local commit = raw_git(self, ref, { "commit-tree", tree, "-p", "master",
+    "-m", "bad" })
+  raw_git(self, ref, { "update-ref", "refs/heads/master", commit })
+  return commit
+end
+
+--- Makes the server misbehave: {fail_builds = true, …}; before it starts.
+function Box:options(options)
+  write_json(self.dir .. "/options.json", options)
+end
+
+-- Servers ----------------------------------------------------------------
+
+local function drain(p, method)
+  local parts = {}
+  return task.spawn(function()
+    for chunk in function() return p[method](p) end do
+      parts[#parts + 1] = chunk
+    end
+  end), parts
+end
+
+local function answers(api)
+  local r = http.send({ method = "GET",
+    url = api .. "/v1/algorithm-environments/edge/languages", timeout = 2 })
+  return r ~= nil
+end
+
+local function read_keys(box)
+  box.keys = {}
+  for _, a in ipairs(read_json(box.dir .. "/keys.json").accounts) do
+    if a.kind == "admin" then
+      box.admin_key = a.key
+    else
+      box.keys[a.username] = a.key
+    end
+  end
+end
+
+--- Serves the archive.
+function Box:start(opts)
+  opts = opts or {}
+  forget_driver(self)
+  local argv = { PROGRAM, "sandbox", "--dir", self.dir, "--listen",
+    opts.listen or "127.0.0.1:0" }
+  for _, a in ipairs(opts.args or {}) do
+    argv[#argv + 1] = a
+  end
+  self.process = err.check(process.start({ argv = argv,
+    env = { HOME = self.dir, PATH = sys.env("PATH"), TMPDIR = "/tmp" },
+    stdout = true, stderr = true }))
+  local out, err_parts
+  self.readers = {}
+  self.readers[1], out = drain(self.process, "read")
+  self.readers[2], err_parts = drain(self.process, "read_err")
+  for _ = 1, 200 do
+    task.sleep(0.05)
+    local about = fs.stat(self.dir .. "/sandbox.json")
+      and fs.stat(self.dir .. "/keys.json")
+      and read_json(self.dir .. "/sandbox.json")
+    if about and about.api and answers(about.api) then
+      self.api, self.id = about.api, about.id
+      read_keys(self)
+      return self
+    end
+  end
+  error("the sandbox did not start: " .. table.concat(err_parts)
+    .. table.concat(out), 0)
+end
+
+--- Stops its server; signal 9 leaves no time to tidy up.
+function Box:stop(signal)
+  if not self.process then
+    return
+  end
+  forget_driver(self)
+  self.process:kill(signal or 15)
+  self.process:wait()
+  for _, reader in ipairs(self.readers) do
+    task.join(reader)
+  end
+  self.process, self.api = nil, nil
+end
+
+-- The world --------------------------------------------------------------
+
+---@class support.World
+---@field home string
+---@field dev support.Box
+---@field prod support.Box
+local World = {}
+World.__index = World
+
+--- A home and two served clusters. `prepare(dev, prod)` fills their folders
+--- before they are served.
+function M.world(t, prepare, opts)
+  opts = opts or {}
+  local dir = t:tmpdir()
+  local w = setmetatable({ dir = dir, home = dir .. "/home" }, World)
+  fs.mkdir(w.home .. "/.config/godwit", 448)
+  w.dev = M.archive(dir .. "/dev", "dev", opts.dev)
+  w.prod = M.archive(dir .. "/prod", "prod", opts.prod)
+  w.dev.scratch, w.prod.scratch = dir, dir
+  if prepare then
+    prepare(w.dev, w.prod)
+  end
+  t:defer(function()
+    w.dev:stop()
+    w.prod:stop()
+  end)
+  w.dev:start(opts.dev)
+  w.prod:start(opts.prod)
+  w:configure()
+  return w
+end
+
+--- Writes the configuration: keys come from the environment, so that they are
+--- in no file but the sandboxes' own.
+function World:configure(changes)
+  changes = changes or {}
+  local lines = { "return { clusters = {" }
+  for _, box in ipairs({ self.dev, self.prod }) do
+    local c = changes[box.name] or {}
+    lines[#lines + 1] = string.format(
+      "  %s = { api = %q, key = env %q, %s },", box.name, c.api or box.api,
+      box.name:upper() .. "_KEY", c.more or "")
+  end
+  lines[#lines + 1] = "} }\n"
+  err.check(fs.write(self.home .. "/.config/godwit/config.lua",
+    table.concat(lines, "\n"), 384))
+end
+
+function World:env(more)
+  local env = { HOME = self.home, PATH = sys.env("PATH"), TMPDIR = self.dir,
+    DEV_KEY = self.dev.keys.alice, PROD_KEY = self.prod.keys.alice,
+    ASAN_OPTIONS = sys.env("ASAN_OPTIONS"),
+    LSAN_OPTIONS = sys.env("LSAN_OPTIONS"),
+    UBSAN_OPTIONS = sys.env("UBSAN_OPTIONS") }
+  for k, v in pairs(more or {}) do
+    env[k] = v or nil
+  end
+  return env
+end
+
+--- Starts the program; `finish` waits for its end.
+function World:start(argv, env)
+  local words = { PROGRAM, table.unpack(argv) }
+  local run = { argv = words }
+  run.process = err.check(process.start({ argv = words, env = self:env(env),
+    cwd = self.home, stdout = true, stderr = true }))
+  run.readers = {}
+  run.readers[1], run.out_parts = drain(run.process, "read")
+  run.readers[2], run.err_parts = drain(run.process, "read_err")
+  return run
+end
+
+---@return {code: integer, out: string, err: string, doc: any}
+function World:finish(run)
+  for _, reader in ipairs(run.readers) do
+    task.join(reader)
+  end
+  run.code = run.process:wait()
+  run.out = table.concat(run.out_parts)
+  run.err = table.concat(run.err_parts)
+  run.all = run.out .. run.err
+  run.doc = run.out:find("^%s*{") and json.decode(run.out) or nil
+  self.said = (self.said or "") .. run.all
+  return run
+end
+
+--- Runs the program to its end.
+function World:run(argv, env)
+  return self:finish(self:start(argv, env))
+end
+
+--- Promotes from dev to prod and gives the result with --json.
+function World:promote(words, env)
+  local argv = { "promote", "--from", "dev", "--to", "prod", "--json" }
+  for _, word in ipairs(words) do
+    argv[#argv + 1] = word
+  end
+  local r = self:run(argv, env)
+  r.items = r.doc and r.doc.items or {}
+  r.item = r.items[1] or {}
+  return r
+end
+
+--- The usual source: settings that are not the defaults, dotfiles, a file
+--- tracked in spite of .gitignore, an executable, a symbolic link, template
+--- files that were removed, and 0.1.0 published from it.
+---@return string commit
+function M.seed(dev, ref)
+  ref = ref or "acme/Hello"
+  dev:create(ref, { settings = { source_visibility = "open", license = "mit",
+    network_access = "isolated", pipeline_enabled = false },
+    details = { label = "Hello there", tagline = "greets" } })
+  local commit = dev:commit(ref, {
+    { path = ".dockerignore", data = "secret\n" },
+    { path = ".gitignore", data = "*.bin\n" },
+    { path = "model/weights.bin", data = ("0123456789abcdef"):rep(4096) },
+    { path = "bin/run.sh", data = "#!/bin/sh\necho hi\n", mode = 33261 },
+    { path = "bin/link", data = "run.sh", mode = 40960 },
+    { path = "requirements.txt", remove = true },
+  }, { message = "Add a model\n\nIt is big.\n" })
+  dev:publish(ref, { callability = "private" })
+  return commit
+end
+
+--- A world whose dev has the usual source.
+function M.seeded(t, opts)
+  local commit
+  local w = M.world(t, function(dev)
+    commit = M.seed(dev)
+  end, opts)
+  return w, commit
+end
+
+--- Fails with everything that was said unless the exit code is this.
+function M.expect(r, code)
+  if r.code ~= code then
+    error(string.format("exit %s, expected %d\nstdout: %s\nstderr: %s",
+      tostring(r.code), code, r.out, r.err), 2)
+  end
+  return r
+end
+
+return M
