@@ -178,7 +178,11 @@ test("a script's view of a cluster", function(t)
   t:eq(word, "updated")
   t:eq(a:get().settings.network_access, "isolated")
 
-  local doc = a:compile()
+  local doc
+  doc, word = a:update({ details = { tagline = "" },
+    settings = { network_access = "isolated" } })
+  t:eq({ doc.name, word }, { "Hello", "unchanged" })
+  doc = a:compile()
   local build = a:wait_build(doc.version_info.git_hash)
   t:eq(build.status, "succeeded")
   t:eq(a:builds()().build_id, build.build_id)

@@ -1,3 +1,4 @@
+local body = require("godwit.cluster.body")
 local builds = require("godwit.copy.build")
 local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
@@ -51,12 +52,17 @@ function Algorithm:get(ref)
 end
 
 --- Changes details and settings: { settings = { network_access = "full" } }.
+--- What is so already is not written again.
 ---@async
 ---@param patch table
----@return table doc
+---@return table doc, "updated"|"unchanged"
 function Algorithm:update(patch)
   local driver, owner, name = names(self)
-  return driver:update_algorithm(owner, name, patch)
+  local doc = driver:get_algorithm(owner, name)
+  if not body.differs(doc, patch) then
+    return doc, "unchanged"
+  end
+  return driver:update_algorithm(owner, name, patch), "updated"
 end
 
 ---@async

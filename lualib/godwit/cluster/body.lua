@@ -1,3 +1,4 @@
+local describe = require("godwit.effect.describe")
 local json = require("godwit.core.json")
 local unknown = require("godwit.unknown")
 
@@ -150,6 +151,21 @@ function M.counterpart(doc, body)
     end
   end
   return out
+end
+
+--- Whether a patch would change anything of a document. Nothing is written
+--- three ways: null, "" and not there.
+---@param doc table
+---@param patch table
+---@return boolean
+function M.differs(doc, patch)
+  local wanted = M.clean(patch)
+  for _, d in ipairs(describe.diff(M.counterpart(doc, patch), wanted)) do
+    if not (is_nothing(d.before) and is_nothing(d.after)) then
+      return true
+    end
+  end
+  return false
 end
 
 return M

@@ -1,7 +1,6 @@
 local algorithm = require("godwit.cluster.algorithm")
 local body = require("godwit.cluster.body")
 local driver_of = require("godwit.cluster.driver_of")
-local effect = require("godwit.effect")
 local err = require("godwit.err")
 local glob = require("godwit.cluster.glob")
 
@@ -106,17 +105,6 @@ function Algorithms:create(spec)
   return algorithm.new(self.cluster, owner, name, doc.id)
 end
 
--- What of the wanted details and settings is not there yet. The source cannot
--- change; a sample input belongs to a version.
-local function missing(spec, doc)
-  local patch = body.copy({ details = spec.details,
-    settings = spec.settings })
-  if #effect.diff(body.counterpart(doc, patch), patch) == 0 then
-    return nil
-  end
-  return patch
-end
-
 --- Makes sure an algorithm is there and has the details and settings given.
 ---@async
 ---@param spec table  As for create
@@ -129,12 +117,10 @@ function Algorithms:ensure(spec)
     return self:create(spec), "created"
   end
   local handle = algorithm.new(self.cluster, owner, name, doc.id)
-  local patch = missing(spec, doc)
-  if not patch then
-    return handle, "unchanged"
-  end
-  driver:update_algorithm(owner, name, patch)
-  return handle, "updated"
+  -- The source cannot change; a sample input belongs to a version.
+  local _, word = handle:update({ details = spec.details,
+    settings = spec.settings })
+  return handle, word
 end
 
 --- Read-only catalogues ---------------------------------------------------
