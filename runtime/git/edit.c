@@ -149,21 +149,37 @@ static size_t gather(struct span span)
   return n;
 }
 
+/* A folder that becomes a file takes with it what was in it; all that may be
+ * edited there is its removal. */
+static int check_replaced(struct span inner, struct gw_err *err)
+{
+  for (size_t i = 0; i < inner.count; i++)
+    if (!inner.at[i].remove)
+      return gw_err_set(err, GW_ECONFLICT, OP,
+                        "%.180s: a file is where a folder is needed",
+                        inner.at[i].path);
+  return 0;
+}
+
 static int edit_name(git_repository *git, git_treebuilder *tb,
                      struct span group, int depth, struct gw_err *err)
 {
   size_t len = name_len(group.at, group.skip);
   char name[256];
+  bool replaced = false;
   int rc = 0;
 
   memcpy(name, group.at->path + group.skip, len); /* at most 255: checked */
   name[len] = '\0';
   if (group.at->path[group.skip + len] == '\0') {
     rc = apply(git, tb, group.at, name, err);
+    replaced = !group.at->remove;
     group.at++;
     group.count--;
   }
   group.skip += len + 1;
+  if (rc == 0 && replaced)
+    return check_replaced(group, err);
   if (rc == 0 && group.count > 0)
     rc = descend(git, tb, name, group, depth, err);
   return rc;

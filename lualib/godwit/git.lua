@@ -1,0 +1,176 @@
+--- git: remotes, their references, stores, fetch and push. All functions wait
+--- and raise.
+local core = require("godwit.core.git")
+local err = require("godwit.err")
+local http = require("godwit.core.http")
+local task = require("godwit.task")
+local tree = require("godwit.tree")
+
+local M = {}
+
+--- Who makes the commits of godwit. Fixed: a commit's id must not depend on
+--- who runs it or where.
+M.COMMITTER = { name = "godwit", email = "godwit@localhost" }
+
+local PATIENCE = 10 -- seconds that another run's lock is waited for
+
+---@class godwit.git.Remote
+---@field url? string
+---@field path? string A bare repository on this machine instead of a url.
+---@field auth? any A secret.
+---@field auth_user? string
+---@field auth_scheme? string Default "Basic".
+---@field tls? table ca, cert, cert_key, insecure
+---@field proxy? string
+---@field no_proxy? string
+---@field limiter? godwit.Limiter Whose permit each call takes first.
+
+--- Describes a repository; nothing is asked yet. A secret goes into a header,
+--- never into the address; as the user name of Basic stands the one in the
+--- address, `opts.user`, or "git".
+---@param url string
+---@param secret? any
+---@param opts? { user: string?, scheme: string?, tls: table?, proxy: string?, no_proxy: string? }
+---@return godwit.git.Remote
+function M.remote(url, secret, opts)
+  opts = opts or {}
+  if url:find("^/") then return { path = url } end
+  local parts = err.check(http.url.parse(url))
+  return {
+    url = url,
+    auth = secret,
+    auth_scheme = secret and (opts.scheme or "Basic") or nil,
+    auth_user = secret and (opts.user or parts.user or "git") or nil,
+    tls = opts.tls,
+    proxy = opts.proxy,
+    no_proxy = opts.no_proxy,
+  }
+end
+
+--- A permit of the remote's limiter is taken here, on the loop, before a
+--- worker is: no worker ever waits for one.
+---@async
+local function with_permit(remote, call, ...)
+  local limiter = remote.limiter
+  if not limiter then return err.check(call(...)) end
+  local permit = limiter:acquire()
+  local ok, value, e = pcall(call, ...)
+  limiter:release(permit, "none")
+  if not ok then error(value, 0) end
+  return err.check(value, e)
+end
+
+--- The branches and tags: { refs = { [name] = id }, head = "refs/heads/master",
+--- caps, advert }. `advert` can be given to one fetch or push, which then does
+--- not ask again.
+---@async
+---@param remote godwit.git.Remote
+---@param opts? { service: "upload-pack"|"receive-pack"?, stall: number?, timeout: number? }
+---@return { refs: table<string, string>, head: string?, head_id: string?, caps: table, advert: any }
+function M.ls_remote(remote, opts)
+  return with_permit(remote, core.ls_remote, remote, opts or {})
+end
+
+---@class godwit.git.Store
+---@field core any
+local Store = {}
+Store.__index = Store
+Store.__name = "git.store"
+
+--- Methods that wait and raise; see the C binding for what they take.
+for _, name in ipairs({ "commit", "has", "contains", "history", "entries", "blob", "read", "edit", "diff",
+  "scan", "check_tree", "make_commit", "write_blob", "ref", "set_ref", "delete_ref", "head", "set_head" }) do
+  Store[name] = function(self, ...)
+    local value, e = self.core[name](self.core, ...)
+    if value == nil and e then error(e, 0) end
+    return value
+  end
+end
+
+---@return string
+function Store:path()
+  return self.core:path()
+end
+
+--- The tree of a commit, to read and edit.
+---@async
+---@param commit string
+---@return godwit.Tree
+function Store:tree(commit)
+  return tree.open(self.core, self:commit(commit).tree)
+end
+
+--- Gives the lock back; also at the end of a `<close>` variable.
+function Store:close()
+  self.core:close()
+end
+Store.__close = Store.close
+
+--- Opens a bare repository, made if it is missing; ours alone until it is
+--- closed. Waits a while for another run's lock, then raises `locked`.
+---@async
+---@param path string
+---@param opts? { create: boolean?, lock: boolean?, wait: number? }
+---@return godwit.git.Store
+function M.open_store(path, opts)
+  opts = opts or {}
+  local left = opts.wait or PATIENCE
+  while true do
+    local store, e = core.open_store(path, { create = opts.create, lock = opts.lock })
+    if store then return setmetatable({ core = store }, Store) end
+    if not err.is(e, "locked") or left <= 0 then error(e, 0) end
+    task.sleep(0.1)
+    left = left - 0.1
+  end
+end
+
+local function core_of(store)
+  return type(store) == "table" and store.core or store
+end
+
+---@class godwit.git.FetchOpts
+---@field commit? string Fetched unless the store has it.
+---@field refs? string[] Full names of branches and tags; default: what holds the commit, else all.
+---@field into? string Where they are kept: "refs/godwit/KEY".
+---@field advert? any
+---@field progress? fun(p: table) { objects, total, bytes_up, bytes_down } or { message }
+---@field stall? number Seconds without a byte. Default 60.
+---@field timeout? number Seconds for the whole. Default: none.
+---@field max_bytes? integer Default 4 GiB.
+
+--- Fetches into a store.
+---@async
+---@param store godwit.git.Store|any
+---@param remote godwit.git.Remote
+---@param opts godwit.git.FetchOpts
+---@return { bytes: integer, objects: integer }
+function M.fetch(store, remote, opts)
+  return with_permit(remote, core.fetch, core_of(store), remote, opts)
+end
+
+---@class godwit.git.PushOpts
+---@field commit string
+---@field ref string "refs/heads/master"
+---@field expected? string The tip it must have; nil: it must not exist.
+---@field advert? any
+---@field progress? fun(p: table)
+---@field stall? number
+---@field build_timeout? number Seconds for the server's work after the last byte. Default 1800.
+
+--- Pushes one commit to one ref. Raises `conflict` when the ref is not at
+--- `expected`; with `e.sent` the server may have taken it all the same. In
+--- plan mode it is only remembered.
+---@async
+---@param store godwit.git.Store|any
+---@param remote godwit.git.Remote
+---@param opts godwit.git.PushOpts
+---@return { messages: string[], bytes: integer }
+function M.push(store, remote, opts)
+  local effect = require("godwit.effect")
+  local target = (remote.url or remote.path) .. " " .. tostring(opts.ref)
+  return effect.script("git.push", target, function()
+    return with_permit(remote, core.push, core_of(store), remote, opts)
+  end, { commit = opts.commit, expected = opts.expected })
+end
+
+return M

@@ -1,0 +1,268 @@
+--- tree: the files of a commit, read and edited without a checkout. Edits are
+--- kept in memory until `save` writes one new tree.
+local err = require("godwit.err")
+local glob_of = require("godwit.tree_glob")
+
+local M = {}
+
+local FILE, EXECUTABLE, LINK, SUBMODULE = 33188, 33261, 40960, 57344
+
+--- The largest file that read and replace take, in bytes.
+M.MAX = 64 * 1024 * 1024
+
+---@class godwit.Tree
+---@field id string The tree that was opened.
+---@field store table
+local Tree = {}
+Tree.__index = Tree
+Tree.__name = "tree"
+
+--- A tree of a store. "" or nil is the empty one.
+---@param store table
+---@param id string?
+---@return godwit.Tree
+function M.open(store, id)
+  return setmetatable({ store = store, id = id, edits = {} }, Tree)
+end
+
+--- What is at each path now: entries of the store, with the edits on them.
+--- Read when first needed.
+---@async
+local function files(self)
+  if self.files then return self.files end
+  local found = {}
+  if self.id then
+    for _, e in ipairs(err.check(self.store:entries(self.id))) do
+      found[e.path] = { mode = e.mode, id = e.id, type = e.type }
+    end
+  end
+  self.files = found
+  return found
+end
+
+local function missing(path)
+  err.throw("notfound", "no file %s", path)
+end
+
+local function content(self, path, file)
+  if file.data then return file.data end
+  if file.type == "submodule" then
+    err.throw("usage", "%s is a link to another repository", path)
+  end
+  return err.check(self.store:blob(file.id, M.MAX))
+end
+
+--- The contents of a file; of a symbolic link, where it points.
+---@async
+---@param path string
+---@return string
+function Tree:read(path)
+  local file = files(self)[path]
+  if not file then missing(path) end
+  return content(self, path, file)
+end
+
+--- As read; nil and an error instead of raising.
+---@async
+---@param path string
+---@return string?
+---@return godwit.Err?
+function Tree:try_read(path)
+  local ok, value = pcall(self.read, self, path)
+  if ok then return value end
+  value = err.from(value)
+  if value.kind == "cancelled" then error(value, 0) end
+  return nil, value
+end
+
+local function parents(path)
+  return path:gmatch("()/")
+end
+
+--- Everything below a folder or, with a file's name, that file goes.
+local function make_room(found, path)
+  for at in parents(path) do
+    local parent = path:sub(1, at - 1)
+    if found[parent] then
+      err.throw("conflict", "%s is a file, so there can be no %s", parent, path)
+    end
+  end
+  if not found[path] and next(found) then
+    local below = path .. "/"
+    for other in pairs(found) do
+      if other:sub(1, #below) == below then
+        err.throw("conflict", "%s is a folder", path)
+      end
+    end
+  end
+end
+
+local function is_safe(path)
+  return type(path) == "string" and path ~= "" and not path:find("^/") and not path:find("//", 1, true)
+    and not path:find("/$") and not path:find("\0", 1, true)
+end
+
+local function put(self, path, file)
+  local found = files(self)
+  if not is_safe(path) then
+    err.throw("usage", "%q is not the path of a file", tostring(path))
+  end
+  make_room(found, path)
+  found[path] = file
+  self.edits[path] = true
+end
+
+--- Writes a file; an existing one keeps its mode.
+---@async
+---@param path string
+---@param bytes string
+function Tree:write(path, bytes)
+  if type(bytes) ~= "string" then
+    error("the contents of a file are a string, not a " .. type(bytes), 2)
+  end
+  local old = files(self)[path]
+  local mode = old and old.type ~= "submodule" and old.type ~= "link" and old.mode or FILE
+  put(self, path, { mode = mode, data = bytes, type = "file" })
+end
+
+--- Paths of the files that match, in order. The list is made when it is
+--- called: the loop may edit the tree.
+---@async
+---@param glob? string Default: all.
+---@return fun(): string?
+function Tree:each(glob)
+  local matches = glob_of.matcher(glob or "**")
+  local paths, i = {}, 0
+  for path in pairs(files(self)) do
+    if matches(path) then paths[#paths + 1] = path end
+  end
+  table.sort(paths)
+  return function()
+    i = i + 1
+    return paths[i]
+  end
+end
+
+--- Removes the files that match; returns how many.
+---@async
+---@param glob string
+---@return integer
+function Tree:remove(glob)
+  local n = 0
+  for path in self:each(glob) do
+    self.files[path] = nil
+    self.edits[path] = true
+    n = n + 1
+  end
+  return n
+end
+
+local function move_one(self, from, to)
+  local file = self.files[from]
+  self.files[from] = nil
+  self.edits[from] = true
+  put(self, to, file)
+end
+
+--- Moves a file, or a folder with all in it.
+---@async
+---@param from string
+---@param to string
+function Tree:move(from, to)
+  local found = files(self)
+  if from == to and found[from] then return end
+  if found[from] then return move_one(self, from, to) end
+  local below, moved = from .. "/", {}
+  for path in pairs(found) do
+    if path:sub(1, #below) == below then moved[#moved + 1] = path end
+  end
+  if #moved == 0 then missing(from) end
+  if (to .. "/"):sub(1, #below) == below then
+    err.throw("usage", "%s cannot be moved into itself", from)
+  end
+  table.sort(moved)
+  for _, path in ipairs(moved) do
+    move_one(self, path, to .. path:sub(#from + 1))
+  end
+end
+
+local MODES = { ["+x"] = EXECUTABLE, ["-x"] = FILE, ["755"] = EXECUTABLE, ["644"] = FILE,
+  [EXECUTABLE] = EXECUTABLE, [FILE] = FILE, [755] = EXECUTABLE, [644] = FILE }
+
+--- Makes a file executable ("+x", "755") or not ("-x", "644"): all that Git
+--- remembers of a mode.
+---@async
+---@param path string
+---@param mode string|integer
+function Tree:chmod(path, mode)
+  local file = files(self)[path]
+  if not file then missing(path) end
+  if not MODES[mode] then
+    err.throw("usage", "the mode of %s is \"+x\" or \"-x\", not %s", path, tostring(mode))
+  end
+  if file.mode == LINK or file.mode == SUBMODULE then
+    err.throw("usage", "%s is no ordinary file", path)
+  end
+  put(self, path, { mode = MODES[mode], data = file.data, id = file.id, type = file.type })
+end
+
+--- The mode of a file, as Git writes it: "100644".
+---@async
+---@param path string
+---@return string
+function Tree:mode(path)
+  local file = files(self)[path]
+  if not file then missing(path) end
+  return ("%o"):format(file.mode)
+end
+
+--- `string.gsub` on the contents of each matching file; binary ones (with a
+--- zero byte) and links are left alone. Returns how many files changed.
+---@async
+---@param glob string
+---@param pattern string
+---@param repl string|table|function
+---@return integer
+function Tree:replace(glob, pattern, repl)
+  local n = 0
+  for path in self:each(glob) do
+    local file = self.files[path]
+    if file.type == "file" then
+      local text = content(self, path, file)
+      local new = text:find("\0", 1, true) and text or text:gsub(pattern, repl)
+      if new ~= text then
+        self:write(path, new)
+        n = n + 1
+      end
+    end
+  end
+  return n
+end
+
+local function as_edit(path, file)
+  if not file then return { path = path, remove = true } end
+  return { path = path, mode = file.mode, data = file.data, id = not file.data and file.id or nil }
+end
+
+--- Writes the tree with all edits; its id is the one before if nothing
+--- changed. The object goes on from there.
+---@async
+---@return string id
+function Tree:save()
+  local list, old = {}, {}
+  if not next(self.edits) then return self.id end
+  if self.id then
+    for _, e in ipairs(err.check(self.store:entries(self.id))) do
+      old[e.path] = true
+    end
+  end
+  for path in pairs(self.edits) do
+    local file = self.files[path]
+    if file or old[path] then list[#list + 1] = as_edit(path, file) end
+  end
+  self.id = err.check(self.store:edit(self.id, list))
+  self.edits, self.files = {}, nil
+  return self.id
+end
+
+return M
