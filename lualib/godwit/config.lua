@@ -214,11 +214,11 @@ local function url_place(spec, role, to_count)
     fields = { api = base, user = user, key = source.named("env", name) } }
 end
 
-local function folder_place(spec, role)
+local function folder_place(spec)
   local dir = places.expand(spec)
-  if not fs.stat(dir .. "/archive.json") and role ~= "to" then
-    err.throw("usage", "%s is no archive folder (there is no archive.json "
-      .. "in it)", spec)
+  if not fs.stat(dir .. "/archive.json") then
+    err.throw("usage", "%s is no archive folder: there is no archive.json in "
+      .. "it (godwit sandbox --dir %s --seed empty makes one)", spec, spec)
   end
   return { name = spec, label = "the folder given",
     fields = { archive = dir } }
@@ -262,7 +262,7 @@ function M.profile(spec, opts)
   elseif spec:find("^%a[%w+.-]*://") then
     place = url_place(spec, opts.role, opts.to_count)
   elseif spec:find("/", 1, true) or spec == "." or spec == ".." then
-    place = folder_place(spec, opts.role)
+    place = folder_place(spec)
   else
     place = find(spec) or unknown(spec)
   end

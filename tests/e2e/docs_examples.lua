@@ -1,0 +1,99 @@
+--- Every `sh` block of README.md and docs/ runs as it stands, on a page's two
+--- clusters dev and prod, with the page's Lua files beside it.
+local cli = require("support.cli")
+local fs = require("godwit.core.fs")
+local json = require("godwit.core.json")
+local sys = require("godwit.core.sys")
+
+local function blocks(text)
+  local found, kind, lines = {}, nil, {}
+  for line in (text .. "\n"):gmatch("(.-)\n") do
+    local fence = line:match("^```(.*)$")
+    if fence and not kind then
+      kind, lines = fence, {}
+    elseif fence then
+      found[#found + 1] = { kind = kind,
+        text = table.concat(lines, "\n") .. "\n" }
+      kind = nil
+    elseif kind then
+      lines[#lines + 1] = line
+    end
+  end
+  assert(not kind, "a block without its end")
+  return found
+end
+
+local function profile(home, name, api)
+  local text = fs.read(("%s/.local/state/godwit/sandboxes/%s/keys.json")
+    :format(home.dir, name), 1 << 20)
+  local rows = {}
+  for _, a in ipairs(json.decode(text).accounts) do
+    if a.kind == "standard" and a.label ~= "weak" then
+      rows[#rows + 1] = ("%s = %q"):format(a.username, a.key)
+    end
+  end
+  return ([[%s = { api = %q, key = function(owner)
+    return ({ %s })[owner or "acme"] end },]]):format(name, api,
+    table.concat(rows, ", "))
+end
+
+local function page_home(t)
+  local home = cli.home(t)
+  local dev = home:sandbox(t, "dev", "demo-dev")
+  local prod = home:sandbox(t, "prod", "demo-prod")
+  home:config("return { clusters = {" .. profile(home, "dev", dev)
+    .. profile(home, "prod", prod) .. "} }")
+  home:project("return {}")
+  home.env.PATH = cli.program():match("^(.*)/") .. ":" .. home.env.PATH
+  return home
+end
+
+local pages = { "README.md" }
+for _, entry in ipairs(fs.list(cli.source() .. "/docs")) do
+  if entry.name:find("%.md$") then
+    pages[#pages + 1] = "docs/" .. entry.name
+  end
+end
+
+for _, page in ipairs(pages) do
+  local found = blocks(assert(fs.read(cli.source() .. "/" .. page, 1 << 20)))
+  local commands = 0
+  for _, block in ipairs(found) do
+    commands = commands + (block.kind == "sh" and 1 or 0)
+  end
+  if commands > 0 then
+    test(page .. ": its commands run", function(t)
+      local home = page_home(t)
+      for _, block in ipairs(found) do
+        local name = block.kind == "lua"
+          and block.text:match("^%-%- ([%w_-]+%.lua)")
+        if name then
+          home:write("work/" .. name, block.text)
+        end
+      end
+      for _, block in ipairs(found) do
+        if block.kind == "sh" then
+          local r = home:run { argv = { "sh", "-eu", "-c", block.text } }
+          if r.code ~= 0 then
+            error(("exit %d of\n%s%s"):format(r.code, block.text, r.all), 0)
+          end
+        end
+      end
+    end)
+  end
+  test(page .. ": its Lua is Lua", function(t)
+    for _, block in ipairs(found) do
+      if block.kind == "lua" then
+        local chunk, why = sys.load(block.text, "=" .. page, {})
+        t:ok(chunk, why)
+      end
+    end
+  end)
+  test(page .. ": its links lead somewhere", function(t)
+    local text = fs.read(cli.source() .. "/" .. page, 1 << 20)
+    local folder = page:match("^(.*/)") or ""
+    for link in text:gmatch("%]%(([%w_./-]+)[%w#-]*%)") do
+      t:ok(fs.stat(cli.source() .. "/" .. folder .. link), link)
+    end
+  end)
+end
