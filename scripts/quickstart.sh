@@ -167,7 +167,9 @@ Both clusters of this show are stopped and removed. Paste:
   cd $top
   build/godwit sandbox --name dev --seed demo-dev &
   build/godwit sandbox --name prod --seed demo-prod &
-  sleep 2
+  for name in dev prod; do
+    until build/godwit ls sandbox:\$name >/dev/null 2>&1; do sleep 1; done
+  done
   build/godwit ls sandbox:dev acme
   build/godwit promote acme/FraudScore --from sandbox:dev --to sandbox:prod
   build/godwit version-map acme/FraudScore

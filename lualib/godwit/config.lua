@@ -5,6 +5,7 @@
 --- whole: the file that gives a key gives its address.
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
+local json = require("godwit.core.json")
 local log = require("godwit.log")
 local secret = require("godwit.core.secret")
 local sys = require("godwit.core.sys")
@@ -212,6 +213,35 @@ local function url_place(spec, role, to_count)
   end
   return { name = base, label = "the address and " .. name,
     fields = { api = base, user = user, key = source.named("env", name) } }
+end
+
+local function sandbox_names(found)
+  local root = places.state_dir() .. "/sandboxes"
+  for _, entry in ipairs(fs.stat(root) and fs.list(root) or {}) do
+    local text = fs.read(("%s/%s/sandbox.json"):format(root, entry.name),
+      1 << 20)
+    local doc = text and json.decode(text)
+    if type(doc) == "table" and type(doc.id) == "string" then
+      found[doc.id] = "sandbox:" .. entry.name
+    end
+  end
+end
+
+--- The names of known clusters by their identities, for printing.
+---@async
+---@return table<string, string>
+function M.names_by_id()
+  local found = {}
+  sandbox_names(found)
+  for _, name in ipairs(M.names()) do
+    local ok, place = pcall(find, name)
+    local f = ok and place and place.fields or {}
+    if f.id or f.api then
+      local _, origin = profile.address(f.api, name)
+      found[f.id or origin] = name
+    end
+  end
+  return found
 end
 
 local function folder_place(spec)

@@ -11,10 +11,11 @@ local function split(ref)
   return owner, name
 end
 
-local function side(row, which)
+local function side(row, which, names)
   local commit = tostring(row[which .. "_commit"] or "")
-  return ("%s:%s/%s %s"):format(row[which .. "_cluster"],
-    row[which .. "_owner"], row[which .. "_name"],
+  local id = row[which .. "_cluster"]
+  return ("%s:%s/%s %s"):format(names[id] or id, row[which .. "_owner"],
+    row[which .. "_name"],
     row[which .. "_version"] or "unpublished")
     .. " (" .. commit:sub(1, 12) .. ")"
 end
@@ -83,10 +84,11 @@ trailers of the commits at --to; with --from their source versions, too.]],
       output.note("Found %d promotions in the commits, %d of them new.",
         doc.found, doc.added)
     end
+    local names = require("godwit.config").names_by_id()
     local rows, lines = distinct(versionmap.lookup(map, owner, name)), {}
     for i, row in ipairs(rows) do
-      lines[i] = ("%s -> %s, %s"):format(side(row, "source"),
-        side(row, "dest"), tostring(row.created_at))
+      lines[i] = ("%s -> %s, %s"):format(side(row, "source", names),
+        side(row, "dest", names), tostring(row.created_at))
     end
     if #rows == 0 then
       output.note("Nothing is known of %s.", cx.args.algorithm)
