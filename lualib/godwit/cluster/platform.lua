@@ -267,16 +267,13 @@ end
 --- GET /v1/algorithms/{ref}: the most recently compiled version.
 function Platform:get(caller, owner, name)
   local record, publishes = self:find(caller, owner, name, true)
+  local all = self:acts_for(caller, owner) or caller.kind == "admin"
   local builds = self.store:builds(owner, name)
   for i = #builds, 1, -1 do
     local b = builds[i]
-    local shown = b.status ~= "in-progress"
-    if shown and not self:acts_for(caller, owner)
-      and caller.kind ~= "admin" then
-      shown = docs.published(publishes, b.commit_sha, true) ~= nil
-    end
-    if shown then
-      return docs.version(self, owner, record, publishes, b, nil, true)
+    local chosen = docs.published(publishes, b.commit_sha, not all)
+    if b.status ~= "in-progress" and (all or chosen) then
+      return docs.version(self, owner, record, publishes, b, chosen, true)
     end
   end
   return docs.hash(self, owner, record, publishes)
