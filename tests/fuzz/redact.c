@@ -27,7 +27,7 @@ static void spell(struct gw_buf *out, const char *secret, uint8_t how)
 {
   for (size_t i = 0; secret[i]; i++) {
     unsigned char c = (unsigned char)secret[i];
-    unsigned style = (how >> (i % 4)) & 3u;
+    unsigned style = ((unsigned)how >> (i % 4)) & 3u;
     if (style == 1 && how & 0x80)
       MUST(gw_buf_printf(out, NULL, "%%%02X", (unsigned)c) == 0);
     else if (style == 1)
