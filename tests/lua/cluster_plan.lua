@@ -109,7 +109,9 @@ test("an update is seen by the next read, and shown as a difference",
 
 local function plan_push(driver, commit, expected)
   return driver:push("acme", "Hello", { commit = commit,
-    expected = expected, store = { path = "/nowhere" } })
+    expected = expected, store = { path = function()
+      return "/nowhere"
+    end } })
 end
 
 test("a push is built, published under the next number, and called",

@@ -1,6 +1,7 @@
 local body = require("godwit.cluster.body")
 local builds = require("godwit.copy.build")
 local driver_of = require("godwit.cluster.driver_of")
+local edit = require("godwit.cluster.edit")
 local err = require("godwit.err")
 local unknown = require("godwit.unknown")
 local version = require("godwit.cluster.version")
@@ -188,6 +189,31 @@ function Algorithm:commit(rev)
     err.throw("notfound", "%s has no published version", tostring(self))
   end
   return version.commit(doc)
+end
+
+--- The files of a revision (as for `commit`), to read. Changes made to them
+--- go nowhere; `edit` is for these.
+---@async
+---@param rev? string
+---@return godwit.Tree
+function Algorithm:tree(rev)
+  local driver, owner, name = names(self)
+  return edit.tree(driver, owner, name, self:commit(rev))
+end
+
+--- Changes files on the main branch, without a checkout: `fn` is given them,
+--- and what it made of them is pushed as one commit. Returns the commit; nil
+--- when nothing changed. The cluster builds it by itself.
+---@async
+---@param message string
+---@param fn fun(files: godwit.Tree)
+---@return string|nil commit
+function Algorithm:edit(message, fn)
+  if type(message) ~= "string" or not message:find("%S") then
+    err.throw("usage", "edit: the first argument is the commit's message")
+  end
+  local driver, owner, name = names(self)
+  return edit.edit(driver, owner, name, message, fn)
 end
 
 return M

@@ -1,6 +1,6 @@
 local address = require("godwit.cluster.address")
 local err = require("godwit.err")
-local git = require("godwit.cluster.git_calls")
+local git = require("godwit.git")
 local version = require("godwit.cluster.version")
 
 --- cluster.http_git: the repositories of a live cluster. Methods of the http

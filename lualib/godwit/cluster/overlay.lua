@@ -1,6 +1,6 @@
 local body = require("godwit.cluster.body")
 local err = require("godwit.err")
-local git = require("godwit.cluster.git_calls")
+local git = require("godwit.git")
 local lookup = require("godwit.cluster.lookup")
 local unknown = require("godwit.unknown")
 local version = require("godwit.cluster.version")

@@ -185,7 +185,7 @@ function Writes:push(owner, name, opts)
     end
     if not unknown.is(opts.commit) then
       p.pushed[opts.commit] = true
-      p.store_path = opts.store and opts.store.path or p.store_path
+      p.store_path = opts.store:path()
     end
     return { messages = "" }
   end)
