@@ -2,6 +2,7 @@
 local cluster = require("godwit.cluster")
 local err = require("godwit.err")
 local pages = require("godwit.cluster.pages")
+local places = require("godwit.config.places")
 local sandboxes = require("support.sandboxes")
 local secret = require("godwit.core.secret")
 local task = require("godwit.task")
@@ -18,6 +19,10 @@ end
 
 local function start(t, more)
   local s = sandboxes.start(t)
+  local cache = t:tmpdir()
+  places.cache_dir = function()
+    return cache
+  end
   return cluster.open(profile(s, more)), s
 end
 
@@ -287,3 +292,65 @@ test("a push by the driver is built", function(t)
   t:raises("conflict", driver.push, nil, driver, "acme", "Hello",
     { store = store, commit = commit, expected = tip.commit })
 end)
+
+test("files are changed without a checkout", function(t)
+  local driver = start(t)
+  driver:create_algorithm("acme", request(driver, "Hello"))
+  local a = cluster.handle(driver).algorithms:get("acme/Hello")
+  local was = a:commit()
+  local function pin(files)
+    files:write("requirements.txt", "numpy<2\n")
+    files:remove("src/*_test.py")
+    files:chmod("algorithmia.conf", "+x")
+  end
+  local commit = a:edit("Cap numpy below 2", pin)
+  t:eq(a:commit("head"), commit)
+  t:eq(a:wait_build(commit).status, "succeeded")
+  local files = a:tree()
+  t:eq(files:read("requirements.txt"), "numpy<2\n")
+  t:eq(files:mode("algorithmia.conf"), "100755")
+  t:no(files:try_read("src/Hello_test.py"))
+  t:eq(a:tree(was):try_read("requirements.txt") ~= "numpy<2\n", true)
+  -- Once more: there is nothing to do, and nothing is pushed.
+  t:eq(a:edit("Cap numpy below 2", pin), nil)
+  t:eq(a:commit(), commit)
+  a:publish({ step = "revision" })
+  t:eq(a:commit("latest"), commit)
+  t:eq(a:commit("0.0.1"), commit)
+end)
+
+test("a plan's edit gives the commit that applying it will", function(t)
+  local overlay = require("godwit.cluster.overlay")
+  local driver = start(t)
+  driver:create_algorithm("acme", request(driver, "Hello"))
+  local plan = overlay.new(driver, {})
+  local function change(text)
+    return function(files)
+      files:write("new.txt", text)
+    end
+  end
+  local planned = cluster.handle(plan).algorithms:get("acme/Hello")
+  local real = cluster.handle(driver).algorithms:get("acme/Hello")
+  local first = planned:edit("one", change("1"))
+  local second = planned:edit("two", change("2"))
+  t:eq(planned:tree():read("new.txt"), "2")
+  t:no(real:tree():try_read("new.txt"))
+  t:eq(real:edit("one", change("1")), first)
+  t:eq(real:edit("two", change("2")), second)
+  t:eq(#plan:planned(), 2)
+end)
+
+test("somebody's push in between is a conflict, and nothing is lost",
+  function(t)
+    local driver, s = start(t)
+    driver:create_algorithm("acme", request(driver, "Hello"))
+    local a = cluster.handle(driver).algorithms:get("acme/Hello")
+    local theirs
+    t:raises("conflict", a.edit, nil, a, "mine", function(files)
+      local dir = s:clone(t, "Hello")
+      theirs = sandboxes.commit(dir, "theirs.txt", "x")
+      sandboxes.push(dir)
+      files:write("mine.txt", "x")
+    end)
+    t:eq(a:commit(), theirs)
+  end)
