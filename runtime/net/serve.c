@@ -67,6 +67,7 @@ struct gw_request {
   bool handed;    /* the handler knows it */
   bool owned;     /* and has not freed it */
   bool expects;   /* the client waits for a 100 before it sends the body */
+  bool wanted;    /* the handler asked for it */
   bool suspended;
   bool cut;       /* close instead of answering on */
 };
@@ -329,6 +330,24 @@ static enum MHD_Result take_body(struct gw_request *r, const char *data,
   return MHD_YES;
 }
 
+/* The client asks whether to send the body. Until the handler reads or
+ * answers it gets no reply: a refusal then comes before the body. */
+static enum MHD_Result decide(struct gw_request *r)
+{
+  if (r->response && r->finished) {
+    r->expects = false;
+    return queue(r);
+  }
+  if (r->wanted) {
+    r->expects = false;
+    return MHD_YES;
+  }
+  if (!r->owned)
+    return MHD_NO;
+  suspend(r);
+  return MHD_YES;
+}
+
 static enum MHD_Result on_access(void *arg, struct MHD_Connection *c,
                                  const char *url, const char *method,
                                  const char *version, const char *data,
@@ -346,15 +365,10 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *c,
       return MHD_NO;
     r->owned = true;
     server->opts.request(server->opts.arg, r);
-    if (r->expects && !r->response)
-      suspend(r); /* until the handler reads or answers: a refusal comes
-                     before the body then */
-    return MHD_YES;
+    return r->expects ? decide(r) : MHD_YES;
   }
-  if (r->expects) { /* the handler has decided */
-    r->expects = false;
-    return r->finished ? queue(r) : MHD_YES;
-  }
+  if (r->expects)
+    return decide(r);
   if (*len > 0)
     return take_body(r, data, len);
   if (!r->in_ended) {
@@ -596,6 +610,7 @@ enum gw_request_state gw_request_read(struct gw_request *r, char **data,
     return GW_REQUEST_END;
   if (!r->connection)
     return GW_REQUEST_GONE;
+  r->wanted = true;
   if (r->expects)
     resume(r);
   return GW_REQUEST_WAIT;

@@ -813,6 +813,53 @@ static void test_http__every_fault_is_an_error(void **state)
   fail();
 }
 
+/* The environment's proxy is for the outside, and NO_PROXY counts. */
+static void test_http__proxy_of_the_environment(void **state)
+{
+  struct rig *rig = *state;
+  const char *answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nproxy";
+  struct call c;
+  char proxy[64];
+
+  raw_start(rig, answer, true);
+  snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%d", rig->raw.port);
+  setenv("http_proxy", proxy, 1);
+  setenv("NO_PROXY", "inside.invalid", 1);
+  call_init(&c, "GET", 1, "/");
+  c.req.url = "http://outside.invalid/";
+  call_run(rig, &c);
+  assert_string_equal(c.result->body, "proxy");
+  gw_http_free(c.x);
+  c.done = false;
+  c.req.url = "http://inside.invalid/";
+  call_run(rig, &c);
+  assert_int_equal(c.result->err.kind, GW_ENET);
+  gw_http_free(c.x);
+  call_init(&c, "GET", rig->port, "/status/200");
+  call_run(rig, &c);
+  assert_string_equal(c.result->body, "page");
+  gw_http_free(c.x);
+  unsetenv("http_proxy");
+  unsetenv("NO_PROXY");
+  raw_stop(rig);
+}
+
+static void test_http__no_secret_through_a_plain_proxy(void **state)
+{
+  struct rig *rig = *state;
+  struct gw_secret *s = gw_secret_new("simSECRET99", 11, "dev", NULL);
+  struct call c;
+  char origin[64];
+
+  snprintf(origin, sizeof(origin), "http://127.0.0.1:%d", rig->port);
+  gw_secret_allow(s, origin, NULL);
+  call_init(&c, "GET", rig->port, "/");
+  c.req.auth = s;
+  c.req.proxy = "http://proxy.example.com:3128";
+  refuse(rig, &c, GW_EDENIED);
+  gw_secret_unref(s);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -834,6 +881,8 @@ int main(void)
       T(test_http__pushed_with_pauses),
       T(test_http__ended_from_inside),
       T(test_http__freed_while_running),
+      T(test_http__proxy_of_the_environment),
+      T(test_http__no_secret_through_a_plain_proxy),
       T(test_http__every_fault_is_an_error),
   };
 
