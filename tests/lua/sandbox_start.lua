@@ -2,6 +2,7 @@
 local core = require("godwit.core.http")
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
+local git = require("godwit.cluster.platform_git")
 local json = require("godwit.core.json")
 local process = require("godwit.core.process")
 local sandbox = require("godwit.sandbox")
@@ -50,6 +51,82 @@ test("unusable folders, names, seeds and addresses are refused", function(t)
   t:raises("usage", sandbox.start, "ADDRESS:PORT",
     { dir = dir .. "/y", seed = "empty", listen = "here" })
   t:raises("usage", sandbox.folder, "no name", "../x")
+end)
+
+test("what a killed process left undone is done at the start", function(t)
+  local s = sandboxes.start(t)
+  s:create("Hello")
+  local path = "/v1/algorithms/acme/Hello"
+  local repo = s.dir .. "/git/acme/Hello.git"
+  local folder = s.dir .. "/algorithms/acme/Hello"
+  local function again()
+    s = sandboxes.start(t, { dir = s.dir })
+    local b
+    repeat
+      task.sleep(0.02)
+      b = s:builds("Hello")
+    until not b[1] or b[1].status ~= "in-progress"
+    return b
+  end
+  s:stop()
+  t:eq(again(), {}, "the template is not built by itself")
+  s:stop() -- a push whose ref was moved, and nothing more
+  git.commit(repo, { { message = "m", time = 1600000000,
+    author = { name = "T", email = "t@example.com" },
+    files = { { path = "README.md", data = "# Left\n" } } } })
+  local b = again()
+  t:eq({ #b, b[1].commit_sha, b[1].status }, { 1, git.head(repo),
+    "succeeded" })
+  t:eq(s:send("GET", path).doc.details.summary, "<h1>Left</h1>")
+  s:stop() -- a build that was under way
+  local file = folder .. "/builds/00000001-" .. b[1].build_id .. ".json"
+  local doc = json.decode(fs.read(file), {})
+  doc.status, doc.finished_at = "in-progress", nil
+  fs.write(file, json.encode(doc), 384)
+  fs.remove(folder .. "/builds/" .. b[1].build_id .. ".log")
+  b = again()
+  t:eq({ #b, b[1].status }, { 1, "succeeded" })
+  t:eq(s:send("GET", path .. "/builds/" .. b[1].build_id .. "/logs").status,
+    200)
+  -- a publish whose record did not follow
+  local before = fs.read(folder .. "/algorithm.json")
+  s:send("POST", path .. "/versions", { json = {
+    details = { label = "New" }, settings = { network_access = "isolated" },
+    version_info = { sample_input = "x" } } })
+  s:stop()
+  fs.write(folder .. "/algorithm.json", before, 384)
+  again()
+  doc = s:send("GET", path).doc
+  t:eq({ doc.details.label, doc.settings.network_access,
+    doc.version_info.sample_input, doc.version_info.semantic_version },
+    { "New", "isolated", "x", "0.1.0" })
+  s:stop() -- a repository whose algorithm was never recorded
+  fs.mkdir(s.dir .. "/git/acme/Ghost.git/objects", 448)
+  again()
+  t:eq(s:send("GET", "/v1/algorithms/acme/Ghost").status, 404)
+  s:create("Ghost")
+  s:clone(t, "Ghost")
+end)
+
+test("an archive without keys gets some", function(t)
+  local s = sandboxes.start(t)
+  local key = s:key("acme")
+  s:stop()
+  fs.remove(s.dir .. "/keys.json")
+  fs.remove(s.dir .. "/sandbox.json")
+  s = sandboxes.start(t, { dir = s.dir })
+  t:ok(s:key("acme") ~= key)
+  t:eq(fs.stat(s.dir .. "/keys.json").mode & 511, 384)
+  t:eq(s:send("GET", "/v1/data/", { as = "bob" }).status, 200)
+  t:eq(s:send("GET", "/v1/scms", { as = "admin" }).status, 200)
+end)
+
+test("without git it says so", function(t)
+  local run = git.run
+  t:defer(function() git.run = run end)
+  git.run = function() return 1, "", "git: 'http-backend' is not a git command" end
+  t:raises("usage", sandbox.start, "needs the program git",
+    { dir = t:tmpdir() .. "/x", seed = "empty" })
 end)
 
 test("an archive with links in it is not served", function(t)

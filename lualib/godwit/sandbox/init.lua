@@ -6,6 +6,7 @@ local serve = require("godwit.core.serve")
 local sys = require("godwit.core.sys")
 local task = require("godwit.core.task")
 local build = require("godwit.cluster.platform_build")
+local git = require("godwit.cluster.platform_git")
 local keys = require("godwit.sandbox.keys")
 local platform = require("godwit.cluster.platform")
 local seeds = require("godwit.sandbox.seed")
@@ -123,6 +124,18 @@ local function options_of(dir, given)
   return out
 end
 
+--- Git serves the repositories; without it nothing works, so it is said at
+--- once and not with the first clone.
+---@async
+local function need_git()
+  local ok, code = pcall(git.run, { "http-backend" })
+  -- started outside a web server it complains and ends; 1 is "no command"
+  if not ok or code == 1 then
+    err.throw("usage", "a sandbox needs the program git with its "
+      .. "http-backend; install the package git")
+  end
+end
+
 local function bracket(host)
   return host:find(":", 1, true) and "[" .. host .. "]" or host
 end
@@ -133,6 +146,7 @@ end
 ---@return table sandbox
 function M.start(opts)
   local dir = folder_of(opts)
+  need_git()
   if not stores.exists(dir) then M.create(opts) end
   local store = stores.open(dir)
   store:check_plain()
