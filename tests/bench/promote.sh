@@ -12,7 +12,7 @@
 #
 # Usage: tests/bench/promote.sh [small|medium|big]...
 # Environment: BUILD (folder with godwit, default build), DELAY.
-# Needs git, curl, openssl. Prints wall seconds, requests, bytes up and down,
+# Needs git, curl, nginx, openssl. Prints wall seconds, requests, bytes up and down,
 # and how many times faster godwit was.
 set -eu
 
@@ -40,23 +40,84 @@ export XDG_STATE_HOME="$work/state" XDG_CACHE_HOME="$work/cache" \
   GIT_TERMINAL_PROMPT=0
 unset GODWIT_PATH http_proxy https_proxy 2>/dev/null || :
 
-start_sandbox() { # NAME: serves it and waits until it answers
-  "$godwit" sandbox --name "$1" --seed bench --build-seconds 0 \
-    --request-delay "$(echo "$delay" | awk '{ print $1 / 1000 }')" \
-    --access-log "$work/$1.log" >"$work/$1.out" 2>&1 &
+# Each sandbox stands behind an nginx of ours that does nothing but count.
+start_sandbox() { # NAME
+  "$godwit" sandbox --name "$1" --seed empty --build-seconds 0 \
+    --delay "$(echo "$delay" | awk '{ print $1 / 1000 }')" \
+    >"$work/$1.out" 2>&1 &
   pids="$pids $!"
   n=0
-  until curl -s -o /dev/null "$(api "$1" 2>/dev/null)/v1/data/"; do
+  info=$XDG_STATE_HOME/godwit/sandboxes/$1/sandbox.json
+  until [ -s "$info" ] && curl -s -o /dev/null "$(field "$info" api)/v1/data/"; do
     n=$((n + 1))
     [ $n -lt 100 ] || { cat "$work/$1.out" >&2; exit 1; }
     sleep 0.1
   done
 }
+free_port() { # the sandboxes' own ports are taken; look from there upwards
+  port=${port:-$(field "$XDG_STATE_HOME/godwit/sandboxes/from/sandbox.json" api |
+    grep -o '[0-9]*$')}
+  while :; do
+    port=$((port + 1))
+    [ $port -lt 65000 ] || port=20000
+    curl -s -o /dev/null --max-time 1 "http://127.0.0.1:$port/" || break
+  done
+}
+start_counters() {
+  {
+    echo "daemon off; pid $work/nginx.pid; error_log $work/nginx.err;"
+    [ "$(id -u)" != 0 ] || echo 'user root;'
+    echo 'events {} http { access_log off; client_max_body_size 0;'
+    echo 'log_format counts "$request_method $uri $status $request_length $bytes_sent";'
+    for dir in client_body proxy fastcgi uwsgi scgi; do
+      echo "${dir}_temp_path $work/nginx-$dir;"
+    done
+    for name in "$@"; do
+      free_port
+      echo "$port" >"$work/$name.port"
+      echo "upstream $name { server $(field \
+        "$XDG_STATE_HOME/godwit/sandboxes/$name/sandbox.json" api |
+        sed 's#.*//##'); keepalive 32; }"
+      echo "server { listen 127.0.0.1:$port; access_log $work/$name.log counts;"
+      echo "keepalive_requests 100000; location / { proxy_pass http://$name;"
+      echo 'proxy_http_version 1.1; proxy_set_header Connection "";'
+      echo 'proxy_set_header Host $http_host; proxy_request_buffering off;'
+      echo 'proxy_buffering off; proxy_read_timeout 600; } }'
+    done
+    echo '}'
+  } >"$work/nginx.conf"
+  nginx -c "$work/nginx.conf" -p "$work" 2>"$work/nginx.out" &
+  pids="$pids $!"
+  for name in "$@"; do
+    n=0
+    until curl -s -o /dev/null "$(api "$name")/v1/data/"; do
+      n=$((n + 1))
+      [ $n -lt 50 ] || { cat "$work"/nginx.* >&2; exit 1; }
+      sleep 0.1
+    done
+  done
+}
 field() { # FILE KEY: the first "KEY":"value" of a JSON file
   tr -d ' \n' <"$1" | grep -o "\"$2\":\"[^\"]*\"" | head -n 1 | cut -d'"' -f4
 }
-api() { field "$XDG_STATE_HOME/godwit/sandboxes/$1/sandbox.json" api; }
-key() { field "$XDG_STATE_HOME/godwit/sandboxes/$1/keys.json" key; }
+api() { echo "http://127.0.0.1:$(cat "$work/$1.port")"; }
+key() { # of acme
+  tr -d ' \n' <"$XDG_STATE_HOME/godwit/sandboxes/$1/keys.json" |
+    grep -o '{[^{}]*"username":"acme"' | grep -o '"key":"[^"]*"' | cut -d'"' -f4
+}
+configure() {
+  mkdir -p "$XDG_CONFIG_HOME/godwit"
+  (
+    umask 077
+    echo 'return { clusters = {'
+    for name in "$@"; do
+      key "$name" >"$work/$name.key"
+      echo "[\"$name\"] = { api = \"$(api "$name")\", user = \"acme\","
+      echo "key = file \"$work/$name.key\" },"
+    done
+    echo '} }'
+  ) >"$XDG_CONFIG_HOME/godwit/config.lua"
+}
 git_url() { # NAME ALGO: with the key in it, as the documented script does
   api "$1" | sed "s#://#://acme:$(key "$1" | sed 's#/#%2F#g; s#+#%2B#g')@#; s#\$#/git/acme/$2.git#"
 }
@@ -153,7 +214,7 @@ way_cache() {
   git update-ref refs/dest "$new"
 }
 way_godwit() {
-  "$godwit" promote "acme/$1" --from sandbox:from --to sandbox:to-godwit \
+  "$godwit" promote "acme/$1" --from from --to to-godwit \
     --publish no --no-call -y --quiet >"$work/godwit.out" 2>&1 || {
     cat "$work/godwit.out" >&2
     exit 1
@@ -186,7 +247,10 @@ measure() { # SIZE CASE
   done
 }
 
-for name in from to-script to-cache to-godwit; do start_sandbox $name; done
+set_of="from to-script to-cache to-godwit"
+for name in $set_of; do start_sandbox $name; done
+start_counters $set_of
+configure $set_of
 printf '%s ms are added to each request. ratio: wall of that way / wall of godwit.\n' "$delay"
 printf '%-7s %-8s %-7s %8s %5s %10s %10s %7s\n' \
   size case way wall_s reqs bytes_up bytes_down ratio

@@ -23,6 +23,9 @@ sandbox:DIR when --dir was given (with a '/' in it). Ctrl-C stops it.]],
       help = "What a new one starts with." },
     build_seconds = { type = "number", optional = true, min = 0, max = 86400,
       order = 5, metavar = "SECONDS", help = "How long a build takes." },
+    delay = { type = "number", optional = true, min = 0, max = 60, order = 6,
+      metavar = "SECONDS",
+      help = "Hold every answer this long, as a far network would." },
   },
   no_config = true,
   run = function(cx)
@@ -36,6 +39,7 @@ sandbox:DIR when --dir was given (with a '/' in it). Ctrl-C stops it.]],
     return require("godwit.sandbox").run {
       name = a.name, dir = dir, listen = a.listen, seed = a.seed,
       build_seconds = a.build_seconds,
+      options = { delay = a.delay },
       ready = function(about)
         output.result({ name = a.name, api = about.api, dir = dir },
           ("%s is ready at %s"):format(a.name, about.api))
