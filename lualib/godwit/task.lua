@@ -55,6 +55,22 @@ local function settle(task, stop)
   return interrupted, not ok and e or nil
 end
 
+--- For <close>: whatever ends the scope, no child outlives it for long.
+local Scope = { __close = function(children)
+  for _, child in ipairs(children) do
+    if child then core.cancel(child) end
+  end
+end }
+
+--- Spawns into a scope; its place there is made first, so that want of memory
+--- cannot come in between.
+local function spawn_in(children, fn, ...)
+  local at = #children + 1
+  children[at] = false
+  children[at] = core.spawn(fn, ...)
+  return children[at]
+end
+
 --- One error for several: the first one's kind, all of them in `errors`.
 local function collect(errors, count)
   if #errors == 1 and count == 1 then return errors[1] end
@@ -132,7 +148,8 @@ function M.each(items, fn, opts)
   must_wait()
   local nextitem, turn = source(items), M.semaphore(1)
   local errors, count, stop = {}, 0, false
-  local workers, scope, above = {}, {}, M.lineage()
+  local scope, above = {}, M.lineage()
+  local workers <close> = setmetatable({}, Scope)
 
   local function take()
     if stop then return nil end
@@ -150,7 +167,7 @@ function M.each(items, fn, opts)
     stop = true
     local me = core.self()
     for _, w in ipairs(workers) do
-      if w ~= me then core.cancel(w) end
+      if w and w ~= me then core.cancel(w) end
     end
   end
 
@@ -181,13 +198,13 @@ function M.each(items, fn, opts)
   -- costs one, a short one as many as it has items.
   function start()
     if not stop and #workers < jobs then
-      workers[#workers + 1] = core.spawn(worker)
+      spawn_in(workers, worker)
     end
   end
 
   start()
   local interrupted, i = nil, 1
-  while i <= #workers do
+  while workers[i] do
     local cut, e = settle(workers[i], cancel_others)
     interrupted = interrupted or cut
     if e and not err.is(e, "cancelled") then fail(e) end
@@ -229,11 +246,12 @@ function M.deadline(seconds, fn, ...)
   must_wait()
   local late = false
   local above = M.lineage()
-  local child = core.spawn(function(...)
+  local children <close> = setmetatable({}, Scope)
+  local child = spawn_in(children, function(...)
     lineages[core.self()] = above
     return fn(...)
   end, ...)
-  local timer = core.spawn(function()
+  local timer = spawn_in(children, function()
     core.sleep(seconds)
     late = true
     core.cancel(child)

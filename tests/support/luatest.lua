@@ -70,6 +70,47 @@ function T:faults()
   return fault
 end
 
+--- Runs fn again and again; in the n-th run Lua's n-th allocation fails, and
+--- every later one, until a run needs fewer. Each must raise or succeed, and
+--- leave no task. Returns the number of runs.
+function T:starve(fn)
+  local fault = self:faults()
+  for n = 1, 20000 do
+    collectgarbage()
+    fault.alloc(n)
+    local ok, e = pcall(fn)
+    local reached = fault.alloc()
+    while core.live() > self.live do
+      core.sleep(0)
+    end
+    if not reached then
+      if not ok then error(e, 0) end
+      return n
+    end
+    if not ok and not tostring(e):find("memory") then
+      error(("allocation %d: %s"):format(n, tostring(e)), 0)
+    end
+  end
+  error("never enough memory")
+end
+
+--- The same with the faults of C: the n-th call that can fail, fails. `check`
+--- is called after each run with whether fn succeeded, and its error.
+function T:break_each(fn, check)
+  local fault = self:faults()
+  for n = 0, 10000 do
+    fault.arm(n)
+    local ok, e = pcall(fn)
+    local reached = fault.disarm()
+    if not reached then
+      if not ok then error(e, 0) end
+      return n
+    end
+    if check then check(ok, e) end
+  end
+  error("always another fault")
+end
+
 --- Ends the test as not run; counted.
 function T:skip(why)
   error({ skip = why }, 0)
