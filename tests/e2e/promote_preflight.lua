@@ -174,3 +174,27 @@ test("a wrong key and a weak key are refused before any write", function(t)
   t:ok(r.code ~= 0 and r.code ~= 9)
   t:eq(w.prod:get("alice/Hello"), nil)
 end)
+
+test("submodules are named and stay references", function(t)
+  local w = e2e.seeded(t)
+  w.dev:raw_tree(HELLO, "160000 commit " .. ("1"):rep(40) .. "\tvendor/lib")
+  local r = e2e.expect(w:promote({ HELLO, "--no-call", "--publish", "no" }),
+    0)
+  local said = table.concat(r.item.warnings, "\n")
+  t:match(said, "submodule stays a reference to another repository: vendor")
+end)
+
+test("names and messages of any bytes pass and are printed", function(t)
+  local w = e2e.seeded(t)
+  w.dev:commit(HELLO, { { path = "caf\xe9.txt", data = "1" },
+    { path = "ü und 你好.txt", data = "2" } },
+    { message = "na\xefve\n", author = "Andr\xe9" })
+  e2e.expect(w:promote({ HELLO }), 0)
+  local there = w.prod:read(HELLO)
+  t:eq(there.files, w.dev:read(HELLO).files)
+  t:eq(there.commit.author.name, "Andr\xe9")
+  w.prod:commit(HELLO, { { path = "\xff", data = "1" } },
+    { author = "Bj\xf8rn", message = "h\xf8tfix\n" })
+  local r = e2e.expect(w:promote({ HELLO }), 6)
+  t:match(r.item.why, "Bj\\xf8rn")
+end)

@@ -277,8 +277,19 @@ end
 --- Puts a tree with this name in it on top of master.
 function Box:bad_tree(ref, name)
   local blob = raw_git(self, ref, { "hash-object", "-w", "--stdin" }, "x")
-  local tree = raw_git(self, ref, { "mktree" },
-    "100644 blob " .. blob .. "\t" .. name .. "\n")
+  return self:raw_tree(ref, "100644 blob " .. blob .. "\t" .. name)
+end
+
+--- Puts a tree of one entry ("mode type id\tname") on top of master. A name
+--- with a slash is refused by git, so folders are made of trees.
+function Box:raw_tree(ref, entry)
+  local folder, name = entry:match("\t([^/]+)/([^/]+)$")
+  if folder then
+    local inner = raw_git(self, ref, { "mktree", "--missing" },
+      entry:match("^(.*)\t") .. "\t" .. name .. "\n")
+    entry = "040000 tree " .. inner .. "\t" .. folder
+  end
+  local tree = raw_git(self, ref, { "mktree", "--missing" }, entry .. "\n")
   local commit = raw_git(self, ref, { "commit-tree", tree, "-p", "master",
     "-m", "bad" })
   raw_git(self, ref, { "update-ref", "refs/heads/master", commit })

@@ -2,6 +2,7 @@
 --- A push starts a build by itself; a lost answer is settled by looking here.
 
 local err = require("godwit.err")
+local settings = require("godwit.copy.settings")
 local sys = require("godwit.core.sys")
 local task = require("godwit.task")
 
@@ -152,6 +153,12 @@ function M.compile(driver, owner, name, commit, opts)
     error(err.new({ kind = "remote", op = "build", message =
       "compiling failed; it says:\n"
       .. M.tail(tostring(compilation.output or "")) }))
+  end
+  local built = settings.present(doc.version_info, "git_hash")
+  if built and built ~= commit then
+    error(err.new({ kind = "conflict", op = "build", message = string.format(
+      "the head is %s now, not ours (%s): somebody pushed meanwhile; promote "
+      .. "again to see what", tostring(built), commit) }), 0)
   end
   return M.wait(driver, owner, name, commit, { timeout = opts.timeout,
     progress = opts.progress, not_build = before and before.build_id })

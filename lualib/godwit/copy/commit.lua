@@ -35,11 +35,18 @@ end
 ---@field name string
 ---@field commit string
 
+--- A cluster's identity as it stands in a trailer: one word.
+---@param id string
+---@return string
+function M.word(id)
+  return (id:gsub("[%s%c]+", "_"))
+end
+
 --- The trailer line naming where a commit came from.
 ---@param origin godwit.copy.Origin
 ---@return string
 function M.trailer(origin)
-  return string.format("%s: %s %s/%s %s", TRAILER, origin.cluster,
+  return string.format("%s: %s %s/%s %s", TRAILER, M.word(origin.cluster),
     origin.owner, origin.name, origin.commit)
 end
 

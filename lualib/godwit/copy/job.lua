@@ -64,12 +64,12 @@ end
 
 --- Adds a hole; the run is refused before its first write.
 function Job:problem(fmt, ...)
-  self.problems[#self.problems + 1] = fmt:format(...)
+  self.problems[#self.problems + 1] = M.printable(fmt:format(...))
 end
 
 --- Adds something a person should know that stops nothing.
 function Job:warn(fmt, ...)
-  self.warnings[#self.warnings + 1] = fmt:format(...)
+  self.warnings[#self.warnings + 1] = M.printable(fmt:format(...))
 end
 
 --- Adds what pre-flight cannot know.
@@ -96,16 +96,6 @@ function Job:did(step, symbol, fmt, ...)
   end
 end
 
---- How a value is shown that a plan may not know.
----@param v any
----@return string
-function M.show(v)
-  if unknown.is(v) then
-    return tostring(v)
-  end
-  return tostring(v)
-end
-
 local function known(v)
   if unknown.is(v) then
     return tostring(v)
@@ -113,15 +103,35 @@ local function known(v)
   return v
 end
 
+--- Text from a repository as UTF-8: names and messages may be any bytes.
+---@param text string
+---@return string
+function M.printable(text)
+  if utf8.len(text) then
+    return text
+  end
+  return (text:gsub("[\x80-\xff]", function(c)
+    return string.format("\\x%02x", c:byte())
+  end))
+end
+
+local function printable_files(files)
+  for _, file in ipairs(files) do
+    file.path = M.printable(file.path)
+  end
+  return files
+end
+
 local function common(job, record)
   record.ref = job.ref
+  record.why = record.why and M.printable(record.why)
   record.to = job.dest_ref
   record.commit = known(job.commit)
   record.source_commit = job.source.commit
   record.source_version = job.source.version
   record.version = known(job.version)
   record.steps = job.steps
-  record.files = job.files
+  record.files = printable_files(job.files)
   record.differences = job.differences
   record.warnings = job.warnings
   record.unknowable = job.unknowable

@@ -107,6 +107,7 @@ local function look_at(job)
     end
   end, err.traced)
   store.close(job)
+  job:progress(nil)
   if not ok then
     e = err.from(e)
     if e.kind == "cancelled" or e.kind == "denied" then
@@ -158,7 +159,9 @@ function M.refused(cx, jobs)
   end
   for i, job in ipairs(jobs) do
     local why = copy.refusal(job)
-    if job.failure and not why then
+    if job.unchanged then
+      cx.result.items[i] = copy.outcome(job)
+    elseif job.failure and not why then
       cx.result.items[i] = copy.failed(job, outcome.failure(job.failure))
     else
       cx.result.items[i] = copy.refused(job, why or string.format(
@@ -178,6 +181,7 @@ function M.carry_out(cx, jobs, promote)
   cx:each(jobs, function(job)
     local closed <close> = setmetatable({}, { __close = function()
       store.close(job)
+      job:progress(nil)
     end })
     local why = copy.refusal(job)
     if job.failure then

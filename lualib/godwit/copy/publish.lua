@@ -68,6 +68,13 @@ end
 function M.check_before(job)
   local newest = build.newest(job.to, job.to_owner, job.name)
 
+  if newest and newest.commit_sha == job.commit
+      and newest.status == "in-progress" then
+    -- Somebody had it compiled once more; it is ours all the same.
+    build.wait(job.to, job.to_owner, job.name, job.commit,
+      { timeout = job.opts.build_timeout })
+    newest = build.newest(job.to, job.to_owner, job.name)
+  end
   if not newest then
     err.throw("conflict", "not published: %s has no build", job.dest_ref)
   end

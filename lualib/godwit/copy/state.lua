@@ -30,7 +30,7 @@ local function our_source(c, found)
     return row.source_commit
   end
   local origin = commit.origin(found)
-  if origin and origin.cluster == c.origin.cluster
+  if origin and origin.cluster == commit.word(c.origin.cluster)
       and origin.owner == c.origin.owner and origin.name == c.origin.name then
     return origin.commit
   end

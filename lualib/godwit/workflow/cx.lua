@@ -39,14 +39,14 @@ function M.new(params, opts)
   }, Cx)
 end
 
---- Says where an item is.
+--- Says where an item is; without a phase it has ended.
 ---@param ref string
----@param phase string
+---@param phase? string
 ---@param detail? string
 function Cx:progress(ref, phase, detail)
   if self.on_progress then
     self.on_progress(ref, phase, detail)
-  else
+  elseif phase then
     log.debug("%s: %s%s", ref, phase, detail and " " .. detail or "")
   end
 end
