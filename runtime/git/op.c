@@ -1,5 +1,6 @@
 #include "git/op_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,6 +212,13 @@ int gw_git_op_fail(struct gw_git_op *op, int code, struct gw_err *err)
   if (op->wire && gw_wire_failed(op->wire, err)) {
     git_error_clear();
     return -1;
+  }
+  const git_error *last = git_error_last();
+  if (op->wire && last && last->klass == GIT_ERROR_NET) {
+    char what[160];
+    (void)snprintf(what, sizeof(what), "the answer of %.100s makes no sense",
+                   gw_wire_url(op->wire));
+    return gw_err_git_what(err, op->name, what, code);
   }
   return gw_err_git(err, op->name, code);
 }

@@ -39,6 +39,7 @@ struct gw_wire {
   struct gw_ring up, down;
   bool up_end, up_waits, down_waits;
   bool sent_whole; /* nothing of the request is left on our side */
+  bool typed;      /* the answer is of the right type */
   bool refused;    /* the server answered, and said no */
   uint64_t bytes_up, bytes_down;
   const char *service;
@@ -100,14 +101,29 @@ static ssize_t on_pull(void *arg, char *out, size_t len)
   return n;
 }
 
+static int check_answer(const struct gw_wire *w,
+                        const struct gw_http_result *result,
+                        struct gw_err *err)
+{
+  char type[64];
+
+  (void)snprintf(type, sizeof(type), "application/x-%s-result", w->service);
+  return gw_git_status(result, type, w->op, w->advert->base, err);
+}
+
 static ssize_t on_push(void *arg, const char *data, size_t len)
 {
   struct gw_wire *w = arg;
+  struct gw_http_result so_far = {.status = gw_http_status(w->x),
+                                  .headers = gw_http_headers(w->x)};
   struct gw_err err = {0};
   ssize_t n = (ssize_t)len;
 
   pthread_mutex_lock(&w->lock);
   if (w->cancelled) {
+    n = -2;
+  } else if (!w->typed && check_answer(w, &so_far, &err) != 0) {
+    set_error(w, &err); /* a page of a proxy, say: no need of all of it */
     n = -2;
   } else if (len > w->down.cap ||
              (w->max_down && w->bytes_down + len > w->max_down)) {
@@ -120,6 +136,7 @@ static ssize_t on_push(void *arg, const char *data, size_t len)
     w->down_waits = true;
     n = -1;
   } else {
+    w->typed = true;
     gw_ring_put(&w->down, data, len);
     w->bytes_down += len;
     pthread_cond_broadcast(&w->cond);
@@ -145,10 +162,8 @@ static void on_done(void *arg)
   struct gw_wire *w = arg;
   const struct gw_http_result *result = gw_http_result(w->x);
   struct gw_err err = {0};
-  char type[64];
+  int rc = check_answer(w, result, &err);
 
-  (void)snprintf(type, sizeof(type), "application/x-%s-result", w->service);
-  int rc = gw_git_status(result, type, w->op, w->advert->base, &err);
   pthread_mutex_lock(&w->lock);
   w->bytes_up += result->bytes_up;
   if (rc != 0) {
@@ -264,7 +279,7 @@ static int begin(struct stream *s, bool streamed)
     w->up_end = !streamed;
     w->up_waits = w->down_waits = false;
     w->sent_whole = !streamed;
-    w->refused = false;
+    w->refused = w->typed = false;
     w->service = s->service;
     w->streamed = streamed;
     gw_buf_dispose(&w->body);

@@ -438,8 +438,6 @@ static int start_push(lua_State *L, struct net *net,
       .answer_ms = opt_ms(L, ARG_OPTS, "build_timeout"),
   };
 
-  if (!opts.commit || !opts.ref)
-    luaL_error(L, "a push needs the options 'commit' and 'ref'");
   return gw_push_start(&net->op, env, &opts, on_op, net, err);
 }
 
@@ -595,6 +593,20 @@ static int l_ls_remote(lua_State *L)
   return list(L, push_net(L, LIST), 1, 2, service);
 }
 
+/* Before the first request, not after it. */
+static void check_opts(lua_State *L, enum kind kind)
+{
+  const char *commit = gw_lua_opt_id(L, ARG_OPTS, "commit");
+  const char *ref = gw_opt_string(L, ARG_OPTS, "ref", NULL);
+
+  (void)gw_lua_opt_id(L, ARG_OPTS, "expected");
+  (void)opt_ms(L, ARG_OPTS, "stall");
+  (void)opt_ms(L, ARG_OPTS, "timeout");
+  (void)opt_ms(L, ARG_OPTS, "build_timeout");
+  if (kind == PUSH && (!commit || !ref))
+    luaL_error(L, "a push needs the options 'commit' and 'ref'");
+}
+
 static int transfer(lua_State *L, enum kind kind)
 {
   struct gw_git_remote remote;
@@ -604,6 +616,7 @@ static int transfer(lua_State *L, enum kind kind)
   gw_lua_check_store(L, ARG_STORE);
   read_remote(L, ARG_REMOTE, &remote, url);
   luaL_checktype(L, ARG_OPTS, LUA_TTABLE);
+  check_opts(L, kind);
   lua_settop(L, ARG_OPTS);
   net = push_net(L, kind);
   net->advert = opt_advert(L, ARG_OPTS);

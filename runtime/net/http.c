@@ -547,6 +547,11 @@ bool gw_http_sent(const struct gw_exchange *x)
   return x->connected;
 }
 
+const char *gw_http_headers(const struct gw_exchange *x)
+{
+  return x->header_text.data ? x->header_text.data : "";
+}
+
 void gw_http_resume(struct gw_exchange *x)
 {
   if (x->finished || x->freed)

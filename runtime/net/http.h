@@ -87,6 +87,7 @@ int gw_http_start(struct gw_exchange **out, struct gw_http *http,
 const struct gw_http_result *gw_http_result(const struct gw_exchange *x);
 /* The status line and headers so far (from push). */
 long gw_http_status(const struct gw_exchange *x);
+const char *gw_http_headers(const struct gw_exchange *x);
 /* Whether the server may have seen the request, at any time. */
 bool gw_http_sent(const struct gw_exchange *x);
 void gw_http_resume(struct gw_exchange *x); /* after a "not now" */
