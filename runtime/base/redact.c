@@ -157,7 +157,7 @@ static void put_utf8(struct escaped *e, unsigned c)
 
   e->text[0] = (unsigned char)(head[shift / 6] | c >> shift);
   e->len = 1;
-  while (shift > 0) {
+  while (shift > 0 && e->len < sizeof(e->text)) {
     shift -= 6;
     e->text[e->len++] = (unsigned char)(0x80 | (c >> shift & 0x3f));
   }
