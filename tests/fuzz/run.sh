@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs one fuzz target for a bounded time: run.sh TARGET SEEDS FAILURES
+# Runs one fuzz target for a bounded time: run.sh TARGET CORPUS FAILURES
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
