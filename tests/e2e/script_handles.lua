@@ -1,0 +1,81 @@
+-- A script that fixes many algorithms: seen first, then allowed, then run
+-- again with nothing to do.
+local cli = require("support.cli")
+
+local FIX = [[
+local dev = godwit.cluster "sandbox:dev"
+task.each(dev.algorithms:each { owner = "acme", name = "F*" }, function(a)
+  local commit = a:edit("Cap numpy below 2", function(tree)
+    local req = tree:try_read "requirements.txt"
+    if req and not req:find("numpy<2", 1, true) then
+      tree:write("requirements.txt", req .. "numpy<2\n")
+    end
+    tree:remove ".sandbox-build-fails"
+    local now = tree:read "requirements.txt"
+    tree:write("requirements.txt", (now:gsub("sandbox%-build%-fails\n", "")))
+  end)
+  if commit then
+    a:wait_build(commit)
+    a:publish { step = "revision" }
+  end
+  log.info("%s: %s", a.ref, commit and "changed" or "nothing to do")
+end, { jobs = 8, keep_going = true })
+]]
+
+local function lines(text, pattern)
+  local n = 0
+  for _ in text:gmatch(pattern) do
+    n = n + 1
+  end
+  return n
+end
+
+local function commits(text)
+  local found = {}
+  for commit in text:gmatch('commit: "(%x+)"') do
+    found[#found + 1] = commit
+  end
+  table.sort(found)
+  return found
+end
+
+test("a fix of many algorithms", function(t)
+  local home = cli.home(t)
+  home:sandbox(t, "dev", "demo", { "--build-seconds", "0" })
+  home:write("work/fix.lua", FIX)
+
+  local plan = home:expect(0, { "run", "-n", "./fix.lua" })
+  local n = lines(plan.err, "acme/F%w+: changed")
+  t:ok(n >= 2, plan.all)
+  t:eq(lines(plan.out, "git%.push sandbox:dev:acme/F"), n, plan.all)
+
+  -- The plan wrote nothing, so it says the same again.
+  local same = home:expect(0, { "run", "-n", "./fix.lua" })
+  t:eq(commits(same.out), commits(plan.out))
+
+  local denied = home:expect(9, { "run", "./fix.lua" })
+  t:match(denied.err, "%-%-allow%-write sandbox:dev")
+
+  local done = home:expect(0, { "run", "./fix.lua", "--allow-write",
+    "sandbox:dev" })
+  t:eq(lines(done.err, "acme/F%w+: changed"), n, done.all)
+
+  local again = home:expect(0, { "run", "./fix.lua", "--allow-write",
+    "sandbox:dev" })
+  t:eq(lines(again.err, "acme/F%w+: nothing to do"), n, again.all)
+end)
+
+test("deciding by what is not known raises with the script's line",
+  function(t)
+    local home = cli.home(t)
+    home:sandbox(t, "dev", "demo", { "--build-seconds", "0" })
+    home:write("work/decide.lua", [[
+local a = godwit.cluster("sandbox:dev").algorithms:get "acme/Forecast"
+local answer = a:call "x"
+if answer > 1 then a:publish() end
+]])
+    local r = home:run({ "run", "-n", "./decide.lua" })
+    t:ok(r.code ~= 0)
+    t:match(r.err, "known after apply")
+    t:match(r.err, "decide%.lua:3")
+  end)
