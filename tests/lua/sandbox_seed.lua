@@ -66,6 +66,16 @@ test("production has one algorithm that was copied by hand", function(t)
   t:eq({ #list, list[1].algoname }, { 1, "Tokenize" })
   t:eq(s:environment("PyTorch 1.6"), nil)
   t:ok(s:environment("Python 3.8"))
+  local dev = sandboxes.start(t, { seed = "demo" })
+  local function tree(of)
+    return sandboxes.git("--git-dir=" .. of.dir .. "/git/acme/Tokenize.git",
+      "ls-tree", "-r", "master")
+  end
+  local function without_main(text)
+    return (text:gsub("[^\n]*src/Tokenize.py\n", ""))
+  end
+  t:ok(tree(s) ~= tree(dev))
+  t:eq(without_main(tree(s)), without_main(tree(dev)))
 end)
 
 test("the state is its owner's only", function(t)

@@ -5,6 +5,7 @@ local git = require("godwit.cluster.platform_git")
 local platform = require("godwit.cluster.platform")
 local rules = require("godwit.cluster.platform_rules")
 local seed = require("godwit.sandbox.seed")
+local template = require("godwit.cluster.platform_template")
 
 --- The demo's algorithms, made through the platform as their owners would
 --- have made them, at fixed times. Development has what a promotion has to
@@ -105,17 +106,21 @@ end
 
 ---@async
 local function tokenize(m, by_hand)
+  local made = START + 20 * DAY
+  m.clock = made + (by_hand and 10 or -1) * DAY
   m:create(ACME, "acme", m:body("Tokenize", "Tokenize",
     "Words of a text", { source_visibility = "open", license = "mit" },
     "Hello, World"))
-  local main = by_hand and files.TOKENIZE_MAIN:gsub("a%-z0%-9'", "a-z0-9")
-    or files.TOKENIZE_MAIN
-  m:push("acme", "Tokenize", {
-    { message = by_hand and "Migrated from dev\n" or "Split into words\n",
-      author = by_hand and BOB or ALICE, files = {
-        file("README.md", files.TOKENIZE_README),
-        file("src/Tokenize.py", main) } },
-  })
+  local change = { message = "Split into words\n", author = ALICE, files = {
+    file("README.md", files.TOKENIZE_README),
+    file("src/Tokenize.py", files.TOKENIZE_MAIN) } }
+  if by_hand then -- as the old script did it: the source's files, unchanged
+    change.message, change.author = "Migrated from dev\n", BOB
+    change.files[2].data = files.TOKENIZE_MAIN:gsub("'%]", "]")
+    change.files[3] = file("algorithmia.conf",
+      template.conf("acme", "Tokenize", "python3", made))
+  end
+  m:push("acme", "Tokenize", { change })
   m:publish(ACME, "acme", "Tokenize", {
     version_info = { version_type = "major" },
     settings = { algorithm_callability = "public" } })
