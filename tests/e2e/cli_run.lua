@@ -99,6 +99,7 @@ test("a write needs --allow-write, a plan does not", function(t)
   -- Another cluster's permission is none.
   home:config(('return { clusters = { other = { api = %q } } }'):format(
     NOWHERE))
+  code = code:gsub("New", "Newer")
   home:expect(9, { "eval", code, "--allow-write", "other" })
   r = home:expect(2, { "eval", code, "--allow-write", "otehr" })
   t:match(r.err, "did you mean 'other'")
