@@ -256,10 +256,32 @@ static void begin_answer(struct gw_exchange *x, const char *line, size_t len)
 }
 
 /* Nobody looks for a name with blanks or controls in it. */
+/* One line of ours is one header: nothing in a value ends it. */
+static int append_value(struct gw_exchange *x, const char *text, size_t len)
+{
+  char *kept;
+
+  if (gw_buf_append(&x->header_text, text, len, &x->result.err) != 0)
+    return -1;
+  kept = x->header_text.data + x->header_text.len - len;
+  for (size_t i = 0; i < len; i++)
+    if ((unsigned char)kept[i] < 0x20 || kept[i] == 0x7f)
+      kept[i] = ' ';
+  return 0;
+}
+
 static bool is_name(const char *name, size_t len)
 {
   for (size_t i = 0; i < len; i++)
     if ((unsigned char)name[i] <= 0x20 || name[i] == 0x7f)
+      return false;
+  return len > 0;
+}
+
+static bool is_name(const char *text, size_t len)
+{
+  for (size_t i = 0; i < len; i++)
+    if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] >= 0x7f)
       return false;
   return len > 0;
 }
@@ -285,12 +307,9 @@ static int keep_header(struct gw_exchange *x, const char *line, size_t len)
   for (size_t i = 0; i < name; i++)
     kept[i] = (char)tolower((unsigned char)kept[i]);
   if (gw_buf_puts(&x->header_text, ": ", err) != 0 ||
-      gw_buf_append(&x->header_text, line + from, len - from, err) != 0)
+      append_value(x, line + from, len - from) != 0)
     return -1;
   kept = x->header_text.data + x->header_text.len - (len - from);
-  for (size_t i = 0; i < len - from; i++)
-    if ((unsigned char)kept[i] < 0x20)
-      kept[i] = ' ';
   if (name == 14 && strncasecmp(line, "content-length", 14) == 0)
     x->announced = strtoll(kept, NULL, 10);
   return gw_buf_puts(&x->header_text, "\n", err);
@@ -299,8 +318,11 @@ static int keep_header(struct gw_exchange *x, const char *line, size_t len)
 /* Old servers fold long values onto a second line. */
 static int keep_fold(struct gw_exchange *x, const char *line, size_t len)
 {
-  if (x->header_text.len == 0)
+  if (x->header_text.len == 0 || !x->folds)
     return 0;
+  if (x->header_text.len + len > GW_HTTP_HEADERS_MAX)
+    return gw_err_set(&x->result.err, GW_ELIMIT, GW_HTTP_OP,
+                      "the answer of %s has too many headers", x->where);
   x->header_text.len--; /* the line end */
   if (gw_buf_puts(&x->header_text, " ", &x->result.err) != 0 ||
       gw_buf_append(&x->header_text, line, len, &x->result.err) != 0)

@@ -55,6 +55,7 @@ struct gw_exchange {
   bool body_ended;         /* its last byte was handed to curl */
   bool answered;           /* a byte of the final answer came */
   bool in_body;
+  bool folds;              /* a folded line belongs to a header we kept */
   bool enough;             /* kept all we keep of an error page */
   bool paused;             /* somebody said "not now" */
   bool resuming;           /* it is to go on, at the clock's next call */

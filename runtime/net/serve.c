@@ -27,7 +27,7 @@
 #define IN_MAX ((size_t)256 << 10)  /* of a body, not yet taken */
 #define OUT_MAX ((size_t)256 << 10) /* of an answer, not yet sent */
 #define EARLY_MAX ((size_t)16 << 20) /* the same while the body still comes */
-#define HEADER_MEMORY ((size_t)128 << 10)
+#define HEADER_MEMORY ((size_t)64 << 10)
 #define DISCARD_MAX ((uint64_t)64 << 20) /* of a body nobody wants */
 
 struct gw_server {
