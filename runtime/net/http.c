@@ -255,7 +255,6 @@ static void begin_answer(struct gw_exchange *x, const char *line, size_t len)
   arm(x);
 }
 
-/* Nobody looks for a name with blanks or controls in it. */
 /* One line of ours is one header: nothing in a value ends it. */
 static int append_value(struct gw_exchange *x, const char *text, size_t len)
 {
@@ -270,14 +269,7 @@ static int append_value(struct gw_exchange *x, const char *text, size_t len)
   return 0;
 }
 
-static bool is_name(const char *name, size_t len)
-{
-  for (size_t i = 0; i < len; i++)
-    if ((unsigned char)name[i] <= 0x20 || name[i] == 0x7f)
-      return false;
-  return len > 0;
-}
-
+/* Nobody looks for a name with blanks or controls in it. */
 static bool is_name(const char *text, size_t len)
 {
   for (size_t i = 0; i < len; i++)
@@ -293,7 +285,8 @@ static int keep_header(struct gw_exchange *x, const char *line, size_t len)
   size_t name = colon ? (size_t)(colon - line) : 0, from;
   char *kept;
 
-  if (!is_name(line, name))
+  x->folds = is_name(line, name);
+  if (!x->folds)
     return 0;
   if (x->header_text.len + len > GW_HTTP_HEADERS_MAX ||
       ++x->header_count > GW_HTTP_HEADER_COUNT)
@@ -325,11 +318,8 @@ static int keep_fold(struct gw_exchange *x, const char *line, size_t len)
                       "the answer of %s has too many headers", x->where);
   x->header_text.len--; /* the line end */
   if (gw_buf_puts(&x->header_text, " ", &x->result.err) != 0 ||
-      gw_buf_append(&x->header_text, line, len, &x->result.err) != 0)
+      append_value(x, line, len) != 0)
     return -1;
-  for (size_t i = x->header_text.len - len; i < x->header_text.len; i++)
-    if ((unsigned char)x->header_text.data[i] < 0x20)
-      x->header_text.data[i] = ' ';
   return gw_buf_puts(&x->header_text, "\n", &x->result.err);
 }
 
