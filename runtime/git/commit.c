@@ -146,7 +146,10 @@ int gw_commit_write(struct gw_repo *repo, struct gw_commit *c,
   struct gw_buf text = GW_BUF_INIT;
   git_odb *odb = NULL;
   git_oid id;
-  int rc = put_all(repo, c, &text, err);
+  int rc = gw_git_may_write(OP, err);
+
+  if (rc == 0)
+    rc = put_all(repo, c, &text, err);
 
   /* Not git_commit_create: it trims names, and ours must be as given. */
   if (rc == 0) {

@@ -221,6 +221,8 @@ int gw_tree_edit(struct gw_repo *repo, const char *tree, struct gw_edit *edits,
 
   if (*tree && gw_git_parse_id(&id, tree, OP, err) != 0)
     return -1;
+  if (gw_git_may_write(OP, err) != 0)
+    return -1;
   if (count > 1)
     qsort(edits, count, sizeof(*edits), compare);
   if (check(edits, count, err) != 0)

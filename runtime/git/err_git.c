@@ -1,6 +1,8 @@
+#include "base/fault.h"
 #include "git/internal.h"
 #include "net/secret.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +96,14 @@ int gw_git_init(struct gw_err *err)
     return gw_err_git(err, "git.init", rc);
   started = true;
   return 0;
+}
+
+int gw_git_may_write(const char *op, struct gw_err *err)
+{
+  if (!gw_fault("git.write"))
+    return 0;
+  errno = ENOSPC;
+  return gw_err_errno(err, op, "writing objects");
 }
 
 bool gw_git_is_id(const char *text)

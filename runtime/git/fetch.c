@@ -199,7 +199,7 @@ static int work(struct gw_git_op *op, struct gw_err *err)
     return -1;
   if (narrow(op, err) != 0 || check_refs(op, err) != 0)
     return -1;
-  if ((op->path ? copy : download)(op, err) != 0)
+  if (gw_git_may_write(OP, err) != 0 || (op->path ? copy : download)(op, err) != 0)
     return -1;
   return keep_all(op, err);
 }

@@ -27,4 +27,8 @@ void gw_git_hex(char out[GW_GIT_HEX], const git_oid *id);
 
 git_repository *gw_repo_git(struct gw_repo *repo);
 
+/* Asked before objects are written: with the fault "git.write" armed, the
+ * disk is full. */
+int gw_git_may_write(const char *op, struct gw_err *err);
+
 #endif

@@ -168,8 +168,10 @@ static int copy(struct gw_git_op *op, struct gw_err *err)
 {
   struct gw_repo *to = NULL;
   git_oid id;
-  int rc = gw_repo_open(&to, op->path, err);
+  int rc = gw_git_may_write(OP, err);
 
+  if (rc == 0)
+    rc = gw_repo_open(&to, op->path, err);
   if (rc == 0)
     rc = gw_git_parse_id(&id, op->commit, OP, err);
   if (rc == 0 && !gw_repo_has(to, op->commit))

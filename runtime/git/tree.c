@@ -238,8 +238,11 @@ int gw_blob_write(struct gw_repo *repo, const void *data, size_t len,
                   char hex[GW_GIT_HEX], struct gw_err *err)
 {
   git_oid id;
-  int rc = git_blob_create_from_buffer(&id, gw_repo_git(repo), data, len);
+  int rc;
 
+  if (gw_git_may_write("git.blob", err) != 0)
+    return -1;
+  rc = git_blob_create_from_buffer(&id, gw_repo_git(repo), data, len);
   if (rc < 0)
     return gw_err_git(err, "git.blob", rc);
   gw_git_hex(hex, &id);
