@@ -138,6 +138,7 @@ test("a wrong key is refused in one sentence, and not as ours", function(t)
   local e = t:raises("auth", driver.list_algorithms, nil, driver, "acme")
   t:eq(e.code, 2002)
   t:no(tostring(e):find("simWrong"))
+  t:match(tostring(e), "box was asked with %[secret wrong%]")
 end)
 
 test("many requests at once share the cluster's one limiter", function(t)

@@ -82,7 +82,16 @@ end
 function Http:request(method, path, opts)
   opts = opts or {}
   local key = opts.admin and self.profile.admin_key or self:key(opts.owner)
-  return self.rest:send(method, path, key, opts)
+  local ok, doc, response = pcall(self.rest.send, self.rest, method, path,
+    key, opts)
+  if ok then
+    return doc, response
+  end
+  if err.is(doc, "auth") then
+    doc.message = ("%s; %s was asked with %s"):format(doc.message, self.name,
+      tostring(key)) -- a secret prints as its label
+  end
+  error(doc, 0)
 end
 
 ---@async

@@ -3,7 +3,6 @@ local err = require("godwit.err")
 local git = require("godwit.git")
 local lookup = require("godwit.cluster.lookup")
 local unknown = require("godwit.unknown")
-local version = require("godwit.cluster.version")
 local writes = require("godwit.cluster.overlay_writes")
 
 --- cluster.overlay: any cluster plus writes that only pretend to happen.
@@ -272,7 +271,5 @@ end
 for name, method in pairs(writes.methods) do
   Overlay[name] = method
 end
-
-M.is_commit = version.is_commit
 
 return M
