@@ -1,0 +1,83 @@
+---@meta godwit.core.http
+-- In C: runtime/lua/http.c, runtime/net. One exchange; redirects and retries
+-- are lualib/godwit/http.lua's.
+
+---@class godwit.core.http
+---@field guard godwit.core.http.guard
+---@field url godwit.core.http.url
+local M = {}
+
+---@class godwit.core.http.Request
+---@field method string
+---@field url string
+---@field headers? table<string, string>
+---@field body? string
+---@field body_file? string
+---@field sink_file? string The body of a 2xx goes here.
+---@field max_body? integer Default 64 MiB.
+---@field connect_timeout? number Seconds, as all of these.
+---@field stall_timeout? number
+---@field timeout? number
+---@field answer_timeout? number
+---@field auth? godwit.Secret
+---@field auth_scheme? string
+---@field auth_user? string
+---@field auth_header? string
+---@field ca? string
+---@field cert? string
+---@field cert_key? string
+---@field insecure? boolean
+---@field proxy? string
+---@field no_proxy? string
+---@field fresh? boolean A new connection.
+
+---@class godwit.core.http.Response
+---@field status integer
+---@field headers table<string, string> Names in lower case.
+---@field body string
+---@field bytes_up integer
+---@field bytes_down integer
+
+---@async
+---@param request godwit.core.http.Request
+---@return godwit.core.http.Response?
+---@return godwit.Err? e With `sent`, `url` and `method`.
+function M.send(request) end
+
+---@class godwit.core.http.guard
+local guard = {}
+
+--- Plan mode: nothing but reads from now on.
+function guard.plan() end
+
+---@return boolean
+function guard.is_plan() end
+
+--- Writes go to these origins only; nil just starts the restriction.
+---@param origin string?
+function guard.allow_write(origin) end
+
+---@class godwit.core.http.url
+local url = {}
+
+---@param text string
+---@return { scheme: string, host: string, port: integer, path: string, query?: string, user?: string, origin: string }?
+---@return godwit.Err?
+function url.parse(text) end
+
+---@param base string
+---@param location string
+---@return string?
+---@return godwit.Err?
+function url.resolve(base, location) end
+
+---@param text string
+---@return string
+function url.encode(text) end
+
+---@param text string
+---@return string?
+---@return godwit.Err?
+function url.decode(text) end
+
+return M

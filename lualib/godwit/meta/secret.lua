@@ -1,0 +1,30 @@
+---@meta godwit.core.secret
+-- In C: runtime/lua/secret.c.
+
+---@class godwit.core.secret
+local M = {}
+
+--- A credential: can be handed over, and printed as "[secret LABEL]".
+---@class godwit.Secret: userdata
+
+--- From now on the text is filtered from what is printed.
+---@param text string
+---@param opts? { label?: string, origins?: string[] }
+---@return godwit.Secret
+function M.new(text, opts) end
+
+--- Allows an origin ("https://host:port").
+---@param secret godwit.Secret
+---@param origin string
+function M.allow(secret, origin) end
+
+---@param v any
+---@return boolean
+function M.is(v) end
+
+--- The text as the output filter would write it.
+---@param text string
+---@return string
+function M.redact(text) end
+
+return M
