@@ -150,8 +150,10 @@ end
 
 local function create(job)
   job:progress("create")
-  job.to:create_algorithm(job.to_owner,
-    settings.create_body(job.name, job.desired))
+  job:write("create algorithms of " .. job.to_owner, function()
+    return job.to:create_algorithm(job.to_owner,
+      settings.create_body(job.name, job.desired))
+  end)
   job.created = true
   job:did("create", "+", "algorithm %s", job.dest_ref)
   -- The parent of our commit is the first commit the cluster just made.
@@ -164,8 +166,11 @@ local LATE = { network_access = true, pipeline_enabled = true,
 
 local function update(job)
   job:progress("settings")
-  job.to:update_algorithm(job.to_owner, job.name, settings.update_body(
-    job.desired, job.dest.algorithm, job.source.readme))
+  job:write("change the settings of " .. job.dest_ref, function()
+    return job.to:update_algorithm(job.to_owner, job.name,
+      settings.update_body(job.desired, job.dest.algorithm,
+        job.source.readme))
+  end)
   job.settings_written = true
   for _, d in ipairs(job.differences) do
     job:did("settings", "~", "%s: %s -> %s", d.field,

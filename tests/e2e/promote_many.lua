@@ -58,3 +58,19 @@ test("stdout is one JSON document, also when it fails", function(t)
     t:ok(r.doc, r.out)
   end
 end)
+
+test("many at once, with a collection at every step of the program",
+function(t)
+  local names = {}
+  local w = e2e.world(t, function(dev)
+    for i = 1, 12 do
+      names[i] = "acme/A" .. i
+      e2e.seed(dev, names[i])
+    end
+  end)
+  local r = e2e.expect(w:promote({ "--jobs", "12", table.unpack(names) },
+    { GODWIT_GC_STRESS = "1" }), 0)
+  t:eq(r.doc.counts.created, 12)
+  r = e2e.expect(w:promote(names), 0)
+  t:eq(r.doc.counts.unchanged, 12)
+end)

@@ -16,7 +16,8 @@ local task = require("godwit.task")
 
 local M = {}
 
-local PROGRAM = (sys.env("GODWIT_BUILD") or "build") .. "/godwit"
+M.PROGRAM = (sys.env("GODWIT_BUILD") or "build") .. "/godwit"
+local PROGRAM = M.PROGRAM
 
 M.ENVIRONMENTS = {
   { spec = "5b0c2b6e-0000-4000-8000-0000000000a1", name = "Python 3.8",
@@ -436,7 +437,11 @@ end
 
 --- Starts the program; `finish` waits for its end.
 function World:start(argv, env)
-  local words = { PROGRAM, table.unpack(argv) }
+  return self:start_as({ PROGRAM, table.unpack(argv) }, env)
+end
+
+--- Starts any command in this world.
+function World:start_as(words, env)
   local run = { argv = words }
   run.process = err.check(process.start({ argv = words, env = self:env(env),
     cwd = self.home, stdout = true, stderr = true }))

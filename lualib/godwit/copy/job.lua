@@ -2,6 +2,7 @@
 --- what was read, what is to be done and what was done. The steps of a
 --- promotion fill it in; `outcome` turns it into the record people see.
 
+local err = require("godwit.err")
 local unknown = require("godwit.unknown")
 
 local M = {}
@@ -79,6 +80,7 @@ end
 
 --- Tells the progress display where this job is.
 function Job:progress(phase, detail)
+  self.phase = phase or self.phase
   if self.opts.progress then
     self.opts.progress(self.ref, phase, detail)
   end
@@ -166,12 +168,46 @@ function M.refused(job, why)
   return record
 end
 
+-- What an interruption may have left behind, by where it came.
+local INTERRUPTED = {
+  create = "; whether it was created, the next run will see",
+  settings = "; whether the settings arrived, the next run will see",
+  push = "; whether the commit arrived, the next run will see",
+  build = "; its build goes on without us",
+  publish = "; whether it was published, the next run will see",
+}
+
 --- The record of a job that was stopped by an error.
 ---@param job godwit.copy.Job
 ---@param record godwit.Outcome From outcome.failure.
 ---@return godwit.Outcome
 function M.failed(job, record)
-  return common(job, record)
+  if record.kind == "cancelled" and job.phase then
+    record.why = "interrupted at the step " .. job.phase
+      .. (INTERRUPTED[job.phase] or "; it changed nothing")
+  end
+  common(job, record)
+  if job.to_push and not job.pushed then
+    record.commit = nil -- it is not there
+  end
+  return record
+end
+
+--- Runs a write; that a key may not do it is said in those words.
+---@param what string "create algorithms of acme"
+---@param fn fun(): any
+function Job:write(what, fn)
+  local ok, value = xpcall(fn, err.traced)
+
+  if ok then
+    return value
+  end
+  local e = err.from(value)
+  if e.kind == "auth" then
+    e = err.wrap(e, string.format("the key of %s may not %s", self.to.name,
+      what))
+  end
+  error(e, 0)
 end
 
 return M

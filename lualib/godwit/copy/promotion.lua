@@ -81,6 +81,19 @@ local function options(cx)
   return opts
 end
 
+-- With --to-owner two owners' algorithms may meet in one place.
+local function check_destinations(jobs)
+  local seen = {}
+  for _, job in ipairs(jobs) do
+    local other = seen[job.dest_ref]
+    if other then
+      err.throw("usage", "%s and %s would both become %s", other.ref, job.ref,
+        job.dest_ref)
+    end
+    seen[job.dest_ref] = job
+  end
+end
+
 --- One job for each algorithm named.
 ---@async
 ---@param cx godwit.workflow.Cx
@@ -96,6 +109,7 @@ function M.jobs(cx)
   for i, ref in ipairs(refs) do
     jobs[i] = copy.job(driver_of(cx.from), driver_of(cx.to), ref, opts)
   end
+  check_destinations(jobs)
   return jobs
 end
 

@@ -111,7 +111,10 @@ end
 function M.publish(job, body)
   M.check_before(job)
 
-  local ok, doc = pcall(job.to.publish, job.to, job.to_owner, job.name, body)
+  local ok, doc = pcall(job.write, job, "publish " .. job.dest_ref,
+    function()
+      return job.to:publish(job.to_owner, job.name, body)
+    end)
   if not ok then
     local e = err.from(doc)
     if e.code ~= ALREADY_PUBLISHED then

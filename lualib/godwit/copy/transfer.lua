@@ -173,15 +173,17 @@ function M.push(job)
     return
   end
   job:progress("push")
-  local ok, e = pcall(job.to.push, job.to, job.to_owner, job.name, {
-    store = store.open(job), commit = job.commit, ref = BRANCH,
-    expected = job.dest.tip.commit,
-    advert = job.dest.tip.advert,
-    build_timeout = job.opts.build_timeout,
-    progress = function(detail)
-      job:progress("push", detail)
-    end,
-  })
+  local repo = store.open(job)
+  local ok, e = pcall(job.write, job, "push to " .. job.dest_ref, function()
+    return job.to:push(job.to_owner, job.name, {
+      store = repo, commit = job.commit, ref = BRANCH,
+      expected = job.dest.tip.commit, advert = job.dest.tip.advert,
+      build_timeout = job.opts.build_timeout,
+      progress = function(detail)
+        job:progress("push", detail)
+      end,
+    })
+  end)
   if not ok then
     e = err.from(e)
     if e.kind == "cancelled" or not e.sent or not arrived(job) then

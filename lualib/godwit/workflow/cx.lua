@@ -32,7 +32,8 @@ Cx.__index = Cx
 function M.new(params, opts)
   return setmetatable({
     params = params, from = params.from, to = params.to,
-    dry_run = opts.dry_run or false, jobs = opts.jobs or 8,
+    dry_run = opts.dry_run or false,
+    jobs = math.tointeger(tonumber(opts.jobs)) or 8,
     on_progress = opts.progress,
     result = { items = {}, counts = outcome.counts({}), exit = 0, notes = {},
       dry_run = opts.dry_run or nil },

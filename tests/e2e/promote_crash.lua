@@ -1,0 +1,67 @@
+-- Killed at every write, before it was sent and after it was done: the same
+-- command again converges on one commit and one version.
+local e2e = require("support.e2e")
+local relay = require("support.relay")
+
+local HELLO = "acme/Hello"
+
+local WRITES = {
+  { "create", "POST", "^/v1/algorithms/acme$" },
+  { "push", "POST", "/git%-receive%-pack$" },
+  { "call", "POST", "^/v1/algo/" },
+  { "publish", "POST", "/versions$" },
+}
+
+-- Runs it, killed at the write; returns whether it came that far.
+local function killed_at(t, w, to, write, after)
+  local run, reached
+  to.on = function(seen, pass)
+    if run and seen.method == write[2] and seen.path:find(write[3]) then
+      reached = true
+      if after then
+        pass()
+      end
+      run.process:kill(9)
+      run = nil
+      return "cut"
+    end
+  end
+  run = w:start({ "promote", HELLO, "--from", "dev", "--to", "prod" })
+  w:finish(run)
+  to.on = nil
+  t:ok(reached, "never reached " .. write[1])
+end
+
+for _, write in ipairs(WRITES) do
+  for _, after in ipairs({ false, true }) do
+    test(string.format("killed %s %s: the same command converges",
+      after and "after" or "before", write[1]), function(t)
+      local w = e2e.seeded(t)
+      local to = relay.start(t, w.prod.api)
+      w:configure({ prod = { api = to.url } })
+      killed_at(t, w, to, write, after)
+      local r = e2e.expect(w:promote({ HELLO }), 0)
+      t:eq(r.item.version, "0.1.0")
+      t:eq(w.prod:versions(HELLO), { "0.1.0" })
+      t:eq(#w.prod:read(HELLO).history, 2)
+      t:eq(w.prod:read(HELLO).files, w.dev:read(HELLO).files)
+      -- The second attempt pushes only what the first one did not.
+      to:clear()
+      t:eq(e2e.expect(w:promote({ HELLO }), 0).item.outcome, "unchanged")
+      t:eq(to:count("POST"), 0)
+    end)
+  end
+end
+
+test("killed at every write one after the other", function(t)
+  local w = e2e.seeded(t)
+  local to = relay.start(t, w.prod.api)
+  w:configure({ prod = { api = to.url } })
+  for _, write in ipairs(WRITES) do
+    killed_at(t, w, to, write, true)
+  end
+  local r = e2e.expect(w:promote({ HELLO }), 0)
+  t:eq(r.item.outcome, "unchanged")
+  t:eq(w.prod:versions(HELLO), { "0.1.0" })
+  t:eq(#w.prod:builds(HELLO), 1)
+end)

@@ -1,0 +1,34 @@
+-- No space left: files stop growing in the middle of what a promotion writes.
+-- Nothing half-done is reported as done, and with space the same command goes
+-- on.
+local e2e = require("support.e2e")
+local sys = require("godwit.core.sys")
+
+local HELLO = "acme/Hello"
+
+-- A big file that does not compress, so that the pack is as big.
+local function world(t)
+  return e2e.world(t, function(dev)
+    e2e.seed(dev)
+    local parts = {}
+    for i = 1, 8192 do
+      parts[i] = sys.random_hex(64)
+    end
+    dev:commit(HELLO, { { path = "big", data = table.concat(parts) } })
+  end)
+end
+
+test("a file that cannot grow: one sentence, nothing written, then it works",
+function(t)
+  local w = world(t)
+  local program = e2e.PROGRAM
+  local r = w:finish(w:start_as({ "sh", "-c",
+    "trap '' XFSZ; ulimit -f 200; exec \"$0\" \"$@\"", program, "promote",
+    HELLO, "--from", "dev", "--to", "prod", "--json" }))
+  t:ok(r.code ~= 0, r.all)
+  t:eq(r.doc.items[1].outcome, "failed")
+  t:ok(#r.doc.items[1].why > 0)
+  t:eq(w.prod:get(HELLO), nil)
+  t:eq(e2e.expect(w:promote({ HELLO }), 0).item.outcome, "created")
+  t:eq(w.prod:read(HELLO).files, w.dev:read(HELLO).files)
+end)
