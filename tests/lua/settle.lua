@@ -179,6 +179,7 @@ test("which failures leave a write in doubt", function(t)
   t:ok(doubt({ kind = "timeout" }))
   t:ok(doubt({ kind = "remote", status = 504 }))
   t:ok(doubt({ kind = "remote", status = 200, unreadable = true }))
+  t:ok(doubt({ kind = "remote", status = 200, sent = true }))
   t:no(doubt({ kind = "remote", status = 200 })) -- an error inside a 200
   t:no(doubt({ kind = "remote", status = 501 }))
   t:no(doubt({ kind = "net", sent = false }))

@@ -39,8 +39,9 @@ function M.in_doubt(e)
     return false
   end
   local status = e.status or 0
-  if status == 0 or e.unreadable then
-    return true
+  local success = status >= 200 and status <= 299
+  if status == 0 or e.unreadable or success and e.sent then
+    return true -- an answer, but not to what was asked
   end
   return status >= 500 and not REFUSED[status]
 end
