@@ -2,138 +2,73 @@
  * git: the binding's module table, and calls that run on a worker. Stores and
  * trees are in git_store.c and git_tree.c, servers in git_net.c.
  */
-#include "async/pool.h"
 #include "git/git.h"
 #include "host.h"
 #include "lua/bind.h"
 #include "lua/err.h"
 #include "lua/git_impl.h"
+#include "lua/job.h"
 #include "lua/task.h"
 
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
 
-#define CALL_META "godwit.git.call"
-
-/* Lives on the heap: the worker may outlive the task that wanted it. */
-struct gw_git_call {
-  struct gw_job job; /* first */
-  struct gw_tasks *tasks;
-  uint64_t ticket;
-  bool submitted, ended, failed;
-  struct gw_store *store;
+struct call {
+  struct gw_lua_job base; /* first */
+  struct gw_store *store; /* a reference; NULL: none is needed */
   gw_git_work *work;
   gw_git_result *result;
   gw_git_dispose *dispose;
-  struct gw_err err;
-  int held; /* the box, the job */
   _Alignas(max_align_t) char data[];
 };
 
-struct box {
-  struct gw_git_call *call;
-};
-
-static void drop(struct gw_git_call *call)
+static void call_work(struct gw_lua_job *job)
 {
-  if (--call->held > 0)
-    return;
-  if (call->dispose)
-    call->dispose(call->data);
-  gw_store_unref(call->store);
-  free(call);
-}
-
-static int box_gc(lua_State *L)
-{
-  struct box *box = lua_touserdata(L, 1);
-  struct gw_git_call *call = box->call;
-
-  box->call = NULL;
-  if (!call)
-    return 0;
-  if (call->submitted && !call->ended)
-    gw_pool_detach(&call->job);
-  drop(call);
-  return 0;
-}
-
-static void on_run(struct gw_job *job)
-{
-  struct gw_git_call *call = (struct gw_git_call *)job;
+  struct call *call = (struct call *)job;
   struct gw_repo *repo = NULL;
 
-  if (call->store && gw_store_take(&repo, call->store, &call->err) != 0) {
-    call->failed = true;
+  if (call->store && gw_store_take(&repo, call->store, &job->err) != 0)
     return;
-  }
-  call->failed = call->work(call->data, repo, &call->err) != 0;
+  (void)call->work(call->data, repo, &job->err);
   if (call->store)
     gw_store_give(call->store, repo);
 }
 
-static void on_done(struct gw_job *job)
+static int call_push(lua_State *L, struct gw_lua_job *job)
 {
-  struct gw_git_call *call = (struct gw_git_call *)job;
+  struct call *call = (struct call *)job;
 
-  call->ended = true;
-  gw_task_ready(call->tasks, call->ticket);
+  return call->result(L, call->data);
 }
 
-static void on_destroy(struct gw_job *job)
+static void call_dispose(struct gw_lua_job *job)
 {
-  struct gw_git_call *call = (struct gw_git_call *)job;
+  struct call *call = (struct call *)job;
 
-  call->ended = true;
-  drop(call);
+  if (call->dispose)
+    call->dispose(call->data);
+  gw_store_unref(call->store);
 }
 
 void *gw_lua_git_new(lua_State *L, size_t size, gw_git_dispose *dispose)
 {
-  struct box *box = lua_newuserdatauv(L, sizeof(*box), 0);
+  struct call *call = gw_lua_job(L, sizeof(*call) + size, call_work, call_push,
+                                 call_dispose);
 
-  box->call = NULL;
-  luaL_setmetatable(L, CALL_META);
-  box->call = calloc(1, sizeof(*box->call) + size);
-  if (!box->call)
-    luaL_error(L, "not enough memory");
-  box->call->held = 1;
-  box->call->dispose = dispose;
-  return box->call->data;
-}
-
-static int finish(lua_State *L, int status, lua_KContext ctx)
-{
-  struct gw_git_call *call = ((struct box *)ctx)->call;
-
-  (void)status;
-  if (call->failed)
-    return gw_lua_fail(L, &call->err);
-  return call->result(L, call->data);
+  call->dispose = dispose;
+  return call->data;
 }
 
 int gw_lua_git_call(lua_State *L, void *data, struct gw_store *store,
                     gw_git_work *work, gw_git_result *result)
 {
-  struct gw_host *host = gw_lua_host(L);
-  struct box *box = luaL_checkudata(L, -1, CALL_META);
-  struct gw_git_call *call = box->call;
-  struct gw_err err = {0};
+  struct call *call =
+      (struct call *)((char *)data - offsetof(struct call, data));
 
-  (void)data;
-  call->tasks = host->tasks;
-  call->ticket = gw_task_ticket(host->tasks, L);
   call->store = store ? gw_store_ref(store) : NULL;
   call->work = work;
   call->result = result;
-  call->job.run = on_run;
-  call->job.done = on_done;
-  call->job.destroy = on_destroy;
-  if (gw_pool_submit(host->cpu, &call->job, &err) != 0)
-    return gw_lua_fail(L, &err);
-  call->submitted = true;
-  call->held++; /* the job's */
-  return gw_task_yield(L, box, finish, NULL);
+  return gw_lua_job_wait(L, &call->base, gw_lua_host(L)->cpu);
 }
 
 const char *gw_lua_check_id(lua_State *L, int idx)
@@ -172,14 +107,12 @@ static int l_check_ref(lua_State *L)
 
 int gw_luaopen_git(lua_State *L)
 {
-  static const luaL_Reg metas[] = {{"__gc", box_gc}, {NULL, NULL}};
   static const luaL_Reg functions[] = {
       {"is_id", l_is_id}, {"check_ref", l_check_ref}, {NULL, NULL}};
   struct gw_err err = {0};
 
   if (gw_git_init(&err) != 0)
     return gw_lua_raise(L, &err);
-  gw_lua_class(L, CALL_META, metas, NULL);
   luaL_newlib(L, functions);
   gw_lua_open_git_store(L);
   gw_lua_open_git_tree(L);

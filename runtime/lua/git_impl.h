@@ -31,7 +31,6 @@ const char *gw_lua_check_id(lua_State *L, int idx);
  * (NULL if there is no store) and touches only the call; `result` pushes what
  * it found and returns how many values; `dispose` frees what work made.
  */
-struct gw_git_call;
 typedef int gw_git_work(void *data, struct gw_repo *repo, struct gw_err *err);
 typedef int gw_git_result(lua_State *L, void *data);
 typedef void gw_git_dispose(void *data);

@@ -7,6 +7,7 @@
 #include "lua/bind.h"
 #include "lua/err.h"
 #include "lua/git_impl.h"
+#include "lua/job.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -68,13 +69,13 @@ static int opening_work(void *data, struct gw_repo *repo, struct gw_err *err)
   struct opening *o = data;
 
   (void)repo;
-  if (gw_store_open(&o->store, o->path, &o->opts, err) == 0)
+  if (gw_store_open(&o->store, o->path, &o->opts, &o->err) == 0)
     return 0;
-  if (err->status != EWOULDBLOCK || err->kind != GW_ECONFLICT)
-    return -1;
-  o->err = *err;
-  o->locked = true;
-  return 0;
+  o->locked = o->err.kind == GW_ECONFLICT && o->err.status == EWOULDBLOCK;
+  if (o->locked)
+    return 0;
+  *err = o->err;
+  return -1;
 }
 
 static int opening_result(lua_State *L, void *data)
@@ -381,15 +382,6 @@ static int make_result(lua_State *L, void *data)
   return 1;
 }
 
-static char *copy_text(lua_State *L, const char *text)
-{
-  char *copy = strdup(text);
-
-  if (!copy)
-    luaL_error(L, "not enough memory");
-  return copy;
-}
-
 static const char *need_text(lua_State *L, int idx, const char *name)
 {
   const char *text = gw_opt_string(L, idx, name, NULL);
@@ -426,8 +418,8 @@ static void read_person(lua_State *L, int idx, const char *name,
 
   if (lua_getfield(L, idx, name) != LUA_TTABLE)
     luaL_error(L, "bad option '%s' (table expected)", name);
-  p->name = copy_text(L, need_text(L, -1, "name"));
-  p->email = copy_text(L, need_text(L, -1, "email"));
+  p->name = gw_lua_copy(L, need_text(L, -1, "name"));
+  p->email = gw_lua_copy(L, need_text(L, -1, "email"));
   p->time = whole(L, -1, "time", true);
   offset = whole(L, -1, "offset", false);
   if (p->time < 0 || offset < -6000 || offset > 6000)
@@ -473,10 +465,10 @@ static int l_make_commit(lua_State *L)
   read_parents(L, 2, c);
   read_person(L, 2, "author", &c->author);
   read_person(L, 2, "committer", &c->committer);
-  c->message = copy_text(L, need_text(L, 2, "message"));
+  c->message = gw_lua_copy(L, need_text(L, 2, "message"));
   encoding = gw_opt_string(L, 2, "encoding", NULL);
   if (encoding)
-    c->encoding = copy_text(L, encoding);
+    c->encoding = gw_lua_copy(L, encoding);
   return gw_lua_git_call(L, c, store, make_work, make_result);
 }
 

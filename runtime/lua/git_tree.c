@@ -5,6 +5,7 @@
 #include "lua/bind.h"
 #include "lua/err.h"
 #include "lua/git_impl.h"
+#include "lua/job.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -298,17 +299,6 @@ static int edit_result(lua_State *L, void *data)
   return 1;
 }
 
-static char *copy_bytes(lua_State *L, const char *data, size_t len)
-{
-  char *copy = malloc(len + 1);
-
-  if (!copy)
-    luaL_error(L, "not enough memory");
-  memcpy(copy, data, len);
-  copy[len] = '\0';
-  return copy;
-}
-
 static unsigned read_mode(lua_State *L)
 {
   int ok = 0;
@@ -337,16 +327,16 @@ static void read_edit(lua_State *L, struct gw_edit *e)
     luaL_error(L, "an edit needs a path");
   if (strlen(text) != len)
     luaL_error(L, "the path of an edit has a NUL in it");
-  e->path = copy_bytes(L, text, len);
+  e->path = gw_lua_copy_bytes(L, text, len);
   lua_pop(L, 1);
   e->remove = gw_opt_bool(L, -1, "remove", false);
   e->mode = read_mode(L);
   text = gw_lua_opt_id(L, lua_absindex(L, -1), "id");
   if (text)
-    e->id = copy_bytes(L, text, strlen(text));
+    e->id = gw_lua_copy_bytes(L, text, strlen(text));
   if (lua_getfield(L, -1, "data") == LUA_TSTRING) {
     text = lua_tolstring(L, -1, &e->len);
-    e->data = copy_bytes(L, text, e->len);
+    e->data = gw_lua_copy_bytes(L, text, e->len);
   } else if (!lua_isnil(L, -1)) {
     luaL_error(L, "the data of an edit is a string");
   }
@@ -408,7 +398,7 @@ static int l_write_blob(lua_State *L)
   const char *data = luaL_checklstring(L, 2, &len);
   struct blob *b = gw_lua_git_new(L, sizeof(*b), write_dispose);
 
-  b->data = copy_bytes(L, data, len);
+  b->data = gw_lua_copy_bytes(L, data, len);
   b->len = len;
   return gw_lua_git_call(L, b, store, write_work, write_result);
 }
