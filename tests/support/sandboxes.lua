@@ -1,12 +1,14 @@
 --- Sandboxes for tests: started in this process on a free port, in a folder
 --- that goes with the test; requests as any client would send them.
 local core = require("godwit.core.http")
+local build = require("godwit.cluster.platform_build")
 local err = require("godwit.err")
 local json = require("godwit.core.json")
 local process = require("godwit.core.process")
 local keys = require("godwit.sandbox.keys")
 local sandbox = require("godwit.sandbox")
 local sys = require("godwit.core.sys")
+local task = require("godwit.task")
 
 local M = {}
 local S = {}
@@ -159,6 +161,26 @@ end
 function S:builds(name)
   return self:send("GET", "/v1/algorithms/acme/" .. name .. "/builds")
     .doc.results
+end
+
+--- Waits until acme/NAME has so many builds, whatever their state.
+function S:wait_builds(name, count)
+  while #self:builds(name) < count do task.sleep(0.02) end
+end
+
+--- Ends every build that is under way, and waits for that.
+function S:end_builds(name)
+  local platform = self.sandbox.platform
+  build.hurry(platform)
+  local busy
+  repeat
+    task.sleep(0.01)
+    busy = false
+    for _, b in ipairs(self:builds(name)) do
+      busy = busy or b.status == "in-progress"
+    end
+  until not busy
+  platform.stopping = false
 end
 
 --- Commits, pushes and publishes; returns the publish's document.
