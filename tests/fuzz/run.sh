@@ -4,6 +4,6 @@ set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$3"
-"$1" -max_total_time="${GODWIT_FUZZ_SECONDS:-12}" -timeout=20 \
+"$1" -max_total_time="${GODWIT_FUZZ_SECONDS:-10}" -timeout=20 \
   -rss_limit_mb=2048 -print_final_stats=1 \
   -artifact_prefix="$3/$(basename "$1")-" "$work" "$2"

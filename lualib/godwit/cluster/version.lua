@@ -10,7 +10,7 @@ function M.parse(text)
     return nil
   end
   local a, b, c = text:match("^(%d+)%.(%d+)%.(%d+)$")
-  if not a then
+  if not a or #a > 9 or #b > 9 or #c > 9 then -- more is no number to count on
     return nil
   end
   return { math.tointeger(a), math.tointeger(b), math.tointeger(c) }
