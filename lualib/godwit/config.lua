@@ -11,6 +11,7 @@ local secret = require("godwit.core.secret")
 local sys = require("godwit.core.sys")
 local algorithmia = require("godwit.config.algorithmia")
 local file = require("godwit.config.file")
+local manner = require("godwit.config.manner")
 local places = require("godwit.config.places")
 local profile = require("godwit.config.profile")
 local source = require("godwit.config.source")
@@ -141,21 +142,10 @@ function M.secret(name, what)
     end
     local text = source.text(s.value, ("secret '%s' (%s)"):format(name,
       from.label), from.folder)
-    made[id] = secret.new(text, { label = name, origins = origins,
-      scheme = s.scheme, user = s.user })
+    made[id] = secret.new(text, { label = name, origins = origins })
+    manner.set(made[id], s.scheme, s.user)
   end
   return made[id]
-end
-
---- How a secret of the configuration is sent: scheme and user name.
----@async
----@param name string
----@return { scheme: string|nil, user: string|nil }
-function M.secret_manner(name)
-  local files = M.load()
-  local s = files.user and (files.user.doc.secrets or {})[name]
-    or files.project and (files.project.doc.secrets or {})[name] or {}
-  return { scheme = s.scheme, user = s.user }
 end
 
 -- A running sandbox knows its own address and keys.

@@ -4,6 +4,7 @@ local err = require("godwit.err")
 local json = require("godwit.core.json")
 local redirect = require("godwit.http.redirect")
 local retry = require("godwit.http.retry")
+local manner = require("godwit.config.manner")
 
 --- HTTP requests. Every function waits without blocking other tasks. A status
 --- outside `expect` raises, and so does no answer at all.
@@ -25,7 +26,7 @@ local MAX_URL = 32768
 ---@field query? table|string Values are encoded; an array repeats its name.
 ---@field headers? table<string, string>
 ---@field auth? any A secret.
----@field auth_scheme? string "Bearer" (default), "Simple", "Basic", "" or any word.
+---@field auth_scheme? string As the secret was configured, else "Bearer", "Simple", "Basic", "" or any word.
 ---@field auth_user? string For "Basic".
 ---@field auth_header? string Default "Authorization".
 ---@field expect? "any"|integer|integer[] Default: 200 to 299.
@@ -135,6 +136,11 @@ local function build(method, url, opts)
   end
   for _, name in ipairs(PASSED_ON) do
     req[name] = opts[name]
+  end
+  if req.auth and not req.auth_scheme then
+    local known = manner.of(req.auth)
+    req.auth_scheme = known.scheme
+    req.auth_user = req.auth_user or known.user
   end
   for name, value in pairs(opts.tls or {}) do
     req[name] = value

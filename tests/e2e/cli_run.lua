@@ -1,4 +1,5 @@
 local cli = require("support.cli")
+local fs = require("godwit.core.fs")
 local json = require("godwit.core.json")
 local task = require("godwit.task")
 
@@ -127,6 +128,25 @@ test("a secret can be handed over, not looked at", function(t)
     r = home:run { "eval", code, env = env }
     t:ok(r.code ~= 0)
     t:no(r.all:find("hunter2", 1, true))
+  end
+end)
+
+test("a secret is sent the way it was configured", function(t)
+  local home = cli.home(t)
+  local api = home:sandbox(t, "dev", "demo-dev")
+  local keys = json.decode(fs.read(home.dir
+    .. "/.local/state/godwit/sandboxes/dev/keys.json", 1 << 20)).accounts
+  local key
+  for _, a in ipairs(keys) do
+    key = a.username == "acme" and a.key or key
+  end
+  local code = ('http.get("%s/v1/algorithms/acme/FraudScore", '
+    .. '{ auth = godwit.secret "s", expect = "any" }).status'):format(api)
+  for scheme, status in pairs { Simple = "200", Bearer = "401" } do
+    home:config(("return { secrets = { s = { host = %q, scheme = %q, "
+      .. "value = env 'S' } } }"):format(api, scheme))
+    t:eq(home:expect(0, { "-q", "eval", code, env = { S = key } }).out,
+      status .. "\n")
   end
 end)
 

@@ -56,7 +56,7 @@ function Rest:exchange(method, url, key, opts)
     headers = headers,
     body = body,
     auth = key,
-    auth_scheme = "Simple",
+    auth_scheme = profile.auth_scheme or "Simple",
     expect = "any",
     limiter = self.limiter,
     max_body = MAX_ANSWER,
