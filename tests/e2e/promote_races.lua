@@ -276,3 +276,20 @@ function(t)
   t:match(run.doc.items[1].why, "interrupted at the step push")
   t:eq(run.doc.items[1].steps[1].step, "create")
 end)
+
+test("a cached repository in use is not pruned", function(t)
+  local w = e2e.seeded(t, { prod = { args = { "--build-seconds", "2" } } })
+  local run = w:start({ "promote", HELLO, "--from", "dev", "--to", "prod",
+    "--json" })
+  for _ = 1, 100 do
+    task.sleep(0.05)
+    if w.prod:get(HELLO) and #w.prod:builds(HELLO) > 0 then
+      break
+    end
+  end
+  local prune = { "cache", "prune", "--max-size", "0", "--json" }
+  t:eq(#e2e.expect(w:run(prune), 0).doc.in_use, 1)
+  e2e.expect(w:finish(run), 0)
+  t:eq(#e2e.expect(w:run(prune), 0).doc.removed, 1)
+  t:eq(e2e.expect(w:promote({ HELLO }), 0).item.outcome, "unchanged")
+end)

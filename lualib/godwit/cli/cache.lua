@@ -39,10 +39,9 @@ local function stores(root)
   return found
 end
 
--- The lock of a store is the file beside or in it that its user holds; what
--- is in use stays.
+-- Who uses a store holds the lock file in it; what is in use stays.
 local function remove(store)
-  local lock, e = fs.lock(store.path .. ".lock")
+  local lock, e = fs.lock(store.path .. "/godwit.lock")
   if not lock then
     if e.kind == "locked" then
       return false
@@ -51,7 +50,6 @@ local function remove(store)
   end
   local _ <close> = lock
   err.check(fs.remove_tree(store.path))
-  fs.remove(store.path .. ".lock")
   return true
 end
 

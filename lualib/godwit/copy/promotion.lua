@@ -186,6 +186,11 @@ function M.refused(cx, jobs)
   return true
 end
 
+-- Said with every result that wrote, or would write, something.
+local NOT_MOVED = "Never moved, since nobody can read or set them: values of "
+  .. "secrets, passwords, keys, credentials of connectors, owner roles, "
+  .. "single sign-on, version numbers"
+
 --- Carries out what pre-flight let through; every job gets its outcome.
 ---@async
 ---@param cx godwit.workflow.Cx
@@ -207,6 +212,11 @@ function M.carry_out(cx, jobs, promote)
     end
     return promote(job)
   end, { kind = "algorithm", failed = copy.failed })
+  for _, job in ipairs(jobs) do
+    if job.wrote then
+      cx:note("%s", NOT_MOVED)
+    end
+  end
 end
 
 return M
