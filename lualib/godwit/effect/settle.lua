@@ -16,8 +16,9 @@ M.timing = {
   pause = 0.5,   -- before the second attempt; doubles
   ask = 0.25,    -- between two questions; doubles up to ask_max
   ask_max = 10,
-  patience = 3,  -- a "no" counts when it was still "no" after this long:
-                 -- the server may be at work on a request whose answer is lost
+  patience = 3,  -- a "no" counts when it was still "no" after this long
+  looks = 4,     -- and this many questions: the server may be at work on a
+                 -- request whose answer is lost
   wait = 60,     -- a probe may stay open for this long
   scale = 1,     -- of all of these
 }
@@ -58,7 +59,7 @@ local function ask(e)
   local start = monotonic()
   local limit = (e.wait or t.wait) * t.scale
   local patience = (e.patience or t.patience) * t.scale
-  local pause = t.ask
+  local pause, asked, looks = t.ask, 0, 0
   local problem
   while true do
     local ok, happened, result = pcall(e.probe)
@@ -75,10 +76,12 @@ local function ask(e)
       return true, result
     end
     local waited = monotonic() - start
-    if happened == false and waited >= patience then
+    asked = asked + 1
+    looks = looks + (happened == false and 1 or 0)
+    if happened == false and waited >= patience and looks >= t.looks then
       return false
     end
-    if waited >= limit then
+    if waited >= limit and asked >= t.looks then
       return nil, problem
     end
     task.sleep(pause * t.scale)
