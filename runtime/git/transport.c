@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define BODY_MAX (1u << 20) /* a longer request is streamed */
 #define UP_RING (256u << 10)
@@ -96,6 +97,8 @@ static ssize_t on_pull(void *arg, char *out, size_t len)
     if (n == 0)
       w->sent_whole = true;
   }
+  if (n > 0)
+    w->bytes_up += (uint64_t)n;
   pthread_cond_broadcast(&w->cond);
   pthread_mutex_unlock(&w->lock);
   return n;
@@ -165,7 +168,6 @@ static void on_done(void *arg)
   int rc = check_answer(w, result, &err);
 
   pthread_mutex_lock(&w->lock);
-  w->bytes_up += result->bytes_up;
   if (rc != 0) {
     set_error(w, &err);
     w->refused = result->status >= 400 && result->status < 500;
@@ -215,6 +217,10 @@ static void start_exchange(struct gw_wire *w)
     req.body = w->body.data;
     req.body_len = w->body.len;
   }
+  pthread_mutex_lock(&w->lock);
+  if (!w->streamed)
+    w->bytes_up += w->body.len;
+  pthread_mutex_unlock(&w->lock);
   if (gw_http_start(&w->x, w->http, &req, &err) == 0)
     return;
   pthread_mutex_lock(&w->lock);
@@ -394,6 +400,24 @@ static int stream_read(git_smart_subtransport_stream *base, char *out,
   return read_wire(s, out, size, got);
 }
 
+/* libgit2 stops at the last pkt-line; the end of the answer is a moment away.
+ * With it the connection can be used again. */
+static void linger(struct gw_wire *w)
+{
+  struct timespec until;
+
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_nsec += 100000000;
+  if (until.tv_nsec >= 1000000000) {
+    until.tv_nsec -= 1000000000;
+    until.tv_sec++;
+  }
+  while (w->state == RUNNING && !w->cancelled && w->down.len == 0 &&
+         w->err.kind == GW_OK)
+    if (pthread_cond_timedwait(&w->cond, &w->lock, &until) != 0)
+      return;
+}
+
 static void stream_free(git_smart_subtransport_stream *base)
 {
   struct stream *s = (struct stream *)base;
@@ -401,6 +425,7 @@ static void stream_free(git_smart_subtransport_stream *base)
 
   if (s->begun) {
     pthread_mutex_lock(&w->lock);
+    linger(w);
     if (w->state == RUNNING)
       command(w, CMD_STOP);
     else
