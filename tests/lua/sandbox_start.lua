@@ -121,6 +121,28 @@ test("an archive without keys gets some", function(t)
   t:eq(s:send("GET", "/v1/scms", { as = "admin" }).status, 200)
 end)
 
+test("options.json says how it misbehaves; a wrong one is refused",
+  function(t)
+    local s = sandboxes.start(t)
+    s:stop()
+    local file = s.dir .. "/options.json"
+    fs.write(file, '{"delay": 0.2, "fail_builds": {"acme/Hello": true}}', 384)
+    s = sandboxes.start(t, { dir = s.dir })
+    local started = sys.monotonic()
+    s:send("GET", "/v1/scms")
+    t:ok(sys.monotonic() - started >= 0.2)
+    s:create("Hello")
+    t:eq(s:send("POST", "/v1/algorithms/acme/Hello/compile", { json = {} })
+      .doc.compilation.successful, false)
+    s:stop()
+    for text, why in pairs({ ['{"dealy": 1}'] = "no option",
+      ['{"delay": "1"}'] = "must be a number", ["[]"] = "no object",
+      ["{"] = "options.json" }) do
+      fs.write(file, text, 384)
+      t:raises("usage", sandbox.start, why, { dir = s.dir })
+    end
+  end)
+
 test("without git it says so", function(t)
   local run = git.run
   t:defer(function() git.run = run end)

@@ -8,6 +8,7 @@ local task = require("godwit.core.task")
 local build = require("godwit.cluster.platform_build")
 local git = require("godwit.cluster.platform_git")
 local keys = require("godwit.sandbox.keys")
+local options = require("godwit.sandbox.options")
 local platform = require("godwit.cluster.platform")
 local seeds = require("godwit.sandbox.seed")
 local server = require("godwit.sandbox.server")
@@ -108,22 +109,6 @@ local function listen(host, port, was, handler)
   error(e, 0)
 end
 
---- Options that make the sandbox misbehave, or behave as other clusters do;
---- from options.json in its folder, then from who starts it.
-local function options_of(dir, given)
-  local out = {}
-  local text = fs.read(dir .. "/options.json", 1 << 20)
-  if text then
-    local doc, e = json.decode(text, { max = 1 << 20, depth = 20 })
-    if type(doc) ~= "table" then
-      err.throw("usage", "%s/options.json: %s", dir, tostring(e or "no object"))
-    end
-    for k, v in pairs(doc) do out[k] = v end
-  end
-  for k, v in pairs(given or {}) do out[k] = v end
-  return out
-end
-
 --- Git serves the repositories; without it nothing works, so it is said at
 --- once and not with the first clone.
 ---@async
@@ -156,12 +141,12 @@ function M.start(opts)
     local host, port = split_listen(opts.listen or "127.0.0.1:0")
     fs.remove_tree(store.dir .. "/run")
     store:mkdir("run/hooks")
-    local options = options_of(dir, opts.options)
-    local self = { dir = dir, store = store, options = options, count = 0 }
+    local chosen = options.read(dir, opts.options)
+    local self = { dir = dir, store = store, options = chosen, count = 0 }
     self.keys = keys.open(dir, store)
     self.platform = platform.new(store, {
-      build_seconds = opts.build_seconds or options.build_seconds or 0,
-      background = function(fn) task.spawn(fn) end, options = options,
+      build_seconds = opts.build_seconds or chosen.build_seconds or 0,
+      background = function(fn) task.spawn(fn) end, options = chosen,
     })
     self.server = listen(host, port, info.port, function(req)
       server.handle(self, req)
