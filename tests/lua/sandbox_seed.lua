@@ -81,6 +81,13 @@ end)
 test("the state is its owner's only", function(t)
   local s = sandboxes.start(t)
   s:create("Hello")
+  local work = s:clone(t, "Hello")
+  sandboxes.commit(work, "a", "1")
+  sandboxes.push(work)
+  t:eq(sandboxes.git("ls-remote", s:url("acme/Hello"), "HEAD"):sub(1, 40),
+    sandboxes.git("-C", work, "rev-parse", "HEAD"):sub(1, 40))
+  local _, open = sandboxes.run({ "find", s.dir, "-perm", "/077" })
+  t:eq(open, "")
   t:eq(fs.stat(s.dir).mode & 511, 448)
   for _, f in ipairs({ "keys.json", "sandbox.json", "archive.json",
     "users/alice.json", "algorithms/acme/Hello/algorithm.json" }) do

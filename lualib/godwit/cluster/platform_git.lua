@@ -14,6 +14,7 @@ local CONFIG = [[
 	repositoryformatversion = 0
 	filemode = true
 	bare = true
+	sharedRepository = 0600
 	logAllRefUpdates = false
 	hooksPath = %s
 [gc]

@@ -233,8 +233,8 @@ function M.load_profile(spec)
   end
   return {
     name = "sandbox:" .. (info.name or spec), kind = "http", api = info.api,
-    id = store.id, admin_key = admin, running = info.pid ~= nil and store:in_use(),
-    dir = dir,
+    id = store.id, admin_key = admin, dir = dir,
+    running = info.pid ~= nil and store:in_use(),
     key = function(owner)
       return pick(function(a) return not owner or a.username == owner end)
         or pick(function(a) return store:role(owner, a.username) ~= nil end)
