@@ -1,4 +1,5 @@
 local err = require("godwit.err")
+local monotonic = require("godwit.core.sys").monotonic
 local task = require("godwit.core.task")
 
 --- effect.settle: makes one write, and finds out by looking what a lost
@@ -47,41 +48,44 @@ function M.in_doubt(e)
   return status >= 500 and not REFUSED[status]
 end
 
-local function monotonic()
-  return require("godwit.core.sys").monotonic()
+-- One question: true, false or nil, with the result or what went wrong, and
+-- whether there is no sense in another one.
+---@async
+local function look(e)
+  local ok, happened, result = pcall(e.probe)
+  if ok then
+    return happened, result
+  end
+  local problem = err.from(happened)
+  if problem.kind == "cancelled" then
+    error(problem, 0)
+  end
+  return nil, problem, not problem.retryable
 end
 
---- Asks until the answer is settled.
+--- Asks until the answer is settled. A probe that cannot be asked for a
+--- passing reason is asked again.
 ---@async
 ---@return boolean|nil happened, any result_or_problem
 local function ask(e)
   local t = M.timing
-  local start = monotonic()
-  local limit = (e.wait or t.wait) * t.scale
-  local patience = (e.patience or t.patience) * t.scale
-  local pause, asked, looks = t.ask, 0, 0
-  local problem
+  local start, pause = monotonic(), t.ask
+  local asked, denied, problem = 0, 0, nil
   while true do
-    local ok, happened, result = pcall(e.probe)
-    if not ok then
-      local failure = err.from(happened)
-      if failure.kind == "cancelled" or not failure.retryable then
-        if failure.kind == "cancelled" then
-          error(failure, 0)
-        end
-        return nil, failure
-      end
-      problem, happened = failure, nil
-    elseif happened then
-      return true, result
+    local happened, found, hopeless = look(e)
+    if happened then
+      return true, found
+    elseif hopeless then
+      return nil, found
     end
-    local waited = monotonic() - start
     asked = asked + 1
-    looks = looks + (happened == false and 1 or 0)
-    if happened == false and waited >= patience and looks >= t.looks then
+    denied = denied + (happened == false and 1 or 0)
+    problem = found or problem
+    local waited = (monotonic() - start) / t.scale
+    if happened == false and denied >= t.looks
+      and waited >= (e.patience or t.patience) then
       return false
-    end
-    if waited >= limit and asked >= t.looks then
+    elseif asked >= t.looks and waited >= (e.wait or t.wait) then
       return nil, problem
     end
     task.sleep(pause * t.scale)
