@@ -240,6 +240,27 @@ test("a protected cluster asks, or refuses where nobody can answer", function(t)
   home:expect(0, { "eval", "godwit.cluster('prod').name", env = env })
 end)
 
+test("a protected source is read, not written to", function(t)
+  local home = dev_home(t)
+  home:config(([[return { clusters = { prod = { api = %q, protected = true,
+    key = env "K" } } }]]):format(home.api))
+  home:write("work/bad.lua", [[
+return { params = { from = "cluster" }, run = function(cx)
+  cx:each({ "acme/Tokenize" }, function(ref)
+    cx.params.from.algorithms:get(ref):update { details = { label = "X" } }
+    return "updated"
+  end)
+end }]])
+  local key = fs.read(home.dir
+    .. "/.local/state/godwit/sandboxes/dev/keys.json", 1 << 20)
+    :match('"(sim%w+)"')
+  local r = home:expect(9, { "run", "bad.lua", "--from", "prod",
+    env = { K = key } })
+  t:match(r.out, "%-%-allow%-write prod")
+  home:expect(0, { "run", "bad.lua", "--from", "prod", "--allow-write",
+    "prod", "-y", env = { K = key } })
+end)
+
 local function signalled(t, home, signal, ...)
   local p = home:start { ... }
   local text = ""
@@ -261,7 +282,7 @@ test("a signal ends it with how to go on", function(t)
   local code, text = signalled(t, home, 2, "eval", "task.sleep(60)")
   t:eq(code, 130)
   t:match(text, "Interrupted%. To go on: godwit eval 'task%.sleep%(60%)'\n$")
-  code = signalled(t, home, 15, "eval", "task.sleep(60)")
+  code = signalled(t, home, 15, "eval", "task.sleep(60)", "--json")
   t:eq(code, 143)
   -- A script that holds on to its error does not hold on to the program.
   code = signalled(t, home, 15, "eval",

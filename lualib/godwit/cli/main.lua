@@ -204,8 +204,13 @@ end
 -- What the user can do after a signal. State needs no saving: every step
 -- looks before it acts.
 local function interrupted(signal, words)
-  output.say("Interrupted. To go on: %s", words_of.again(words))
-  return exit.of_signal(signal)
+  local again, code = words_of.again(words), exit.of_signal(signal)
+  output.say("Interrupted. To go on: %s", again)
+  if output.is_json() then -- unless the result is printed already
+    output.result(output.error_document(err.new { kind = "cancelled",
+      message = "interrupted", retryable = true, next = again }, code))
+  end
+  return code
 end
 
 local function fail(e)

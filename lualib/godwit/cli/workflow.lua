@@ -112,8 +112,17 @@ function M.restrict(flags)
   end
 end
 
--- A cluster that came through a parameter may be written to; one that things
--- are taken from is not asked about.
+-- Things are taken from this one: nobody is asked about it, so one that is
+-- protected is not written to either.
+local function is_source(p)
+  return p.name == "from" or p.role == "from"
+end
+
+local function withhold(p, driver)
+  return is_source(p) and (driver.profile or driver).protected == true
+end
+
+-- A cluster that came through a parameter may be written to.
 local function opener(head, flags)
   return function(drivers)
     if flags.dry_run then
@@ -122,10 +131,10 @@ local function opener(head, flags)
     for _, p in ipairs(head.order) do
       for _, driver in ipairs(drivers[p.name] or {}) do
         local profile = driver.profile or driver
-        if p.name ~= "from" and p.role ~= "from" then
+        if not is_source(p) then
           consent(profile)
         end
-        if not head.permissions then
+        if not head.permissions and not withhold(p, driver) then
           let_write(profile)
         end
       end
@@ -153,7 +162,7 @@ function M.run(name, head, values, flags, origins)
     progress = function(ref, phase, detail)
       shown:update(ref, phase, detail)
     end,
-    on_clusters = opener(head, flags),
+    on_clusters = opener(head, flags), withhold = withhold,
   })
   shown:stop()
   output.result(M.document(name, result), report.text(result))

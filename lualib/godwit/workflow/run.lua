@@ -15,6 +15,8 @@ local M = {}
 ---@field jobs? integer
 ---@field yes? boolean
 ---@field progress? fun(ref: string, phase: string, detail: string?)
+---@field withhold? fun(p: godwit.workflow.Param, driver: table): boolean Clusters that stay read-only.
+---@field on_clusters? fun(drivers: table<string, table[]>)
 ---@field script? boolean A file of one's own, not a bundled workflow.
 
 local function open_cluster(spec, name, count)
@@ -38,7 +40,8 @@ local function open_clusters(h, values, opts)
         local driver = open_cluster(spec, p.name, #specs)
         drivers[p.name][i] = driver
         handles[i] = cluster.handle(driver)
-        if not h.permissions then
+        if not h.permissions
+            and not (opts.withhold and opts.withhold(p, driver)) then
           effect.allow_write(driver.name)
         end
       end
