@@ -2,6 +2,7 @@ local describe = require("godwit.effect.describe")
 local err = require("godwit.err")
 local guard = require("godwit.core.http").guard
 local http = require("godwit.http")
+local log = require("godwit.log")
 local order = require("godwit.effect.order")
 local settle = require("godwit.effect.settle")
 local unknown = require("godwit.unknown")
@@ -158,6 +159,7 @@ function M.perform(e)
   if planning then
     return pretend(e, entry)
   end
+  log.debug("%s %s", e.kind, e.target)
   local result, report = settle.run(e)
   count(e.kind, report)
   return result

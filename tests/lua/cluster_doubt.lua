@@ -6,6 +6,7 @@ local odd = require("support.oddcluster")
 local settle = require("godwit.effect.settle")
 local task = require("godwit.task")
 
+require("godwit.log").setup({ quiet = true })
 settle.timing.scale = 0.01
 
 local COMMIT = ("a"):rep(40)

@@ -7,6 +7,7 @@ local sandboxes = require("support.sandboxes")
 local secret = require("godwit.core.secret")
 local settle = require("godwit.effect.settle")
 
+require("godwit.log").setup({ quiet = true })
 settle.timing.scale = 0.01
 
 -- A sandbox with acme/Hello behind a relay, and a commit to push there.

@@ -2,6 +2,7 @@
 local err = require("godwit.err")
 local settle = require("godwit.effect.settle")
 
+require("godwit.log").setup({ quiet = true })
 settle.timing.scale = 0.002
 
 local function lost(fields)

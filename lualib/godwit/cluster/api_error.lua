@@ -150,7 +150,10 @@ function M.unreadable(request, status, body, why)
   local success = status >= 200 and status <= 299
   local html = looks_like_html(body)
   local message
-  if html then
+  if html and status >= 500 then
+    message = ("the server answered %d with a web page: it, or a proxy before"
+      .. " it, is failing"):format(status)
+  elseif html then
     message = ("the server answered %d with a web page instead of JSON;"
       .. " is this the address of a cluster's API?"):format(status)
   elseif success then

@@ -1,4 +1,5 @@
 local err = require("godwit.err")
+local log = require("godwit.log")
 local monotonic = require("godwit.core.sys").monotonic
 local task = require("godwit.core.task")
 
@@ -136,6 +137,8 @@ local function after_failure(e, failure, doubted)
   if not e.probe then
     give_up(failure, true)
   end
+  log.info("%s on %s: not certain that it was done (%s); looking", e.kind,
+    e.target, failure.message)
   local happened, result = ask(e)
   if happened then
     return true, result
