@@ -30,7 +30,7 @@ cleanup() {
   wait 2>/dev/null || :
   rm -rf "$work"
 }
-trap cleanup EXIT
+[ -n "${KEEP:-}" ] || trap cleanup EXIT
 trap 'exit 130' INT TERM
 
 export XDG_STATE_HOME="$work/state" XDG_CACHE_HOME="$work/cache" \
@@ -103,7 +103,7 @@ field() { # FILE KEY: the first "KEY":"value" of a JSON file
 api() { echo "http://127.0.0.1:$(cat "$work/$1.port")"; }
 key() { # of acme
   tr -d ' \n' <"$XDG_STATE_HOME/godwit/sandboxes/$1/keys.json" |
-    grep -o '{[^{}]*"username":"acme"' | grep -o '"key":"[^"]*"' | cut -d'"' -f4
+    awk -v 'RS="key":"' '/"username":"acme"/ { sub(/".*/, ""); print; exit }'
 }
 configure() {
   mkdir -p "$XDG_CONFIG_HOME/godwit"
