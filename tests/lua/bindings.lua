@@ -199,3 +199,68 @@ test("vmap: rows come back, newest first", function(t)
   db:close()
   t:raises(nil, db.find, "closed", db, {})
 end)
+
+-- cancelling every kind of wait ------------------------------------------
+
+local function cat()
+  return err.check(process.start({ argv = { "cat" }, stdin = true,
+    stdout = true, stderr = true }))
+end
+
+local db
+
+local waits = {
+  ["process:read"] = function(p) return p:read() end,
+  ["process:read_err"] = function(p) return p:read_err() end,
+  ["process:wait"] = function(p) return p:wait() end,
+  ["process:write"] = function(p) return p:write(("x"):rep(8 << 20)) end,
+  ["fs.write"] = function(_, dir)
+    return fs.write(dir .. "/a", ("x"):rep(64 << 20))
+  end,
+  ["vmap.open"] = function(_, dir) return vmap.open(dir .. "/b.db") end,
+  ["vmap:put"] = function()
+    return db:put({ source_cluster = "a", source_commit = "b" })
+  end,
+  ["vmap:find"] = function() return db:find({ cluster = "a" }) end,
+}
+
+for name, fn in pairs(waits) do
+  test("cancelled while waiting: " .. name, function(t)
+    local p <close> = cat()
+    local dir = t:tmpdir()
+    db = err.check(vmap.open(dir .. "/v.db"))
+    t:defer(function() db:close() end)
+    local closed = false
+    local child = task.spawn(function()
+      local c <close> = setmetatable({}, { __close = function()
+        task.sleep(0)
+        closed = true
+      end })
+      return err.check(fn(p, dir))
+    end)
+    core.sleep(0) -- it waits now
+    task.cancel(child)
+    local ok, e = core.join(child)
+    -- A job may have ended in the same turn; what the loop can stop never has.
+    t:ok(ok or err.is(e, "cancelled"), tostring(e))
+    if name:find("process") then t:no(ok) end
+    t:ok(closed)
+  end)
+end
+
+test("a job that goes on after its task is gone touches nothing", function(t)
+  local dir = t:tmpdir()
+  for i = 1, 20 do
+    local child = task.spawn(function()
+      fs.write(dir .. "/f" .. i, ("x"):rep(1 << 20))
+    end)
+    core.sleep(0)
+    task.cancel(child)
+    core.join(child)
+    collectgarbage()
+  end
+  -- Written whole or not at all.
+  for _, entry in ipairs(fs.list(dir)) do
+    if entry.name:find("^f%d+$") then t:eq(entry.size, 1 << 20) end
+  end
+end)

@@ -144,19 +144,30 @@ local function traced(e)
   return err.traced(e)
 end
 
-local function settle(before)
+--- Our own child processes, as the kernel knows them.
+local function children()
+  local f <close> = io.open("/proc/thread-self/children")
+  local n = 0
+  for _ in (f and f:read("a") or ""):gmatch("%d+") do
+    n = n + 1
+  end
+  return n
+end
+
+--- Nothing may be left: what a test started is over when it ends.
+local function settle(tasks, processes)
   for _ = 1, 100 do
-    if core.live() <= before then return end
+    if core.live() <= tasks and children() <= processes then return end
     core.sleep(0.005)
   end
-  local n = core.live() - before
-  error(("%d task(s) still running after the test"):format(n), 0)
+  error(("still running after the test: %d task(s), %d process(es)"):format(
+    core.live() - tasks, children() - processes), 0)
 end
 
 local function run_one(case)
   local t = setmetatable({ deferred = {}, name = case.name }, T)
   t.live = core.live() + 3 -- the case, its deadline and the timer of that
-  local before = core.live()
+  local before, processes = core.live(), children()
   local child = task.spawn(function()
     local ok, e = xpcall(function()
       task.deadline(LIMIT, function()
@@ -168,7 +179,7 @@ local function run_one(case)
     if not ok then error(e, 0) end
   end)
   local ok, e = core.join(child)
-  local clean, left = pcall(settle, before)
+  local clean, left = pcall(settle, before, processes)
   if ok and not clean then
     ok, e = false, left
   end
