@@ -11,7 +11,6 @@ local secret = require("godwit.core.secret")
 local sys = require("godwit.core.sys")
 local algorithmia = require("godwit.config.algorithmia")
 local file = require("godwit.config.file")
-local manner = require("godwit.config.manner")
 local places = require("godwit.config.places")
 local profile = require("godwit.config.profile")
 local source = require("godwit.config.source")
@@ -142,8 +141,8 @@ function M.secret(name, what)
     end
     local text = source.text(s.value, ("secret '%s' (%s)"):format(name,
       from.label), from.folder)
-    made[id] = secret.new(text, { label = name, origins = origins })
-    manner.set(made[id], s.scheme, s.user)
+    made[id] = secret.new(text, { label = name, origins = origins,
+      scheme = s.scheme, user = s.user })
   end
   return made[id]
 end

@@ -4,7 +4,6 @@ local err = require("godwit.err")
 local json = require("godwit.core.json")
 local redirect = require("godwit.http.redirect")
 local retry = require("godwit.http.retry")
-local manner = require("godwit.config.manner")
 
 --- HTTP requests. Every function waits without blocking other tasks. A status
 --- outside `expect` raises, and so does no answer at all.
@@ -22,11 +21,12 @@ local MAX_URL = 32768
 ---@class godwit.http.Opts
 ---@field json? any Sent as JSON.
 ---@field body? string
----@field from_file? string The body is this file's.
+---@field from_file? string The body is this file's. Only of _transfer.
 ---@field query? table|string Values are encoded; an array repeats its name.
 ---@field headers? table<string, string>
 ---@field auth? any A secret.
----@field auth_scheme? string As the secret was configured, else "Bearer", "Simple", "Basic", "" or any word.
+---@field auth_scheme? string "Bearer", "Simple", "Basic", "" or any word. Default: the
+--- secret's own, else "Bearer".
 ---@field auth_user? string For "Basic".
 ---@field auth_header? string Default "Authorization".
 ---@field expect? "any"|integer|integer[] Default: 200 to 299.
@@ -37,7 +37,7 @@ local MAX_URL = 32768
 ---@field answer_timeout? number From the last byte sent to the first of the answer.
 ---@field retry? false|integer|godwit.http.Retry
 ---@field idempotent? boolean It may be repeated though its method says no.
----@field to_file? string The answer's body goes there.
+---@field to_file? string The answer's body goes there. Only of _transfer.
 ---@field max_body? integer Bytes. Default 64 MiB; of a file 1 TiB.
 ---@field redirects? integer|false How many are followed. Default 10.
 ---@field limiter? godwit.Limiter
@@ -52,6 +52,8 @@ for name in ([[json body from_file query headers auth auth_scheme auth_user
   no_proxy fresh method url]]):gmatch("%S+") do
   OPTIONS[name] = true
 end
+
+local FILES = { from_file = true, to_file = true }
 
 local PASSED_ON = { "auth", "auth_scheme", "auth_user", "auth_header",
   "connect_timeout", "stall_timeout", "answer_timeout", "max_body", "ca", "cert",
@@ -136,11 +138,6 @@ local function build(method, url, opts)
   end
   for _, name in ipairs(PASSED_ON) do
     req[name] = opts[name]
-  end
-  if req.auth and not req.auth_scheme then
-    local known = manner.of(req.auth)
-    req.auth_scheme = known.scheme
-    req.auth_user = req.auth_user or known.user
   end
   for name, value in pairs(opts.tls or {}) do
     req[name] = value
@@ -323,8 +320,12 @@ local function perform(method, url, opts)
   end
 end
 
+-- Scripts have no files; see _transfer.
 local function check_options(opts)
   for name in pairs(opts) do
+    if FILES[name] then
+      err.throw("denied", "a script has no files: '%s' is not for its requests", name)
+    end
     if not OPTIONS[name] then
       error(("unknown option '%s' of an HTTP request"):format(tostring(name)), 0)
     end
@@ -351,6 +352,17 @@ function M.request(method, url, opts)
     return M.plan_hook({ method = method, url = address(url, opts.query), opts = opts,
       write = function() return perform(method, url, opts) end })
   end
+  return perform(method, url, opts)
+end
+
+--- As request, with bodies from and to files; for the library, hidden from
+--- scripts.
+---@async
+---@param method string
+---@param url string
+---@param opts godwit.http.Opts
+---@return godwit.http.Response
+function M._transfer(method, url, opts)
   return perform(method, url, opts)
 end
 

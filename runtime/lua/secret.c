@@ -51,7 +51,9 @@ static int l_new(lua_State *L)
   box->secret = NULL;
   luaL_setmetatable(L, SECRET_META);
   box->secret = gw_secret_new(text, len, label, &err);
-  if (!box->secret)
+  if (!box->secret ||
+      gw_secret_manner(box->secret, gw_opt_string(L, 2, "scheme", NULL),
+                       gw_opt_string(L, 2, "user", NULL), &err) != 0)
     return gw_lua_raise(L, &err);
   if (lua_getfield(L, 2, "origins") == LUA_TTABLE) {
     for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {

@@ -398,6 +398,10 @@ static void set_connection(struct setter *s, const struct gw_exchange *x,
     SET(s, CURLOPT_PROXY, req->proxy);
   else if (gw_url_is_loopback(&x->url))
     SET(s, CURLOPT_PROXY, "");
+  else if (strcmp(x->url.scheme, "http") == 0 && !getenv("http_proxy") &&
+           getenv("HTTP_PROXY"))
+    SET(s, CURLOPT_PROXY, getenv("HTTP_PROXY")); /* not of itself: the name
+                                                    is dangerous in a CGI */
   if (req->no_proxy)
     SET(s, CURLOPT_NOPROXY, req->no_proxy);
 }

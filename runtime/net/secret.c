@@ -17,7 +17,7 @@ struct gw_secret {
   atomic_int refs;
   char *text;
   size_t len;
-  char *label;
+  char *label, *scheme, *user;
   char **origins; /* as gw_url_origin writes them */
   size_t count;
 };
@@ -71,6 +71,8 @@ void gw_secret_unref(struct gw_secret *secret)
     free(secret->origins[i]);
   free(secret->origins);
   free(secret->label);
+  free(secret->scheme);
+  free(secret->user);
   free(secret);
 }
 
@@ -121,6 +123,26 @@ int gw_secret_allow(struct gw_secret *secret, const char *origin,
 out:
   gw_buf_dispose(&text);
   return rc;
+}
+
+static int replace(char **field, const char *text, struct gw_err *err)
+{
+  char *copy = text ? strdup(text) : NULL;
+
+  if (text && !copy)
+    return no_memory(err);
+  free(*field);
+  *field = copy;
+  return 0;
+}
+
+int gw_secret_manner(struct gw_secret *secret, const char *scheme,
+                     const char *user, struct gw_err *err)
+{
+  return replace(&secret->scheme, scheme, err) != 0 ||
+                 replace(&secret->user, user, err) != 0
+             ? -1
+             : 0;
 }
 
 int gw_secret_check(const struct gw_secret *secret, const struct gw_url *url,
@@ -185,7 +207,9 @@ int gw_secret_header(const struct gw_secret *secret, const char *scheme,
                      struct gw_err *err)
 {
   if (!scheme)
-    scheme = "Bearer";
+    scheme = secret->scheme ? secret->scheme : "Bearer";
+  if (!user)
+    user = secret->user;
   if (strcasecmp(scheme, "Basic") == 0)
     return append_basic(secret, user ? user : "", out, err);
   if (!fits_header(secret->text, secret->len))

@@ -21,11 +21,16 @@ void gw_secret_unref(struct gw_secret *secret); /* accepts NULL */
 int gw_secret_allow(struct gw_secret *secret, const char *origin,
                     struct gw_err *err);
 
+/* How it is sent where the request does not say: scheme and user name of
+ * gw_secret_header. Either may be NULL. */
+int gw_secret_manner(struct gw_secret *secret, const char *scheme,
+                     const char *user, struct gw_err *err);
+
 /* GW_EDENIED unless the url's origin is allowed and is https or loopback. */
 int gw_secret_check(const struct gw_secret *secret, const struct gw_url *url,
                     struct gw_err *err);
 
-/* A header value: scheme "Simple" or "Bearer" or any word: "WORD text"; "":
+/* A header value; scheme NULL: the secret's own, else "Bearer". "Simple" or "Bearer" or any word: "WORD text"; "":
  * the bare text; "Basic": base64 of user:text. The buffer is wiped by the
  * caller. Only net/http.c calls this, after gw_secret_check. */
 int gw_secret_header(const struct gw_secret *secret, const char *scheme,

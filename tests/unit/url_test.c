@@ -176,6 +176,25 @@ static void test_secret__header(void **state)
   check_header("sim\nX: y", "Simple", NULL, NULL);
 }
 
+static void test_secret__has_a_manner_of_its_own(void **state)
+{
+  struct gw_secret *s = gw_secret_new("simABCDEF", 9, "k", NULL);
+  struct gw_buf out = GW_BUF_INIT;
+
+  (void)state;
+  assert_int_equal(gw_secret_header(s, NULL, NULL, &out, NULL), 0);
+  assert_string_equal(out.data, "Bearer simABCDEF");
+  gw_buf_clear(&out);
+  assert_int_equal(gw_secret_manner(s, "Basic", "ada", NULL), 0);
+  assert_int_equal(gw_secret_header(s, NULL, NULL, &out, NULL), 0);
+  assert_string_equal(out.data, "Basic YWRhOnNpbUFCQ0RFRg==");
+  gw_buf_clear(&out);
+  assert_int_equal(gw_secret_header(s, "token", NULL, &out, NULL), 0);
+  assert_string_equal(out.data, "token simABCDEF");
+  gw_buf_dispose(&out);
+  gw_secret_unref(s);
+}
+
 static int guard_says(const struct gw_guard *guard, const char *method,
                       const char *text, const char *type)
 {
@@ -244,6 +263,7 @@ int main(void)
       cmocka_unit_test(test_url__loopback),
       cmocka_unit_test(test_secret__goes_to_its_origins_only),
       cmocka_unit_test(test_secret__header),
+      cmocka_unit_test(test_secret__has_a_manner_of_its_own),
       cmocka_unit_test(test_guard__plan_sends_reads_only),
       cmocka_unit_test(test_guard__writes_go_where_allowed),
   };
