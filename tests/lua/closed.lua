@@ -210,3 +210,23 @@ test("cjson is what scripts know, and null is one", function(t)
   t:raises(nil, run, nil, "return cjson.encode({ s })", { cjson = "cjson",
     s = require("godwit.core.secret").new("something") })
 end)
+
+test("what is the library's own is hidden", function(t)
+  local globals = require("godwit.cli.globals").make({})
+  for _, name in ipairs({ "task.spawn", "task.cancel", "task.self",
+    "task.lineage", "git.open_store", "log.setup", "log.before",
+    "json.core", "err.core" }) do
+    t:eq(run("return " .. name, globals), nil, name)
+  end
+end)
+
+test("tables, errors and secrets that scripts meet cannot be turned", function(t)
+  t:eq(run([[
+    local err, json = require "err", require "json"
+    local list = json.decode("[1]")
+    return table.concat({
+      tostring(pcall(setmetatable, list, {})),
+      tostring(pcall(setmetatable, err.new {}, nil)),
+      type(getmetatable(list)), type(getmetatable(err.new {})),
+    }, " ")]]), "false false string string")
+end)
