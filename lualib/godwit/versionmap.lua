@@ -44,7 +44,7 @@ end
 ---@param job godwit.copy.Job
 ---@return table?
 function M.last(job)
-  return job.opts.map and job.opts.map:find(key(job))[1]
+  return job.opts.map and err.check(job.opts.map:find(key(job)))[1]
 end
 
 --- All rows of the pair by the destination's commit.
@@ -52,9 +52,9 @@ end
 ---@param job godwit.copy.Job
 ---@return table<string, table>
 function M.by_dest_commit(job)
-  local rows = {}
+  local rows, map = {}, job.opts.map
 
-  for _, row in ipairs(job.opts.map and job.opts.map:find(key(job)) or {}) do
+  for _, row in ipairs(map and err.check(map:find(key(job))) or {}) do
     rows[row.dest_commit] = rows[row.dest_commit] or row
   end
   return rows
@@ -77,7 +77,7 @@ function M.record(job)
   row.created_at = sys.format_time(sys.time())
   row.run = job.opts.run
   row.who = job.opts.who
-  job.opts.map:put(row)
+  err.check(job.opts.map:put(row))
 end
 
 --- Every row that names OWNER/NAME on either side, newest first.
@@ -89,11 +89,12 @@ end
 function M.lookup(map, owner, name)
   local found = {}
 
-  for _, row in ipairs(map:find({ source_owner = owner,
-      source_name = name })) do
+  for _, row in ipairs(err.check(map:find({ source_owner = owner,
+      source_name = name }))) do
     found[#found + 1] = { direction = "to", row = row }
   end
-  for _, row in ipairs(map:find({ dest_owner = owner, dest_name = name })) do
+  for _, row in ipairs(err.check(map:find({ dest_owner = owner,
+      dest_name = name }))) do
     -- A promotion inside one owner and name stands in both lists.
     found[#found + 1] = { direction = "from", row = row }
   end
@@ -118,7 +119,7 @@ end
 ---@param driver table The destination.
 ---@param owner string
 ---@param name string
----@param store table
+---@param store table From copy.store.
 ---@param source? fun(origin: godwit.copy.Origin): table?
 ---@return table[] rows Oldest first.
 function M.rebuild(driver, owner, name, store, source)
@@ -129,7 +130,7 @@ function M.rebuild(driver, owner, name, store, source)
     return rows
   end
   if not store:has(tip.commit) then
-    driver:git_fetch(owner, name, store, { commit = tip.commit,
+    driver:git_fetch(owner, name, store.raw, { commit = tip.commit,
       advert = tip.advert })
   end
   local versions = versions_by_commit(driver, owner, name)
@@ -168,14 +169,14 @@ function M.merge(map, rows)
   local added = 0
 
   for _, row in ipairs(rows) do
-    local have = map:find({
+    local have = err.check(map:find({
       source_cluster = row.source_cluster, source_owner = row.source_owner,
       source_name = row.source_name, source_commit = row.source_commit,
       dest_cluster = row.dest_cluster, dest_owner = row.dest_owner,
       dest_name = row.dest_name, dest_commit = row.dest_commit,
-    })
+    }))
     if #have == 0 or (have[1].dest_version == nil and row.dest_version) then
-      map:put(row)
+      err.check(map:put(row))
       added = added + 1
     end
   end

@@ -50,7 +50,7 @@ local function author_of(job, commit)
   local ok, found = pcall(function()
     local repo = store.open(job)
     if not repo:has(commit) then
-      job.to:git_fetch(job.to_owner, job.name, repo, { commit = commit })
+      job.to:git_fetch(job.to_owner, job.name, repo.raw, { commit = commit })
     end
     return repo:commit(commit)
   end)

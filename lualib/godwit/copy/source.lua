@@ -117,7 +117,7 @@ end
 
 local function fetch_version(job, store, version)
   local ok, e = pcall(job.from.git_fetch, job.from, job.owner, job.name,
-    store, { commit = job.source.commit, version = version })
+    store.raw, { commit = job.source.commit, version = version })
   if not ok then
     e = err.from(e)
     if e.kind ~= "notfound" then
@@ -138,7 +138,7 @@ function M.fetch(job, store)
   local tip = source.tip
   if tip.commit and not store:has(tip.commit) then
     job:progress("fetch", source.commit:sub(1, 10))
-    job.from:git_fetch(job.owner, job.name, store, {
+    job.from:git_fetch(job.owner, job.name, store.raw, {
       commit = tip.commit, advert = tip.advert,
       progress = function(detail)
         job:progress("fetch", detail)

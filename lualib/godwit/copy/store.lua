@@ -44,13 +44,32 @@ local function open(path)
   end
 end
 
---- The job's store, opened when it is not.
+local function checked(v, e, ...)
+  if v == nil and e ~= nil then
+    error(e, 0)
+  end
+  return v, e, ...
+end
+
+--- A store whose methods raise; `raw` is what drivers are given.
+local Repo = {}
+
+function Repo.__index(self, name)
+  local function method(_, ...)
+    return checked(self.raw[name](self.raw, ...))
+  end
+  rawset(self, name, method)
+  return method
+end
+
+--- The job's store, opened when it is not. Its methods raise.
 ---@async
 ---@param job godwit.copy.Job
 ---@return table
 function M.open(job)
   if not job.store then
-    job.store = open(M.path(job.from.id, job.owner, job.name))
+    job.store = setmetatable(
+      { raw = open(M.path(job.from.id, job.owner, job.name)) }, Repo)
   end
   return job.store
 end
@@ -59,7 +78,7 @@ end
 ---@param job godwit.copy.Job
 function M.close(job)
   if job.store then
-    job.store:close()
+    job.store.raw:close()
     job.store = nil
   end
 end

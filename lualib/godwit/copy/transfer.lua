@@ -17,7 +17,7 @@ local function fetch_dest(job, repo)
   local tip = job.dest.tip.commit
 
   if tip and not unknown.is(tip) and not repo:has(tip) then
-    job.to:git_fetch(job.to_owner, job.name, repo, { commit = tip })
+    job.to:git_fetch(job.to_owner, job.name, repo.raw, { commit = tip })
   end
 end
 
@@ -58,7 +58,7 @@ end
 local function read_source(job, repo)
   source.fetch(job, repo)
   local from = repo:commit(job.source.commit)
-  local ok, e = repo:check_tree(from.tree)
+  local ok, e = repo.raw:check_tree(from.tree)
   if not ok then
     err.throw("refused", "the files of %s at %s are not safe to promote: %s",
       job.ref, job.source.commit:sub(1, 10), err.from(e).message)
@@ -176,7 +176,7 @@ function M.push(job)
   local repo = store.open(job)
   local ok, e = pcall(job.write, job, "push to " .. job.dest_ref, function()
     return job.to:push(job.to_owner, job.name, {
-      store = repo, commit = job.commit, ref = BRANCH,
+      store = repo.raw, commit = job.commit, ref = BRANCH,
       expected = job.dest.tip.commit, advert = job.dest.tip.advert,
       build_timeout = job.opts.build_timeout,
       progress = function(detail)

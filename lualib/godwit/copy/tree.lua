@@ -100,7 +100,12 @@ end
 --- Whether a tree has a README, from which the cluster writes the summary.
 ---@async
 function M.has_readme(store, tree)
-  return store:read(tree, "README.md", 16 * 1024 * 1024) ~= nil
+  for _, entry in ipairs(store:entries(tree)) do
+    if entry.path == "README.md" then
+      return true
+    end
+  end
+  return false
 end
 
 return M
