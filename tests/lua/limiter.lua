@@ -120,3 +120,73 @@ test("one for each cluster", function(t)
   t:ok(limiter.of("a") ~= limiter.of("b"))
   t:eq(limiter.of("a").limit, 3)
 end)
+
+-- With real requests: the server counts how many it has at once.
+local function counting(t, answer)
+  local seen = { now = 0, most = 0, count = 0 }
+  local s = assert(require("godwit.core.serve").listen({ handler = function(req)
+    seen.now, seen.count = seen.now + 1, seen.count + 1
+    seen.most = math.max(seen.most, seen.now)
+    local n = seen.count
+    task.sleep(0.005)
+    seen.now = seen.now - 1
+    answer(req, n)
+  end }))
+  t:defer(function() s:close(1) end)
+  return seen, "http://127.0.0.1:" .. s.port
+end
+
+local function items(n)
+  local list = {}
+  for i = 1, n do list[i] = i end
+  return list
+end
+
+test("requests of a cluster are bounded in flight", function(t)
+  local http = require("godwit.http")
+  local seen, url = counting(t, function(req) req:respond(200) end)
+  local l = limiter.new({ start = 2, max = 5 })
+  task.each(items(60), function() http.get(url, { limiter = l }) end, { jobs = 30 })
+  t:eq({ seen.count, l.in_flight }, { 60, 0 })
+  t:ok(seen.most <= 5 and seen.most > 2, tostring(seen.most))
+end)
+
+test("429 with Retry-After holds all of them back", function(t)
+  local http = require("godwit.http")
+  local at
+  local seen, url = counting(t, function(req, n)
+    if n == 1 then
+      at = sys.monotonic()
+      return req:respond(429, { ["Retry-After"] = "1" })
+    end
+    t:ok(n <= 2 or sys.monotonic() - at > 0.9)
+    req:respond(200)
+  end)
+  local l = limiter.new({ start = 2, max = 2 })
+  task.each(items(6), function()
+    http.post(url, { limiter = l, retry = { base = 0.001 } })
+  end, { jobs = 6 })
+  t:eq(seen.count, 7)
+  t:no(l.growing)
+end)
+
+test("a cancelled request gives its permit back", function(t)
+  local http = require("godwit.http")
+  local _, url = counting(t, function(req)
+    for _ = 1, 100 do
+      if req:closed() then return end
+      task.sleep(0.01)
+    end
+    req:respond(200)
+  end)
+  local l = limiter.new({ start = 1, max = 1 })
+  local first = core.spawn(http.get, url, { limiter = l })
+  local second = core.spawn(http.get, url, { limiter = l })
+  task.sleep(0.05)
+  t:eq(l.in_flight, 1)
+  core.cancel(first)
+  core.cancel(second)
+  pcall(task.join, first)
+  pcall(task.join, second)
+  t:eq(l.in_flight, 0)
+end)
