@@ -31,7 +31,7 @@ local MAX_URL = 32768
 ---@field auth_header? string Default "Authorization".
 ---@field expect? "any"|integer|integer[] Default: 200 to 299.
 ---@field timeout? number Seconds for the whole exchange, each attempt. Default
---- 60; none with from_file and to_file.
+--- 60, and answer_timeout on top; none with from_file and to_file.
 ---@field connect_timeout? number Default 30.
 ---@field stall_timeout? number Seconds in which nothing moves. Default 60.
 ---@field answer_timeout? number From the last byte sent to the first of the answer.
@@ -148,7 +148,9 @@ local function build(method, url, opts)
   if opts.to_file then
     req.max_body = req.max_body or 1 << 40
   elseif not opts.from_file then
-    req.timeout = req.timeout or TIMEOUT
+    -- Who allows an answer half an hour does not mean to end it after a minute.
+    req.timeout = req.timeout or math.max(TIMEOUT, opts.stall_timeout or 0)
+      + (opts.answer_timeout or 0)
   end
   return req
 end
@@ -172,11 +174,13 @@ local Response = {}
 Response.__index = Response
 Response.__name = "response"
 
--- The beginning of a text on one line, for a message.
+-- The beginning of a text on one line, for a message; its bytes may be any.
 local function glimpse(text, max)
   text = text:sub(1, max * 4):gsub("[%c%s]+", " "):gsub("^ ", "")
-  if #text > max then text = text:sub(1, max):gsub("[\x80-\xff]*$", "") .. "…" end
-  return text
+  local cut = #text > max
+  if cut then text = text:sub(1, max):gsub("[\xc0-\xff][\x80-\xbf]*$", "") end
+  if not utf8.len(text) then text = text:gsub("[\x80-\xff]", "?") end
+  return cut and text .. "…" or text
 end
 
 --- The body as JSON; raises `remote` when it is something else.
@@ -189,7 +193,7 @@ function Response:json()
     kind = "remote",
     op = "http",
     message = ("%s %s answered %d with %s instead of JSON: %s"):format(
-      self.method, self.url, self.status, kind,
+      self.method, self.url, self.status, glimpse(kind, 60),
       self.body == "" and "(empty)" or glimpse(self.body, 80)),
     status = self.status,
     method = self.method,

@@ -106,9 +106,14 @@ static int add_header(struct gw_exchange *x, const char *line,
   struct gw_buf text = GW_BUF_INIT;
   int rc = -1;
 
-  if (!colon || !is_token(line, (size_t)(colon - line)) || !is_value(colon))
-    return gw_err_set(err, GW_EUSAGE, GW_HTTP_OP, "not a usable header: %.60s",
-                      line);
+  if (!colon || !is_token(line, (size_t)(colon - line)))
+    return gw_err_set(err, GW_EUSAGE, GW_HTTP_OP,
+                      "the name of a header is not usable");
+  if (!is_value(colon))
+    return gw_err_set(err, GW_EUSAGE, GW_HTTP_OP,
+                      "the header %.*s holds a line end or another control "
+                      "character",
+                      (int)(colon - line), line);
   if (is_ours(line))
     return gw_err_set(err, GW_EUSAGE, GW_HTTP_OP,
                       "the header %.*s is set by godwit itself",

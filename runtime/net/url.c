@@ -10,10 +10,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An address may carry a password by mistake; such a one is not quoted. */
+/* curl sends other bytes as they are; we want one spelling per address. */
+static bool is_plain(const char *text)
+{
+  for (; *text; text++) {
+    unsigned char c = (unsigned char)*text;
+    if (c <= 0x20 || c >= 0x7f)
+      return false;
+  }
+  return true;
+}
+
+/* An address may carry a password by mistake, or bytes that are no text: such
+ * a one is not quoted. */
 static int bad_url(struct gw_err *err, const char *text, const char *why)
 {
-  if (strchr(text, '@'))
+  if (strchr(text, '@') || !is_plain(text))
     return gw_err_set(err, GW_EUSAGE, "url", "the address is not usable: %s",
                       why);
   return gw_err_set(err, GW_EUSAGE, "url", "not a usable address: %.150s (%s)",
@@ -46,17 +58,6 @@ static void lower(char *text)
 {
   for (; *text; text++)
     *text = (char)tolower((unsigned char)*text);
-}
-
-/* curl sends other bytes as they are; we want one spelling per address. */
-static bool is_plain(const char *text)
-{
-  for (; *text; text++) {
-    unsigned char c = (unsigned char)*text;
-    if (c <= 0x20 || c >= 0x7f)
-      return false;
-  }
-  return true;
 }
 
 /* curl forgives one slash and three; we take "://" and a host. */

@@ -278,3 +278,17 @@ test("addresses outside ASCII are encoded", function(t)
   t:eq(asked[1].path, "/n%C3%A4me%20with%20space")
   t:eq(core.url.parse("nonsense"), nil)
 end)
+
+test("what a server says fits into a message, whatever its bytes", function(t)
+  local json_type = { ["Content-Type"] = "application/json" }
+  for _, body in ipairs({ "\xff\xfe\0bin\27[31mary", ("é"):rep(400), "", "a\r\nb" }) do
+    local _, base = server(t, { { 500, nil, body } })
+    local e = t:raises("remote", http.get, nil, base, { retry = false })
+    t:ok(json.encode(tostring(e)))
+    t:no(e.message:find("%c"))
+    t:ok(#e.message < 400)
+    _, base = server(t, { { 200, json_type, body } })
+    e = t:raises("remote", function() return http.get(base):json() end, "instead of JSON")
+    t:ok(json.encode(e.message))
+  end
+end)

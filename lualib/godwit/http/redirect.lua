@@ -65,7 +65,7 @@ function M.follow(req, response, seen)
   local to = target and core.url.parse(target)
   if not to then
     return refuse(req, response, "the server redirects to an unusable address: %s",
-      e and e.message or response.headers.location:sub(1, 100))
+      e and e.message or "(none)")
   end
   local from = core.url.parse(req.url)
   if to.has_password then
