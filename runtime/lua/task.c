@@ -1,6 +1,5 @@
-#include "lua/task.h"
+#include "lua/task_impl.h"
 
-#include "base/log.h"
 #include "host.h"
 #include "lua/bind.h"
 #include "lua/err.h"
@@ -12,40 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TASK_META "godwit.task"
 #define SLOT_BITS 24
 #define SLOT_MASK ((1u << SLOT_BITS) - 1)
-
-/* Uservalues of a task's handle. */
-enum { UV_THREAD = 1, UV_RESULT, UV_WAKE, UV_COUNT = UV_WAKE };
-
-/* What the extra space of a coroutine points to. A new coroutine copies the
- * main state's, which names no task: so a script's own cannot wait. */
-struct place {
-  struct gw_host *host;
-  struct gw_task *task;
-};
-
-struct gw_task { /* lives in its handle, which the registry keeps */
-  struct place place;
-  struct gw_tasks *tasks;
-  lua_State *co; /* NULL once it ended */
-  struct gw_task *next_ready, *next, *prev;
-  uint32_t slot;
-  int nargs; /* of the first resume; -1 later */
-  bool queued, woken;
-  bool yielding; /* the yield just seen is ours */
-  bool waiting;
-  bool cancelled;      /* at any time */
-  bool cancel_pending; /* not yet told */
-  bool raise;          /* told by raising on wake */
-  bool failed, joined;
-  void *ctx;
-  lua_KFunction k;
-  void (*cancel)(void *ctx);
-  uint64_t *joiners;
-  size_t njoiners;
-};
 
 struct slot {
   struct gw_task *task;
@@ -54,7 +21,7 @@ struct slot {
 };
 
 struct gw_tasks {
-  struct place place; /* of the main state */
+  struct gw_task_place place; /* of the main state */
   struct gw_host *host;
   struct slot *slots; /* slot 0 is never used */
   uint32_t nslots, free;
@@ -65,14 +32,19 @@ struct gw_tasks {
   bool stress; /* a full collection at every resume */
 };
 
-static struct place *place_of(lua_State *L)
+static struct gw_task_place *place_of(lua_State *L)
 {
-  return *(struct place **)lua_getextraspace(L);
+  return *(struct gw_task_place **)lua_getextraspace(L);
 }
 
-static void set_place(lua_State *L, struct place *place)
+static void set_place(lua_State *L, struct gw_task_place *place)
 {
-  *(struct place **)lua_getextraspace(L) = place;
+  *(struct gw_task_place **)lua_getextraspace(L) = place;
+}
+
+struct gw_task *gw_task_current(lua_State *L)
+{
+  return place_of(L)->task;
 }
 
 struct gw_host *gw_lua_host(lua_State *L)
@@ -97,7 +69,7 @@ static void enqueue(struct gw_task *task)
   tasks->last_ready = task;
 }
 
-static struct gw_task *by_ticket(struct gw_tasks *tasks, uint64_t ticket)
+struct gw_task *gw_task_by_ticket(struct gw_tasks *tasks, uint64_t ticket)
 {
   uint32_t slot = (uint32_t)(ticket & SLOT_MASK);
 
@@ -107,7 +79,7 @@ static struct gw_task *by_ticket(struct gw_tasks *tasks, uint64_t ticket)
   return tasks->slots[slot].task;
 }
 
-static uint64_t ticket_of(const struct gw_task *task)
+uint64_t gw_task_ticket_of(const struct gw_task *task)
 {
   return task->tasks->slots[task->slot].wait << SLOT_BITS | task->slot;
 }
@@ -182,10 +154,10 @@ static const char *callback_owner(lua_State *L)
 }
 
 /* Why L cannot wait, or NULL. */
-static const char *no_wait(struct gw_tasks *tasks, lua_State *L, char *buf,
-                           size_t size)
+const char *gw_task_no_wait(struct gw_tasks *tasks, lua_State *L, char *buf,
+                            size_t size)
 {
-  struct gw_task *task = place_of(L)->task;
+  struct gw_task *task = gw_task_current(L);
   const char *owner;
 
   if (!task) {
@@ -213,8 +185,8 @@ static const char *no_wait(struct gw_tasks *tasks, lua_State *L, char *buf,
 uint64_t gw_task_ticket(struct gw_tasks *tasks, lua_State *L)
 {
   char buf[256];
-  const char *why = no_wait(tasks, L, buf, sizeof(buf));
-  struct gw_task *task = place_of(L)->task;
+  const char *why = gw_task_no_wait(tasks, L, buf, sizeof(buf));
+  struct gw_task *task = gw_task_current(L);
 
   if (why)
     gw_lua_throw(L, GW_EUSAGE, NULL, "%s", why);
@@ -224,12 +196,12 @@ uint64_t gw_task_ticket(struct gw_tasks *tasks, lua_State *L)
   }
   task->woken = false;
   tasks->slots[task->slot].wait++;
-  return ticket_of(task);
+  return gw_task_ticket_of(task);
 }
 
 void gw_task_ready(struct gw_tasks *tasks, uint64_t ticket)
 {
-  struct gw_task *task = by_ticket(tasks, ticket);
+  struct gw_task *task = gw_task_by_ticket(tasks, ticket);
 
   if (!task || task->woken)
     return;
@@ -245,14 +217,14 @@ bool gw_task_is(lua_State *co)
 
 bool gw_task_waits(struct gw_tasks *tasks, uint64_t ticket)
 {
-  struct gw_task *task = by_ticket(tasks, ticket);
+  struct gw_task *task = gw_task_by_ticket(tasks, ticket);
 
   return task && task->waiting && !task->woken;
 }
 
 static int on_wake(lua_State *L, int status, lua_KContext unused)
 {
-  struct gw_task *task = place_of(L)->task;
+  struct gw_task *task = gw_task_current(L);
 
   (void)status;
   (void)unused;
@@ -266,7 +238,7 @@ static int on_wake(lua_State *L, int status, lua_KContext unused)
 int gw_task_yield(lua_State *L, void *ctx, lua_KFunction k,
                   void (*cancel)(void *ctx))
 {
-  struct gw_task *task = place_of(L)->task;
+  struct gw_task *task = gw_task_current(L);
 
   assert(task);
   task->ctx = ctx;
@@ -289,7 +261,7 @@ static void deliver_cancel(struct gw_task *task)
 }
 
 /* Once: what cleans up after the first is not cut short by a second. */
-static void cancel_task(struct gw_task *task)
+void gw_task_cancel_it(struct gw_task *task)
 {
   if (!task->co || task->cancelled)
     return;
@@ -336,7 +308,7 @@ static int body_end(lua_State *L, int status, lua_KContext ctx)
  * that <close> variables of a failed task can still wait. */
 static int body(lua_State *L)
 {
-  struct gw_task *task = place_of(L)->task;
+  struct gw_task *task = gw_task_current(L);
   int status;
 
   if (task->cancel_pending) { /* before it began */
@@ -538,7 +510,7 @@ size_t gw_tasks_live(const struct gw_tasks *tasks)
 void gw_tasks_cancel_all(struct gw_tasks *tasks)
 {
   for (struct gw_task *task = tasks->all; task; task = task->next)
-    cancel_task(task);
+    gw_task_cancel_it(task);
 }
 
 const char *gw_tasks_loading(struct gw_tasks *tasks, const char *module)
@@ -554,318 +526,4 @@ bool gw_task_ended(lua_State *L, int idx)
   struct gw_task *task = luaL_checkudata(L, idx, TASK_META);
 
   return !task->co;
-}
-
-/* --- what Lua sees ------------------------------------------------------ */
-
-static struct gw_task *check_task(lua_State *L, int arg)
-{
-  return luaL_checkudata(L, arg, TASK_META);
-}
-
-static int l_spawn(lua_State *L)
-{
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  gw_task_spawn(gw_lua_host(L)->tasks, L, lua_gettop(L) - 1);
-  return 1;
-}
-
-static int push_result(lua_State *L, int idx)
-{
-  struct gw_task *task = check_task(L, idx);
-  int n;
-
-  task->joined = true;
-  lua_settop(L, idx);
-  lua_pushboolean(L, !task->failed);
-  if (lua_getiuservalue(L, idx, UV_RESULT) == LUA_TNIL) {
-    lua_pop(L, 1); /* there was no memory for the error */
-    lua_pushliteral(L, "not enough memory");
-    gw_lua_wraperr(L, NULL);
-  }
-  if (task->failed)
-    return 2;
-  lua_getfield(L, -1, "n");
-  n = (int)lua_tointeger(L, -1);
-  lua_pop(L, 1);
-  luaL_checkstack(L, n + 1, "too many results");
-  for (int i = 1; i <= n; i++)
-    lua_rawgeti(L, idx + 2, i);
-  lua_remove(L, idx + 2);
-  return n + 1;
-}
-
-bool gw_task_result(lua_State *L, int idx)
-{
-  bool ok;
-
-  lua_pushvalue(L, idx);
-  idx = lua_gettop(L);
-  push_result(L, idx);
-  ok = lua_toboolean(L, idx + 1);
-  lua_remove(L, idx + 1);
-  lua_remove(L, idx);
-  return ok;
-}
-
-static int join_end(lua_State *L, int status, lua_KContext ctx)
-{
-  (void)status;
-  (void)ctx;
-  return push_result(L, 1);
-}
-
-static int l_join(lua_State *L)
-{
-  struct gw_task *task = check_task(L, 1);
-  uint64_t ticket, *joiners;
-
-  lua_settop(L, 1);
-  if (!task->co)
-    return push_result(L, 1);
-  if (task == place_of(L)->task)
-    return luaL_error(L, "a task cannot wait for itself");
-  ticket = gw_task_ticket(task->tasks, L);
-  joiners = realloc(task->joiners, (task->njoiners + 1) * sizeof(*joiners));
-  if (!joiners)
-    return gw_lua_throw(L, GW_ENOMEM, "task.join", "out of memory");
-  task->joiners = joiners;
-  joiners[task->njoiners++] = ticket;
-  task->joined = true;
-  return gw_task_yield(L, NULL, join_end, NULL);
-}
-
-void gw_task_cancel(lua_State *L, int idx)
-{
-  cancel_task(check_task(L, idx));
-}
-
-static int l_cancel(lua_State *L)
-{
-  gw_task_cancel(L, 1);
-  return 0;
-}
-
-static int l_ended(lua_State *L)
-{
-  lua_pushboolean(L, !check_task(L, 1)->co);
-  return 1;
-}
-
-static int l_cancelled(lua_State *L)
-{
-  struct gw_task *task =
-      lua_isnoneornil(L, 1) ? place_of(L)->task : check_task(L, 1);
-
-  lua_pushboolean(L, task && task->cancelled);
-  return 1;
-}
-
-static int l_self(lua_State *L)
-{
-  struct gw_task *task = place_of(L)->task;
-
-  if (task)
-    lua_rawgetp(L, LUA_REGISTRYINDEX, task);
-  else
-    lua_pushnil(L);
-  return 1;
-}
-
-static int l_waitable(lua_State *L)
-{
-  char buf[256];
-  const char *why = no_wait(gw_lua_host(L)->tasks, L, buf, sizeof(buf));
-
-  lua_pushboolean(L, !why);
-  lua_pushstring(L, why);
-  return 2;
-}
-
-static int l_live(lua_State *L)
-{
-  lua_pushinteger(L, (lua_Integer)gw_tasks_live(gw_lua_host(L)->tasks));
-  return 1;
-}
-
-/* Tickets for Lua: semaphores and queues are made of these. */
-static int l_ticket(lua_State *L)
-{
-  uint64_t ticket = gw_task_ticket(gw_lua_host(L)->tasks, L);
-  struct gw_task *task = place_of(L)->task;
-
-  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
-  lua_pushnil(L);
-  lua_setiuservalue(L, -2, UV_WAKE);
-  lua_pushinteger(L, (lua_Integer)ticket);
-  return 1;
-}
-
-static int wait_end(lua_State *L, int status, lua_KContext ctx)
-{
-  struct gw_task *task = place_of(L)->task;
-  int n;
-
-  (void)status;
-  (void)ctx;
-  lua_settop(L, 1);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, task);
-  if (lua_getiuservalue(L, 2, UV_WAKE) == LUA_TNIL)
-    return 0;
-  lua_pushnil(L);
-  lua_setiuservalue(L, 2, UV_WAKE);
-  n = (int)lua_rawlen(L, 3);
-  luaL_checkstack(L, n, "too many values");
-  lua_getfield(L, 3, "n");
-  n = (int)lua_tointeger(L, -1);
-  lua_pop(L, 1);
-  for (int i = 1; i <= n; i++)
-    lua_rawgeti(L, 3, i);
-  return n;
-}
-
-static int l_wait(lua_State *L)
-{
-  uint64_t ticket = (uint64_t)luaL_checkinteger(L, 1);
-  struct gw_task *task = place_of(L)->task;
-  char buf[256];
-  const char *why = no_wait(gw_lua_host(L)->tasks, L, buf, sizeof(buf));
-
-  if (why)
-    return gw_lua_throw(L, GW_EUSAGE, NULL, "%s", why);
-  if (ticket != ticket_of(task))
-    return luaL_error(L, "this ticket's wait is over");
-  if (task->woken)
-    return wait_end(L, LUA_OK, 0);
-  return gw_task_yield(L, NULL, wait_end, NULL);
-}
-
-static int l_wake(lua_State *L)
-{
-  struct gw_tasks *tasks = gw_lua_host(L)->tasks;
-  uint64_t ticket = (uint64_t)luaL_checkinteger(L, 1);
-  struct gw_task *task = by_ticket(tasks, ticket);
-  int n = lua_gettop(L) - 1;
-
-  if (!task || task->woken) {
-    lua_pushboolean(L, 0);
-    return 1;
-  }
-  if (n > 0) {
-    lua_createtable(L, n, 1);
-    lua_insert(L, 2);
-    for (int i = n; i > 0; i--)
-      lua_rawseti(L, 2, i);
-    lua_pushinteger(L, n);
-    lua_setfield(L, 2, "n");
-    lua_rawgetp(L, LUA_REGISTRYINDEX, task);
-    lua_insert(L, -2);
-    lua_setiuservalue(L, -2, UV_WAKE);
-  }
-  gw_task_ready(tasks, ticket);
-  lua_pushboolean(L, 1);
-  return 1;
-}
-
-struct sleep_op {
-  struct gw_timer timer; /* first member */
-  struct gw_tasks *tasks;
-  uint64_t ticket;
-  bool cancelled;
-};
-
-static void sleep_fired(struct gw_timer *timer)
-{
-  struct sleep_op *op = (struct sleep_op *)timer;
-
-  gw_task_ready(op->tasks, op->ticket);
-}
-
-static void sleep_cancel(void *ctx)
-{
-  struct sleep_op *op = ctx;
-
-  gw_timer_stop(op->tasks->host->loop, &op->timer);
-  op->cancelled = true;
-}
-
-static int sleep_end(lua_State *L, int status, lua_KContext ctx)
-{
-  (void)status;
-  if (((struct sleep_op *)ctx)->cancelled)
-    return gw_lua_throw(L, GW_ECANCELLED, NULL, "cancelled");
-  return 0;
-}
-
-static int sleep_gc(lua_State *L)
-{
-  struct sleep_op *op = lua_touserdata(L, 1);
-
-  gw_timer_stop(op->tasks->host->loop, &op->timer);
-  return 0;
-}
-
-static int l_sleep(lua_State *L)
-{
-  struct gw_host *host = gw_lua_host(L);
-  double seconds = luaL_checknumber(L, 1);
-  struct gw_err err;
-  struct sleep_op *op;
-
-  luaL_argcheck(L, seconds >= 0 && seconds < 1e9, 1,
-                "between 0 and 1e9 seconds");
-  op = lua_newuserdatauv(L, sizeof(*op), 0);
-  memset(op, 0, sizeof(*op));
-  op->tasks = host->tasks;
-  op->timer.fn = sleep_fired;
-  luaL_setmetatable(L, "godwit.sleep");
-  op->ticket = gw_task_ticket(host->tasks, L);
-  if (gw_timer_start(host->loop, &op->timer, (uint64_t)(seconds * 1000 + 0.999),
-                     &err) != 0)
-    return gw_lua_raise(L, &err);
-  return gw_task_yield(L, op, sleep_end, sleep_cancel);
-}
-
-/* A failure that nobody asked for must not vanish. */
-static int task_gc(lua_State *L)
-{
-  struct gw_task *task = check_task(L, 1);
-
-  free(task->joiners);
-  task->joiners = NULL;
-  if (task->failed && !task->joined && !task->cancelled) {
-    task->joined = true;
-    if (lua_getiuservalue(L, 1, UV_RESULT) == LUA_TNIL)
-      lua_pushliteral(L, "not enough memory");
-    gw_log_line("a task failed: %s", luaL_tolstring(L, -1, NULL));
-  }
-  return 0;
-}
-
-static int task_tostring(lua_State *L)
-{
-  struct gw_task *task = check_task(L, 1);
-
-  lua_pushfstring(L, "task (%s)",
-                  task->co ? "running" : task->failed ? "failed" : "ended");
-  return 1;
-}
-
-int gw_luaopen_task(lua_State *L)
-{
-  static const luaL_Reg funcs[] = {
-    {"spawn", l_spawn},     {"join", l_join},   {"cancel", l_cancel},
-    {"ended", l_ended},     {"self", l_self},   {"cancelled", l_cancelled},
-    {"sleep", l_sleep},     {"wait", l_wait},   {"ticket", l_ticket},
-    {"wake", l_wake},       {"live", l_live},   {"waitable", l_waitable},
-    {NULL, NULL},
-  };
-  static const luaL_Reg task_metas[] = {
-    {"__gc", task_gc}, {"__tostring", task_tostring}, {NULL, NULL}};
-  static const luaL_Reg sleep_metas[] = {{"__gc", sleep_gc}, {NULL, NULL}};
-
-  gw_lua_class(L, TASK_META, task_metas, NULL);
-  gw_lua_class(L, "godwit.sleep", sleep_metas, NULL);
-  luaL_newlib(L, funcs);
-  return 1;
 }

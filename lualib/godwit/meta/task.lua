@@ -1,5 +1,5 @@
 ---@meta godwit.core.task
--- In C: runtime/lua/task.c.
+-- In C: runtime/lua/task.c, task_lua.c.
 
 ---@class godwit.core.task
 local M = {}
