@@ -1,5 +1,6 @@
 local cli = require("support.cli")
 local fs = require("godwit.core.fs")
+local json = require("godwit.core.json")
 local task = require("godwit.task")
 
 --- The program on a terminal of its own: all it prints there, and its status.
@@ -99,6 +100,21 @@ test("an interrupted promotion says so and goes on when given again", function(t
   t:match(out, "failed +alice/Hello")
   t:match(home:expect(0, words).out, "published as 0%.1%.0")
   t:match(home:expect(0, words).out, "1 unchanged%.")
+  words[#words + 1] = "--json"
+  local doc = json.decode(home:expect(0, words).out)
+  t:eq({ doc.workflow, doc.mode, doc.items[1].outcome, doc.counts.unchanged },
+    { "promote", "apply", "unchanged", 1 })
+  doc = json.decode(home:expect(0, { "version-map", "alice/Hello",
+    "--json" }).out)
+  t:eq({ #doc.rows, doc.rows[1].dest_version }, { 1, "0.1.0" })
+  t:match(home:expect(0, { "version-map", "alice/Hello" }).out,
+    "^sandbox:dev:alice/Hello .- %-> sandbox:prod:alice/Hello 0%.1%.0 ")
+  doc = json.decode(home:expect(0, { "version-map", "alice/Hello",
+    "--rebuild", "--to", "sandbox:prod", "--from", "sandbox:dev",
+    "--state-dir", home.dir .. "/.local/state/godwit", "--json" }).out)
+  t:eq({ doc.found, doc.added }, { 1, 0 })
+  home:expect(2, { "version-map", "alice/Hello", "--rebuild" })
+  home:expect(2, { "version-map", "Hello" })
 end)
 
 test("keys are in no file but the sandbox's own", function(t)

@@ -67,9 +67,11 @@ local function differences(out, rows)
 end
 
 local function details(out, item)
-  if item.commit or item.source_commit then
-    line(out, "commit %s of source commit %s", short(item.commit or "none"),
+  if item.commit then
+    line(out, "commit %s of source commit %s", short(item.commit),
       short(item.source_commit or "?"))
+  elseif item.source_commit then
+    line(out, "source commit %s", short(item.source_commit))
   end
   for _, step in ipairs(item.steps or {}) do
     if type(step) == "table" then
