@@ -27,7 +27,7 @@ Cx.__index = Cx
 
 --- A context for one run.
 ---@param params table<string, any>
----@param opts {dry_run: boolean?, jobs: integer?, progress: fun(ref: string, phase: string, detail: string?)?}
+---@param opts {dry_run: boolean?, jobs: integer?, progress: fun(ref: string, phase: string?, detail: string?)?} A nil phase: it has ended.
 ---@return godwit.workflow.Cx
 function M.new(params, opts)
   return setmetatable({
@@ -133,6 +133,9 @@ function Cx:each(items, fn, opts)
     record.ref = record.ref or name_of(entry.item)
     record.type = record.type or opts.kind
     records[entry.index] = record
+    if self.on_progress and record.ref then
+      self.on_progress(record.ref, nil) -- no longer in progress
+    end
     if stop then
       error(stop, 0)
     end
