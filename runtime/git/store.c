@@ -1,4 +1,5 @@
 #include "git/internal.h"
+#include "git/sweep.h"
 #include "base/fault.h"
 #include "base/path.h"
 
@@ -132,7 +133,12 @@ static int prepare(struct gw_store *store, const struct gw_store_opts *opts,
   if (stat(head, &st) != 0 && opts->create &&
       create_repo(store->path, err) != 0)
     return -1;
-  if (gw_repo_open(&repo, store->path, err) != 0)
+  if (opts->create && opts->lock)
+    gw_sweep(store->path);
+  /* Killed while it was made: made again. */
+  if (gw_repo_open(&repo, store->path, err) != 0 &&
+      (!opts->create || !opts->lock || create_repo(store->path, err) != 0 ||
+       gw_repo_open(&repo, store->path, err) != 0))
     return -1;
   if (opts->lock && configure(repo->git, err) != 0) {
     gw_repo_free(repo);

@@ -16,7 +16,8 @@ struct gw_store;
 struct gw_repo; /* an open repository: one thread at a time */
 
 struct gw_store_opts {
-  bool create; /* make it (0700) if it is missing */
+  bool create; /* make it (0700) if it is missing; with `lock` it is all
+                  ours, and what a killed run left in it is removed */
   bool lock;   /* flock; GW_ECONFLICT with status EWOULDBLOCK when taken */
 };
 

@@ -36,6 +36,25 @@ test("a store that is not there is not made unasked", function(t)
   t:eq(e.kind, "notfound")
 end)
 
+test("what a killed run left in a store is removed", function(t)
+  local dir = t:tmpdir() .. "/s.git"
+  check(git.open_store(dir)):close()
+  local rests = { "packed-refs.lock", "config.lock", "refs/heads/x.lock", "objects/pack/pack_1a2b3c",
+    "objects/pack/tmp_pack_x" }
+  for _, name in ipairs(rests) do
+    check(fs.write(dir .. "/" .. name, "half"))
+  end
+  open(t, dir):close()
+  for _, name in ipairs(rests) do
+    t:no(fs.stat(dir .. "/" .. name), name)
+  end
+  -- Killed while it was made.
+  fs.remove_tree(dir .. "/objects")
+  fs.remove_tree(dir .. "/refs")
+  local store = open(t, dir)
+  t:ok(check(store:edit(nil, { { path = "a", data = "b" } })))
+end)
+
 test("trees and blobs are read as git reads them", function(t)
   local dir, ids = repo.sample(t:tmpdir() .. "/r.git")
   local store = open(t, dir, { lock = false })
