@@ -294,6 +294,24 @@ test("a push by the driver is built", function(t)
     { store = store, commit = commit, expected = tip.commit })
 end)
 
+test("two repositories in one store keep their own names", function(t)
+  local driver = start(t)
+  local store = err.check(git.open_store(t:tmpdir() .. "/s.git"))
+  t:defer(function()
+    store:close()
+  end)
+  local address = require("godwit.cluster.address")
+  for _, name in ipairs({ "One", "Two" }) do
+    driver:create_algorithm("acme", request(driver, name))
+    driver:git_fetch("acme", name, store,
+      { commit = driver:git_tip("acme", name).commit })
+  end
+  for _, name in ipairs({ "One", "Two" }) do
+    t:eq(store:ref(address.fetched(driver.id, "acme", name) .. "/heads/master"),
+      driver:git_tip("acme", name).commit)
+  end
+end)
+
 test("files are changed without a checkout", function(t)
   local driver = start(t)
   driver:create_algorithm("acme", request(driver, "Hello"))

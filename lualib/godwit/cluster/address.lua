@@ -1,4 +1,5 @@
 local err = require("godwit.err")
+local sys = require("godwit.core.sys")
 local url = require("godwit.core.http").url
 
 --- cluster.address: where a cluster's API, Git and web application are.
@@ -94,6 +95,19 @@ function M.repository(git, owner, name, version)
   local path = version and M.path("git", owner, name, version)
     or M.path("git", owner, name)
   return git .. path .. ".git"
+end
+
+--- Where a store keeps what was fetched from a repository: two repositories
+--- in one store must not share names, or one's tips push the other's out of
+--- what the next fetch offers as known.
+---@param cluster string The cluster's identity.
+---@param owner string
+---@param name string
+---@param version string|nil
+---@return string
+function M.fetched(cluster, owner, name, version)
+  return "refs/godwit/fetched/" .. sys.hash("sha256", table.concat({ cluster,
+    owner, name, version }, "\n")):sub(1, 16)
 end
 
 return M

@@ -1,3 +1,4 @@
+local address = require("godwit.cluster.address")
 local effect = require("godwit.effect")
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
@@ -165,7 +166,8 @@ function Archive:git_fetch(owner, name, store, opts)
     commit = self.platform:version_commit(ALL, owner, name, opts.version)
   end
   return err.check(git.fetch(store, remote, { commit = commit,
-    refs = not commit and { MASTER } or nil, into = opts.into,
+    refs = not commit and { MASTER } or nil,
+    into = opts.into or address.fetched(self.id, owner, name, opts.version),
     progress = opts.progress }))
 end
 

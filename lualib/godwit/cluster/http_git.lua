@@ -84,7 +84,8 @@ end
 ---@param opts { commit: string?, advert: any, version: string?, progress: function?, into: string? }
 ---@return { bytes: integer, objects: integer }
 function Git:git_fetch(owner, name, store, opts)
-  local how = { commit = opts.commit, advert = opts.advert, into = opts.into,
+  local how = { commit = opts.commit, advert = opts.advert,
+    into = opts.into or address.fetched(self.id, owner, name, opts.version),
     progress = opts.progress }
   local ok, result = pcall(git.fetch, store,
     self:git_remote(owner, name, opts.version), how)
