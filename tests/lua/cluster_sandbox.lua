@@ -296,6 +296,7 @@ end)
 
 test("two repositories in one store keep their own names", function(t)
   local driver = start(t)
+  local git = require("godwit.core.git")
   local store = err.check(git.open_store(t:tmpdir() .. "/s.git"))
   t:defer(function()
     store:close()
