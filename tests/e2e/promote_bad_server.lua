@@ -64,6 +64,15 @@ test("a destination that closes in the middle of our pack", function(t)
   t:eq(r.item.steps[2], nil)
 end)
 
+test("a pack that is cut once is asked for again", function(t)
+  local w, from = behind(t, "dev", function(seen)
+    return seen.path:find("/git%-upload%-pack$") and seen.method == "POST"
+      and seen.n == 1 and "cut" or nil
+  end)
+  e2e.expect(w:promote({ HELLO }), 0)
+  t:eq(from:count("POST /git/acme/Hello.git/git-upload-pack"), 2)
+end)
+
 test("JSON nested beyond reason", function(t)
   local w = behind(t, "prod", function(seen)
     if seen.path == "/v1/algorithms/acme/Hello" then

@@ -5,6 +5,7 @@
 
 local build = require("godwit.copy.build")
 local err = require("godwit.err")
+local fetch = require("godwit.copy.fetch")
 local settings = require("godwit.copy.settings")
 local source = require("godwit.copy.source")
 local store = require("godwit.copy.store")
@@ -50,7 +51,7 @@ local function author_of(job, commit)
   local ok, found = pcall(function()
     local repo = store.open(job)
     if not repo:has(commit) then
-      job.to:git_fetch(job.to_owner, job.name, repo.raw, { commit = commit })
+      fetch.fetch(job.to, job.to_owner, job.name, repo, { commit = commit })
     end
     return repo:commit(commit)
   end)

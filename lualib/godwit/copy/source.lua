@@ -2,6 +2,7 @@
 --- store. A head newer than the latest published version is noticed here.
 
 local err = require("godwit.err")
+local fetch = require("godwit.copy.fetch")
 local ref = require("godwit.copy.ref")
 local settings = require("godwit.copy.settings")
 local version = require("godwit.cluster.version")
@@ -116,8 +117,8 @@ function M.resolve(job, tip, published)
 end
 
 local function fetch_version(job, store, version)
-  local ok, e = pcall(job.from.git_fetch, job.from, job.owner, job.name,
-    store.raw, { commit = job.source.commit, version = version })
+  local ok, e = pcall(fetch.fetch, job.from, job.owner, job.name, store,
+    { commit = job.source.commit, version = version })
   if not ok then
     e = err.from(e)
     if e.kind ~= "notfound" then
@@ -138,7 +139,7 @@ function M.fetch(job, store)
   local tip = source.tip
   if tip.commit and not store:has(tip.commit) then
     job:progress("fetch", source.commit:sub(1, 10))
-    job.from:git_fetch(job.owner, job.name, store.raw, {
+    fetch.fetch(job.from, job.owner, job.name, store, {
       commit = tip.commit, advert = tip.advert,
       progress = function(detail)
         job:progress("fetch", detail)

@@ -4,6 +4,7 @@
 
 local commit = require("godwit.copy.commit")
 local err = require("godwit.err")
+local fetch = require("godwit.copy.fetch")
 local source = require("godwit.copy.source")
 local state = require("godwit.copy.state")
 local store = require("godwit.copy.store")
@@ -17,7 +18,7 @@ local function fetch_dest(job, repo)
   local tip = job.dest.tip.commit
 
   if tip and not unknown.is(tip) and not repo:has(tip) then
-    job.to:git_fetch(job.to_owner, job.name, repo.raw, { commit = tip })
+    fetch.fetch(job.to, job.to_owner, job.name, repo, { commit = tip })
   end
 end
 
