@@ -34,7 +34,8 @@ static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
   if (nsize > old) {
     if (host->memory_used - old + nsize > host->memory_max)
       return NULL;
-    if (host->starving && (host->starve_after == 0 || --host->starve_after == 0))
+    if (host->starving &&
+        (host->starve_after == 0 || --host->starve_after == 0))
       return NULL;
   }
   fresh = realloc(ptr, nsize);
@@ -107,18 +108,18 @@ int gw_host_new(struct gw_host **out, const struct gw_host_opts *opts,
     return gw_err_set(err, GW_ENOMEM, "host.start", "out of memory");
   host->memory_max = memory_limit(opts);
   gw_json_memory(host->memory_max);
-  if (gw_loop_new(&host->loop, err) != 0
-      || gw_pool_new(&host->cpu, host->loop, cores > 0 ? (unsigned)cores : 1,
-                     err) != 0
-      || gw_pool_new(&host->git, host->loop, 32, err) != 0)
+  if (gw_loop_new(&host->loop, err) != 0 ||
+      gw_pool_new(&host->cpu, host->loop, cores > 0 ? (unsigned)cores : 1,
+                  err) != 0 ||
+      gw_pool_new(&host->git, host->loop, 32, err) != 0)
     goto fail;
   host->guard = gw_guard_new(err);
-  if (!host->guard
-      || gw_http_new(&host->http, host->loop, host->guard, err) != 0
-      || gw_runaway_new(&host->runaway,
-                        opts->cpu_seconds > 0 ? opts->cpu_seconds : 30, err)
-             != 0
-      || open_lua(host, opts, err) != 0)
+  if (!host->guard ||
+      gw_http_new(&host->http, host->loop, host->guard, err) != 0 ||
+      gw_runaway_new(&host->runaway,
+                     opts->cpu_seconds > 0 ? opts->cpu_seconds : 30,
+                     err) != 0 ||
+      open_lua(host, opts, err) != 0)
     goto fail;
   *out = host;
   return 0;
@@ -217,8 +218,8 @@ int gw_host_run(struct gw_host *host, const char *module, int argc,
   struct main_call call = {module, argc, argv, 1};
   struct gw_err err = {0};
 
-  if (gw_host_call(host, start_main, &call, &err) != 0
-      || gw_loop_signals(host->loop, on_signal, host, &err) != 0)
+  if (gw_host_call(host, start_main, &call, &err) != 0 ||
+      gw_loop_signals(host->loop, on_signal, host, &err) != 0)
     goto failed;
   for (;;) {
     bool more = gw_tasks_run(host->tasks);
@@ -248,13 +249,13 @@ static void drain(struct gw_host *host)
   struct gw_err err;
 
   gw_tasks_cancel_all(host->tasks);
-  if (gw_tasks_live(host->tasks) == 0
-      || gw_timer_start(host->loop, &alarm, DRAIN_MS, &err) != 0)
+  if (gw_tasks_live(host->tasks) == 0 ||
+      gw_timer_start(host->loop, &alarm, DRAIN_MS, &err) != 0)
     return;
   for (;;) {
     bool more = gw_tasks_run(host->tasks);
-    if (gw_tasks_live(host->tasks) == 0 || gw_clock_ms() >= end
-        || gw_loop_step(host->loop, !more, &err) != 0)
+    if (gw_tasks_live(host->tasks) == 0 || gw_clock_ms() >= end ||
+        gw_loop_step(host->loop, !more, &err) != 0)
       break;
   }
   gw_timer_stop(host->loop, &alarm);

@@ -25,16 +25,16 @@ struct gw_host {
   struct gw_http *http;
   struct gw_tasks *tasks;
   struct gw_runaway *runaway;
-  int signo; /* the one that cancelled the main task, if Lua handles none */
+  int signo;    /* the one that cancelled the main task, if Lua handles none */
   lua_State *L; /* the main state; nothing of a script runs on it */
   size_t memory_used, memory_max; /* of Lua's own allocator */
-  bool starving;     /* tests: allocations fail after that many more */
+  bool starving; /* tests: allocations fail after that many more */
   long starve_after;
 };
 
 struct gw_host_opts {
-  size_t memory_max;    /* bytes for Lua; 0: GODWIT_MEMORY (MiB) or 1 GiB */
-  double cpu_seconds;   /* of one task between two waits; 0: 30 */
+  size_t memory_max;  /* bytes for Lua; 0: GODWIT_MEMORY (MiB) or 1 GiB */
+  double cpu_seconds; /* of one task between two waits; 0: 30 */
   const char *const *folders; /* more places for modules, NULL ends; tests */
 };
 

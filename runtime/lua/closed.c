@@ -17,7 +17,8 @@ static lua_State *check_own(lua_State *L)
   lua_State *co = lua_tothread(L, 1);
 
   luaL_argexpected(L, co, 1, "coroutine");
-  luaL_argcheck(L, !gw_task_is(co), 1, "this is a task, no coroutine of the "
+  luaL_argcheck(L, !gw_task_is(co), 1,
+                "this is a task, no coroutine of the "
                 "script's own");
   return co;
 }
@@ -84,8 +85,7 @@ static int l_cjson(lua_State *L)
   return 1;
 }
 
-static void coroutine_function(lua_State *L, const char *name,
-                               lua_CFunction fn)
+static void coroutine_function(lua_State *L, const char *name, lua_CFunction fn)
 {
   lua_getglobal(L, "coroutine");
   lua_getfield(L, -1, name);
@@ -97,8 +97,7 @@ static void coroutine_function(lua_State *L, const char *name,
 int gw_luaopen_closed(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
-    {"run", l_run}, {"cjson", l_cjson}, {"expired", l_expired},
-    {NULL, NULL}};
+      {"run", l_run}, {"cjson", l_cjson}, {"expired", l_expired}, {NULL, NULL}};
 
   luaL_newlib(L, funcs);
   coroutine_function(L, "resume", l_resume);

@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void gw_lua_pusherr_as(lua_State *L, const struct gw_err *err,
-                       const char *kind)
+void gw_lua_pusherr_as(lua_State *L, const struct gw_err *err, const char *kind)
 {
   luaL_checkstack(L, 4, NULL);
   lua_createtable(L, 0, 8);
@@ -171,10 +170,10 @@ static int traced(lua_State *L)
 int gw_luaopen_err(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
-    {"is_object", isobject},
-    {"from", from},
-    {"traced", traced},
-    {NULL, NULL},
+      {"is_object", isobject},
+      {"from", from},
+      {"traced", traced},
+      {NULL, NULL},
   };
 
   luaL_newlib(L, funcs);

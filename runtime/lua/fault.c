@@ -36,7 +36,7 @@ static int l_alloc(lua_State *L)
 int gw_luaopen_fault(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
-    {"arm", l_arm}, {"disarm", l_disarm}, {"alloc", l_alloc}, {NULL, NULL}};
+      {"arm", l_arm}, {"disarm", l_disarm}, {"alloc", l_alloc}, {NULL, NULL}};
 
   luaL_newlib(L, funcs);
   return 1;

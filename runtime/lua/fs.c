@@ -265,24 +265,24 @@ static int l_lock(lua_State *L)
 int gw_luaopen_fs(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
-    {"read", l_read},
-    {"write", l_write},
-    {"list", l_list},
-    {"stat", l_stat},
-    {"mkdir", l_mkdir},
-    {"remove", l_remove},
-    {"remove_tree", l_remove_tree},
-    {"rename", l_rename},
-    {"symlink", l_symlink},
-    {"mktemp", l_mktemp},
-    {"cwd", l_cwd},
-    {"realpath", l_realpath},
-    {"lock", l_lock},
-    {NULL, NULL},
+      {"read", l_read},
+      {"write", l_write},
+      {"list", l_list},
+      {"stat", l_stat},
+      {"mkdir", l_mkdir},
+      {"remove", l_remove},
+      {"remove_tree", l_remove_tree},
+      {"rename", l_rename},
+      {"symlink", l_symlink},
+      {"mktemp", l_mktemp},
+      {"cwd", l_cwd},
+      {"realpath", l_realpath},
+      {"lock", l_lock},
+      {NULL, NULL},
   };
   static const luaL_Reg dir_metas[] = {{"__gc", dir_gc}, {NULL, NULL}};
   static const luaL_Reg lock_metas[] = {
-    {"__gc", lock_close}, {"__close", lock_close}, {NULL, NULL}};
+      {"__gc", lock_close}, {"__close", lock_close}, {NULL, NULL}};
   static const luaL_Reg lock_methods[] = {{"close", lock_close}, {NULL, NULL}};
 
   gw_lua_class(L, "godwit.dir", dir_metas, NULL);

@@ -22,7 +22,7 @@ struct gw_runaway {
   volatile sig_atomic_t running, expired;
   struct gw_runaway_frame root;
   struct gw_runaway_frame *volatile current; /* NULL: no task runs */
-  struct timespec started; /* CPU time at the resume */
+  struct timespec started;                   /* CPU time at the resume */
   int signo;
 };
 
@@ -51,8 +51,8 @@ static double cpu_since(const struct timespec *from)
   struct timespec now;
 
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return (double)(now.tv_sec - from->tv_sec)
-         + (double)(now.tv_nsec - from->tv_nsec) / 1e9;
+  return (double)(now.tv_sec - from->tv_sec) +
+         (double)(now.tv_nsec - from->tv_nsec) / 1e9;
 }
 
 static void set_timer(struct gw_runaway *guard, double seconds)
@@ -121,8 +121,8 @@ int gw_runaway_new(struct gw_runaway **out, double cpu_seconds,
   event.sigev_notify = SIGEV_THREAD_ID;
   event.sigev_signo = guard->signo;
   event.sigev_notify_thread_id = gettid();
-  if (sigaction(guard->signo, &action, NULL) != 0
-      || timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &guard->timer) != 0) {
+  if (sigaction(guard->signo, &action, NULL) != 0 ||
+      timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &guard->timer) != 0) {
     gw_err_errno(err, "guard.new", "timer");
     free(guard);
     return -1;

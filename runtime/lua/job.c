@@ -136,8 +136,7 @@ static int job_end(lua_State *L, int status, lua_KContext ctx)
   return box->job->push(L, box->job);
 }
 
-int gw_lua_job_wait(lua_State *L, struct gw_lua_job *job,
-                    struct gw_pool *pool)
+int gw_lua_job_wait(lua_State *L, struct gw_lua_job *job, struct gw_pool *pool)
 {
   struct box *box = job->box;
   struct gw_err err = {0};

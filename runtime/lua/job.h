@@ -20,12 +20,12 @@
 
 struct gw_lua_job { /* first member of every such job */
   struct gw_job pool_job;
-  struct gw_err err;                               /* work() fills it */
+  struct gw_err err; /* work() fills it */
   void (*work)(struct gw_lua_job *job);
   int (*push)(lua_State *L, struct gw_lua_job *job); /* if err is empty */
-  void (*dispose)(struct gw_lua_job *job);         /* what it points to; may
-                                                      be NULL */
-  void *box; /* private from here */
+  void (*dispose)(struct gw_lua_job *job);           /* what it points to; may
+                                                        be NULL */
+  void *box;                                         /* private from here */
   bool in_pool;
 };
 
@@ -40,7 +40,6 @@ char *gw_lua_copy(lua_State *L, const char *text);
 void *gw_lua_copy_bytes(lua_State *L, const void *data, size_t len);
 
 /* Waits; the binding's last line. Gives what push() returns, or nil, err. */
-int gw_lua_job_wait(lua_State *L, struct gw_lua_job *job,
-                    struct gw_pool *pool);
+int gw_lua_job_wait(lua_State *L, struct gw_lua_job *job, struct gw_pool *pool);
 
 #endif

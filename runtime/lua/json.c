@@ -27,8 +27,8 @@ static void *take(size_t size)
 {
   union head *head;
 
-  if (gw_fault("json.alloc") || size > memory_max - sizeof(*head)
-      || memory_used > memory_max - sizeof(*head) - size)
+  if (gw_fault("json.alloc") || size > memory_max - sizeof(*head) ||
+      memory_used > memory_max - sizeof(*head) - size)
     head = NULL;
   else
     head = malloc(sizeof(*head) + size);
@@ -206,8 +206,8 @@ static int box_gc(lua_State *L)
 int gw_json_decode(lua_State *L, const char *text, size_t len, size_t max,
                    int depth, struct gw_err *err)
 {
-  const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY
-                       | JSON_ALLOW_NUL;
+  const size_t flags =
+      JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
   json_error_t error;
   json_t **box;
 
@@ -317,8 +317,8 @@ static size_t sequence(const unsigned char *s, size_t left)
     return 3;
   }
   if (s[0] >= 0xf0 && s[0] <= 0xf4) {
-    if (left < 4 || (s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80
-        || (s[3] & 0xc0) != 0x80)
+    if (left < 4 || (s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 ||
+        (s[3] & 0xc0) != 0x80)
       return 0;
     if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
       return 0;
@@ -503,8 +503,8 @@ static void write_table(struct writer *w, int idx)
       refuse(w, "a table that contains itself");
   }
   if (w->depth == GW_JSON_DEPTH)
-    gw_lua_throw(L, GW_ELIMIT, "json.encode",
-                 "nested more than %d levels deep", GW_JSON_DEPTH);
+    gw_lua_throw(L, GW_ELIMIT, "json.encode", "nested more than %d levels deep",
+                 GW_JSON_DEPTH);
   count = count_keys(L, idx, &dense);
   if (array && !dense)
     refuse(w, "an array with holes or other keys");
@@ -530,8 +530,8 @@ static bool write_own(struct writer *w, int idx)
     gw_lua_throw(L, GW_ELIMIT, "json.encode", "nested too deep");
   lua_pushvalue(L, idx);
   lua_call(L, 1, 1);
-  if (lua_type(L, -1) == LUA_TTABLE
-      && lua_topointer(L, -1) == lua_topointer(L, idx))
+  if (lua_type(L, -1) == LUA_TTABLE &&
+      lua_topointer(L, -1) == lua_topointer(L, idx))
     refuse(w, "a table that contains itself");
   w->levels[w->depth++] = (struct level){lua_topointer(L, idx), NULL, 0};
   write_value(w, lua_gettop(L));
@@ -658,8 +658,8 @@ static int l_is_array(lua_State *L)
 int gw_luaopen_json(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
-    {"decode", l_decode},     {"encode", l_encode}, {"array", l_array},
-    {"is_array", l_is_array}, {NULL, NULL},
+      {"decode", l_decode},     {"encode", l_encode}, {"array", l_array},
+      {"is_array", l_is_array}, {NULL, NULL},
   };
   static const luaL_Reg array_metas[] = {{NULL, NULL}};
   static const luaL_Reg box_metas[] = {{"__gc", box_gc}, {NULL, NULL}};

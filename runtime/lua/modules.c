@@ -24,23 +24,23 @@ static const char OPEN_ENV[] = "godwit.open";   /* other people's modules' */
 
 /* One line per C module; the name is what Lua requires. */
 static const luaL_Reg core_modules[] = {
-  {"godwit.core.closed", gw_luaopen_closed},
-  {"godwit.core.err", gw_luaopen_err},
-  {"godwit.core.fs", gw_luaopen_fs},
-  {"godwit.core.git", gw_luaopen_git},
-  {"godwit.core.http", gw_luaopen_http},
-  {"godwit.core.json", gw_luaopen_json},
-  {"godwit.core.modules", gw_luaopen_modules},
-  {"godwit.core.process", gw_luaopen_process},
-  {"godwit.core.secret", gw_luaopen_secret},
-  {"godwit.core.serve", gw_luaopen_serve},
-  {"godwit.core.sys", gw_luaopen_sys},
-  {"godwit.core.task", gw_luaopen_task},
-  {"godwit.core.vmap", gw_luaopen_vmap},
+    {"godwit.core.closed", gw_luaopen_closed},
+    {"godwit.core.err", gw_luaopen_err},
+    {"godwit.core.fs", gw_luaopen_fs},
+    {"godwit.core.git", gw_luaopen_git},
+    {"godwit.core.http", gw_luaopen_http},
+    {"godwit.core.json", gw_luaopen_json},
+    {"godwit.core.modules", gw_luaopen_modules},
+    {"godwit.core.process", gw_luaopen_process},
+    {"godwit.core.secret", gw_luaopen_secret},
+    {"godwit.core.serve", gw_luaopen_serve},
+    {"godwit.core.sys", gw_luaopen_sys},
+    {"godwit.core.task", gw_luaopen_task},
+    {"godwit.core.vmap", gw_luaopen_vmap},
 #ifdef GODWIT_FAULTS
-  {"godwit.core.fault", gw_luaopen_fault},
+    {"godwit.core.fault", gw_luaopen_fault},
 #endif
-  {NULL, NULL},
+    {NULL, NULL},
 };
 
 /* Written by CMake: name, first byte, end; a NULL name ends. */
@@ -106,8 +106,7 @@ static int load_file(lua_State *L, const char *path, const char *env)
   if (gw_path_read(path, MAX_SOURCE, buf, &err) != 0)
     gw_lua_raise(L, &err);
   lua_pushfstring(L, "@%s", path);
-  load_text(L, buf->data ? buf->data : "", buf->len, lua_tostring(L, -1),
-            env);
+  load_text(L, buf->data ? buf->data : "", buf->len, lua_tostring(L, -1), env);
   gw_buf_dispose(buf);
   lua_replace(L, -3);
   lua_pop(L, 1);
@@ -129,8 +128,8 @@ static const char *file_of(lua_State *L, const char *dir, const char *name,
 
 static bool is_ours(const char *name)
 {
-  return strcmp(name, "argparse") == 0 || strcmp(name, "godwit") == 0
-         || strncmp(name, "godwit.", 7) == 0;
+  return strcmp(name, "argparse") == 0 || strcmp(name, "godwit") == 0 ||
+         strncmp(name, "godwit.", 7) == 0;
 }
 
 /* Pushes the chunk of module `name` from the folder `dir`, or returns 0. */
@@ -194,8 +193,7 @@ static void announce(lua_State *L, const char *name)
   lua_pop(L, 1);
   lua_pushvalue(L, -1);
   lua_getinfo(L, ">S", &ar);
-  gw_log_line("module %s is taken from %s (GODWIT_PATH)", name,
-              ar.short_src);
+  gw_log_line("module %s is taken from %s (GODWIT_PATH)", name, ar.short_src);
 }
 
 /* Pushes the chunk of that module, or returns 0. */
@@ -283,8 +281,7 @@ static int undefined(lua_State *L)
 
 static int no_globals(lua_State *L)
 {
-  return luaL_error(L, "assignment to global '%s'",
-                    luaL_tolstring(L, 2, NULL));
+  return luaL_error(L, "assignment to global '%s'", luaL_tolstring(L, 2, NULL));
 }
 
 /* Copies fields named in a NULL-ended list from the table on top into a new
@@ -302,10 +299,11 @@ static void only(lua_State *L, const char *const *names)
 static void make_env(lua_State *L)
 {
   static const char *const base[] = {
-    "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall",
-    "rawequal", "rawget", "rawlen", "rawset", "select", "setmetatable",
-    "tonumber", "tostring", "type", "xpcall", "collectgarbage", "_VERSION",
-    "string", "table", "math", "utf8", "coroutine", NULL};
+      "assert", "error",  "getmetatable",   "ipairs",    "next",
+      "pairs",  "pcall",  "rawequal",       "rawget",    "rawlen",
+      "rawset", "select", "setmetatable",   "tonumber",  "tostring",
+      "type",   "xpcall", "collectgarbage", "_VERSION",  "string",
+      "table",  "math",   "utf8",           "coroutine", NULL};
   static const char *const os[] = {"clock", "date", "difftime", "time", NULL};
   static const char *const debug[] = {"traceback", NULL};
 
@@ -442,11 +440,8 @@ static int l_path(lua_State *L)
 int gw_luaopen_modules(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
-    {"source", l_source},
-    {"names", l_names},
-    {"path", l_path},
-    {"require", l_require},
-    {NULL, NULL},
+      {"source", l_source},   {"names", l_names}, {"path", l_path},
+      {"require", l_require}, {NULL, NULL},
   };
 
   luaL_newlib(L, funcs);

@@ -90,8 +90,9 @@ static const char **read_env(lua_State *L)
   lua_newtable(L); /* keeps the new texts */
   n = 0;
   for (lua_pushnil(L); lua_next(L, -4);) {
-    luaL_argcheck(L, lua_type(L, -2) == LUA_TSTRING
-                  && lua_type(L, -1) == LUA_TSTRING, 1, "env holds texts");
+    luaL_argcheck(
+        L, lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING, 1,
+        "env holds texts");
     lua_pushfstring(L, "%s=%s", lua_tostring(L, -2), lua_tostring(L, -1));
     env[n++] = lua_tostring(L, -1);
     lua_rawseti(L, -4, (lua_Integer)n);
@@ -280,16 +281,12 @@ int gw_luaopen_process(lua_State *L)
 {
   static const luaL_Reg funcs[] = {{"start", l_start}, {NULL, NULL}};
   static const luaL_Reg metas[] = {
-    {"__gc", l_close}, {"__close", l_close}, {NULL, NULL}};
+      {"__gc", l_close}, {"__close", l_close}, {NULL, NULL}};
   static const luaL_Reg methods[] = {
-    {"write", l_write},
-    {"close_stdin", l_close_stdin},
-    {"read", l_read},
-    {"read_err", l_read_err},
-    {"wait", l_wait},
-    {"kill", l_kill},
-    {"close", l_close},
-    {NULL, NULL},
+      {"write", l_write}, {"close_stdin", l_close_stdin},
+      {"read", l_read},   {"read_err", l_read_err},
+      {"wait", l_wait},   {"kill", l_kill},
+      {"close", l_close}, {NULL, NULL},
   };
 
   gw_lua_class(L, PROCESS_META, metas, NULL);

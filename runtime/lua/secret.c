@@ -122,16 +122,16 @@ static int refuse(lua_State *L)
 int gw_luaopen_secret(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
-    {"new", l_new}, {"allow", l_allow}, {"is", l_is}, {"redact", l_redact},
-    {NULL, NULL},
+      {"new", l_new},       {"allow", l_allow}, {"is", l_is},
+      {"redact", l_redact}, {NULL, NULL},
   };
   static const luaL_Reg metas[] = {
-    {"__gc", secret_gc},   {"__tostring", secret_tostring},
-    {"__concat", refuse},  {"__len", refuse},
-    {"__index", refuse},   {"__newindex", refuse},
-    {"__call", refuse},    {"__lt", refuse},
-    {"__le", refuse},      {"__tojson", refuse},
-    {"__pairs", refuse},   {NULL, NULL},
+      {"__gc", secret_gc},  {"__tostring", secret_tostring},
+      {"__concat", refuse}, {"__len", refuse},
+      {"__index", refuse},  {"__newindex", refuse},
+      {"__call", refuse},   {"__lt", refuse},
+      {"__le", refuse},     {"__tojson", refuse},
+      {"__pairs", refuse},  {NULL, NULL},
   };
 
   gw_lua_class(L, SECRET_META, metas, NULL);

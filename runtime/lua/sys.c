@@ -326,8 +326,7 @@ static void line_readable(struct gw_watch *watch, short revents)
   (void)revents;
   if (n < 0 && (errno == EINTR || errno == EAGAIN))
     return;
-  if (n == 1 && c != '\n'
-      && gw_buf_append(&op->line, &c, 1, &op->err) == 0)
+  if (n == 1 && c != '\n' && gw_buf_append(&op->line, &c, 1, &op->err) == 0)
     return;
   if (n < 0)
     gw_err_errno(&op->err, "stdin.read", "stdin");
@@ -388,27 +387,27 @@ static int l_read_line(lua_State *L)
 int gw_luaopen_sys(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
-    {"env", l_env},
-    {"environ", l_environ},
-    {"time", l_time},
-    {"monotonic", l_monotonic},
-    {"format_time", l_format_time},
-    {"isatty", l_isatty},
-    {"write", l_write},
-    {"width", l_width},
-    {"hostname", l_hostname},
-    {"username", l_username},
-    {"random_hex", l_random_hex},
-    {"uuid", l_uuid},
-    {"hash", l_hash},
-    {"base64", l_base64},
-    {"unbase64", l_unbase64},
-    {"self_exe", l_self_exe},
-    {"load", l_load},
-    {"on_signal", l_on_signal},
-    {"on_usr1", l_on_usr1},
-    {"read_line", l_read_line},
-    {NULL, NULL},
+      {"env", l_env},
+      {"environ", l_environ},
+      {"time", l_time},
+      {"monotonic", l_monotonic},
+      {"format_time", l_format_time},
+      {"isatty", l_isatty},
+      {"write", l_write},
+      {"width", l_width},
+      {"hostname", l_hostname},
+      {"username", l_username},
+      {"random_hex", l_random_hex},
+      {"uuid", l_uuid},
+      {"hash", l_hash},
+      {"base64", l_base64},
+      {"unbase64", l_unbase64},
+      {"self_exe", l_self_exe},
+      {"load", l_load},
+      {"on_signal", l_on_signal},
+      {"on_usr1", l_on_usr1},
+      {"read_line", l_read_line},
+      {NULL, NULL},
   };
   static const luaL_Reg line_metas[] = {{"__gc", line_gc}, {NULL, NULL}};
 

@@ -73,8 +73,8 @@ struct gw_task *gw_task_by_ticket(struct gw_tasks *tasks, uint64_t ticket)
 {
   uint32_t slot = (uint32_t)(ticket & SLOT_MASK);
 
-  if (slot == 0 || slot >= tasks->nslots
-      || tasks->slots[slot].wait != ticket >> SLOT_BITS)
+  if (slot == 0 || slot >= tasks->nslots ||
+      tasks->slots[slot].wait != ticket >> SLOT_BITS)
     return NULL;
   return tasks->slots[slot].task;
 }
@@ -137,9 +137,11 @@ static bool is_function(lua_State *L, const char *library, const char *name)
 /* The C function that called back into Lua and cannot be waited in. */
 static const char *callback_owner(lua_State *L)
 {
-  static const char *const known[][2] = {
-    {"table", "sort"}, {"string", "gsub"}, {"_G", "tostring"},
-    {"_G", "load"},    {"table", "concat"}};
+  static const char *const known[][2] = {{"table", "sort"},
+                                         {"string", "gsub"},
+                                         {"_G", "tostring"},
+                                         {"_G", "load"},
+                                         {"table", "concat"}};
   lua_Debug ar;
 
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
@@ -171,13 +173,18 @@ const char *gw_task_no_wait(struct gw_tasks *tasks, lua_State *L, char *buf,
   if (lua_isyieldable(L))
     return NULL;
   if (tasks->loading)
-    snprintf(buf, size, "cannot wait at the top level of module '%s': make "
-             "this call inside a function", tasks->loading);
+    snprintf(buf, size,
+             "cannot wait at the top level of module '%s': make "
+             "this call inside a function",
+             tasks->loading);
   else if ((owner = callback_owner(L)) != NULL)
-    snprintf(buf, size, "cannot wait in a callback of '%s': make this call "
-             "outside of it", owner);
+    snprintf(buf, size,
+             "cannot wait in a callback of '%s': make this call "
+             "outside of it",
+             owner);
   else
-    snprintf(buf, size, "cannot wait in a callback of sort, gsub or a "
+    snprintf(buf, size,
+             "cannot wait in a callback of sort, gsub or a "
              "metamethod: make this call outside of it");
   return buf;
 }

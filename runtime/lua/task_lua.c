@@ -301,21 +301,23 @@ static int task_tostring(lua_State *L)
   struct gw_task *task = check_task(L, 1);
 
   lua_pushfstring(L, "task (%s)",
-                  task->co ? "running" : task->failed ? "failed" : "ended");
+                  task->co       ? "running"
+                  : task->failed ? "failed"
+                                 : "ended");
   return 1;
 }
 
 int gw_luaopen_task(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
-    {"spawn", l_spawn},     {"join", l_join},   {"cancel", l_cancel},
-    {"ended", l_ended},     {"self", l_self},   {"cancelled", l_cancelled},
-    {"sleep", l_sleep},     {"wait", l_wait},   {"ticket", l_ticket},
-    {"wake", l_wake},       {"live", l_live},   {"waitable", l_waitable},
-    {NULL, NULL},
+      {"spawn", l_spawn}, {"join", l_join}, {"cancel", l_cancel},
+      {"ended", l_ended}, {"self", l_self}, {"cancelled", l_cancelled},
+      {"sleep", l_sleep}, {"wait", l_wait}, {"ticket", l_ticket},
+      {"wake", l_wake},   {"live", l_live}, {"waitable", l_waitable},
+      {NULL, NULL},
   };
   static const luaL_Reg task_metas[] = {
-    {"__gc", task_gc}, {"__tostring", task_tostring}, {NULL, NULL}};
+      {"__gc", task_gc}, {"__tostring", task_tostring}, {NULL, NULL}};
   static const luaL_Reg sleep_metas[] = {{"__gc", sleep_gc}, {NULL, NULL}};
 
   gw_lua_class(L, TASK_META, task_metas, NULL);

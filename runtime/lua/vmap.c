@@ -26,12 +26,12 @@ struct db { /* shared by the box and the jobs at work; loop thread counts */
 struct vmap_job {
   struct gw_lua_job base;
   struct db *db;
-  char *path;                           /* open */
-  char *field[GW_VMAP_FIELDS];          /* a row, or a filter's */
-  char *side[SIDE_FIELDS];              /* a filter's */
+  char *path;                  /* open */
+  char *field[GW_VMAP_FIELDS]; /* a row, or a filter's */
+  char *side[SIDE_FIELDS];     /* a filter's */
   size_t limit;
-  struct gw_vmap_rows rows;             /* find */
-  size_t removed;                       /* clear */
+  struct gw_vmap_rows rows; /* find */
+  size_t removed;           /* clear */
 };
 
 static void unref(struct db *db)
@@ -92,8 +92,7 @@ static void find_work(struct gw_lua_job *base)
   struct gw_vmap_filter filter;
 
   filter_of(job, &filter);
-  gw_vmap_find(job->db->map, &filter, job->limit, &job->rows,
-               &job->base.err);
+  gw_vmap_find(job->db->map, &filter, job->limit, &job->rows, &job->base.err);
 }
 
 static void clear_work(struct gw_lua_job *base)
@@ -156,16 +155,15 @@ static int clear_push(lua_State *L, struct gw_lua_job *base)
 static void read_fields(lua_State *L, struct vmap_job *job)
 {
   for (int i = 0; i < GW_VMAP_FIELDS; i++)
-    job->field[i] = gw_lua_copy(L, gw_opt_string(L, 2, gw_vmap_names[i],
-                                                 NULL));
+    job->field[i] = gw_lua_copy(L, gw_opt_string(L, 2, gw_vmap_names[i], NULL));
 }
 
 /* Wrong names are a mistake of the caller's: an ignored filter is a bad one. */
 static void check_names(lua_State *L, bool filter)
 {
   for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
-    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2)
-                                                      : "?";
+    const char *name =
+        lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
     bool known = filter && strcmp(name, "limit") == 0;
     for (int i = 0; i < GW_VMAP_FIELDS && !known; i++)
       known = strcmp(name, gw_vmap_names[i]) == 0;
@@ -176,8 +174,7 @@ static void check_names(lua_State *L, bool filter)
   }
 }
 
-static int start(lua_State *L, bool filter,
-                 void (*work)(struct gw_lua_job *),
+static int start(lua_State *L, bool filter, void (*work)(struct gw_lua_job *),
                  int (*push)(lua_State *, struct gw_lua_job *))
 {
   struct db **box = luaL_checkudata(L, 1, VMAP_META);
@@ -241,10 +238,10 @@ int gw_luaopen_vmap(lua_State *L)
 {
   static const luaL_Reg funcs[] = {{"open", l_open}, {NULL, NULL}};
   static const luaL_Reg metas[] = {
-    {"__gc", l_close}, {"__close", l_close}, {NULL, NULL}};
+      {"__gc", l_close}, {"__close", l_close}, {NULL, NULL}};
   static const luaL_Reg methods[] = {
-    {"put", l_put},     {"find", l_find}, {"clear", l_clear},
-    {"close", l_close}, {NULL, NULL},
+      {"put", l_put},     {"find", l_find}, {"clear", l_clear},
+      {"close", l_close}, {NULL, NULL},
   };
 
   gw_lua_class(L, VMAP_META, metas, methods);

@@ -15,8 +15,8 @@ int main(int argc, char *argv[])
                                         "/usr/local/share/lua/5.4", NULL};
   const char *seconds = getenv("GODWIT_TEST_CPU_SECONDS");
   struct gw_host_opts opts = {
-    .folders = folders,
-    .cpu_seconds = seconds ? atof(seconds) : 0,
+      .folders = folders,
+      .cpu_seconds = seconds ? atof(seconds) : 0,
   };
   struct gw_host *host = NULL;
   struct gw_err err = {0};
