@@ -2,9 +2,12 @@
 --- and raise.
 local core = require("godwit.core.git")
 local err = require("godwit.err")
+local fs = require("godwit.core.fs")
 local http = require("godwit.core.http")
+local places = require("godwit.config.places")
 local task = require("godwit.task")
 local tree = require("godwit.tree")
+local tree_glob = require("godwit.tree_glob")
 
 local M = {}
 
@@ -13,6 +16,11 @@ local M = {}
 M.COMMITTER = { name = "godwit", email = "godwit@localhost" }
 
 local PATIENCE = 10 -- seconds that another run's lock is waited for
+local PRIVATE = 448 -- 0700
+
+--- Repositories on this machine that the library handed out. A script cannot
+--- name others: it has no files.
+local ours = setmetatable({}, { __mode = "k" })
 
 ---@class godwit.git.Remote
 ---@field url? string
@@ -34,7 +42,6 @@ local PATIENCE = 10 -- seconds that another run's lock is waited for
 ---@return godwit.git.Remote
 function M.remote(url, secret, opts)
   opts = opts or {}
-  if url:find("^/") then return { path = url } end
   local parts = err.check(http.url.parse(url))
   return {
     url = url,
@@ -47,11 +54,22 @@ function M.remote(url, secret, opts)
   }
 end
 
+--- Lets a script use a remote on this machine. For the library.
+---@param remote godwit.git.Remote
+---@return godwit.git.Remote
+function M._trust(remote)
+  ours[remote] = true
+  return remote
+end
+
 --- A permit of the remote's limiter is taken here, on the loop, before a
 --- worker is: no worker ever waits for one.
 ---@async
 local function with_permit(remote, call, ...)
   local limiter = remote.limiter
+  if remote.path and not ours[remote] then
+    err.throw("denied", "a repository on this machine is reached through its cluster only, not as %s", remote.path)
+  end
   if not limiter then return err.check(call(...)) end
   local permit = limiter:acquire()
   local ok, value, e = pcall(call, ...)
@@ -103,6 +121,7 @@ end
 --- Gives the lock back; also at the end of a `<close>` variable.
 function Store:close()
   self.core:close()
+  if self.temporary then fs.remove_tree(self.temporary) end
 end
 Store.__close = Store.close
 
@@ -122,6 +141,18 @@ function M.open_store(path, opts)
     task.sleep(0.1)
     left = left - 0.1
   end
+end
+
+--- A store for a while: gone when it is closed. `local s <close> = git.store()`.
+---@async
+---@return godwit.git.Store
+function M.store()
+  local base = places.cache_dir() .. "/git"
+  err.check(fs.mkdir(base, PRIVATE))
+  local dir = err.check(fs.mktemp(base, "tmp"))
+  local store = M.open_store(dir)
+  store.temporary = dir
+  return store
 end
 
 local function core_of(store)
@@ -171,6 +202,47 @@ function M.push(store, remote, opts)
   return effect.script("git.push", target, function()
     return with_permit(remote, core.push, core_of(store), remote, opts)
   end, { commit = opts.commit, expected = opts.expected })
+end
+
+local function matching(refs, globs)
+  local names = {}
+  for name in pairs(refs) do
+    for _, glob in ipairs(globs) do
+      if tree_glob.matcher(glob)(name:gsub("^refs/", "")) then
+        names[#names + 1] = name
+        break
+      end
+    end
+  end
+  table.sort(names)
+  return names
+end
+
+--- Copies branches and tags that the destination lacks or has older. Nothing
+--- is deleted there and nothing overwritten: what is not a step forward raises
+--- `conflict`.
+---@async
+---@param from godwit.git.Remote
+---@param to godwit.git.Remote
+---@param opts? { refs: string[]? } Default: { "heads/**", "tags/**" }
+---@return { outcome: "created"|"updated"|"unchanged", refs: integer }
+function M.copy(from, to, opts)
+  local source = M.ls_remote(from)
+  local there = M.ls_remote(to, { service = "receive-pack" })
+  local names, done = {}, "created"
+  for _, name in ipairs(matching(source.refs, opts and opts.refs or { "heads/**", "tags/**" })) do
+    if there.refs[name] ~= source.refs[name] then names[#names + 1] = name end
+  end
+  if #names == 0 then return { outcome = "unchanged", refs = 0 } end
+  local store <close> = M.store()
+  M.fetch(store, from, { refs = names, advert = source.advert })
+  for _, name in ipairs(names) do
+    local old = there.refs[name]
+    if old then M.fetch(store, to, { commit = old }) end
+    M.push(store, to, { commit = source.refs[name], ref = name, expected = old })
+  end
+  if next(there.refs) then done = "updated" end
+  return { outcome = done, refs = #names }
 end
 
 return M

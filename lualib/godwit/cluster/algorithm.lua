@@ -3,6 +3,7 @@ local builds = require("godwit.copy.build")
 local driver_of = require("godwit.cluster.driver_of")
 local edit = require("godwit.cluster.edit")
 local err = require("godwit.err")
+local git = require("godwit.git")
 local unknown = require("godwit.unknown")
 local version = require("godwit.cluster.version")
 
@@ -164,7 +165,7 @@ end
 ---@return table remote
 function Algorithm:remote(ref)
   local driver, owner, name = names(self)
-  return driver:git_remote(owner, name, ref)
+  return git._trust(driver:git_remote(owner, name, ref))
 end
 
 --- The commit a revision means: head (or nothing), latest, a number, a commit.
