@@ -43,8 +43,11 @@ end
 local SYMBOLS = { added = "+", deleted = "-", modified = "~", mode = "~" }
 
 local function files(out, rows)
-  for i, f in ipairs(rows or {}) do
-    if i > MAX_FILES and output.verbosity() == 0 then
+  rows = rows or {}
+  for i, f in ipairs(rows) do
+    -- A line about one more would be no shorter than that one.
+    if i > MAX_FILES and #rows > MAX_FILES + 1
+      and output.verbosity() == 0 then
       line(out, "  and %d more files (-v lists them)", #rows - MAX_FILES)
       return
     end
