@@ -308,6 +308,11 @@ static void on_signal(int signo)
   errno = saved;
 }
 
+bool gw_loop_stop_asked(void)
+{
+  return stop_asked != 0;
+}
+
 static void deliver_signals(struct gw_watch *watch, short revents)
 {
   struct gw_loop *loop =

@@ -79,4 +79,8 @@ typedef void gw_signal_fn(void *arg, int signo);
 int gw_loop_signals(struct gw_loop *loop, gw_signal_fn *fn, void *arg,
                     struct gw_err *err);
 
+/* Whether SIGINT or SIGTERM came, even if the loop has not turned since. Safe
+ * in a signal handler. */
+bool gw_loop_stop_asked(void);
+
 #endif

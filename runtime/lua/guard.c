@@ -1,5 +1,6 @@
 #include "lua/guard.h"
 
+#include "async/loop.h"
 #include "lua/err.h"
 
 #include <errno.h>
@@ -18,7 +19,6 @@
 struct gw_runaway {
   timer_t timer;
   double seconds;
-  struct timespec limit, tick;
   volatile sig_atomic_t running, expired;
   struct gw_runaway_frame root;
   struct gw_runaway_frame *volatile current; /* NULL: no task runs */
@@ -41,6 +41,8 @@ static void stop_script(lua_State *L, lua_Debug *ar)
    * that wait for this one get it, too. */
   for (struct gw_runaway_frame *f = guard->current; f; f = f->outer)
     lua_sethook(f->co, stop_script, LUA_MASKCOUNT, 1);
+  if (gw_loop_stop_asked())
+    gw_lua_throw(L, GW_ECANCELLED, NULL, "cancelled");
   gw_lua_throw(L, GW_ELIMIT, NULL,
                "stopped: computed for %g seconds without waiting",
                guard->seconds);
@@ -59,6 +61,8 @@ static void set_timer(struct gw_runaway *guard, double seconds)
 {
   struct itimerspec spec = {{0, TICK_NS}, {0, 0}};
 
+  if (seconds > 1)
+    seconds = 1; /* to see a Ctrl-C soon */
   spec.it_value.tv_sec = (time_t)seconds;
   spec.it_value.tv_nsec =
       (long)((seconds - (double)spec.it_value.tv_sec) * 1e9);
@@ -81,9 +85,12 @@ static void on_signal(int signo)
 
   (void)signo;
   if (guard && guard->running) {
+    double limit = guard->seconds;
+    if (limit > 1 && gw_loop_stop_asked())
+      limit = 1;
     used = cpu_since(&guard->started);
-    if (used < guard->seconds) {
-      set_timer(guard, guard->seconds - used);
+    if (used < limit) {
+      set_timer(guard, limit - used);
     } else if (used > guard->seconds * 2 + 1) {
       ssize_t ignored = write(2, text, sizeof(text) - 1);
       (void)ignored;

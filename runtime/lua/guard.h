@@ -3,8 +3,9 @@
  *
  * A timer of this thread's own CPU time interrupts the running Lua code; its
  * signal handler sets a count hook on the coroutine that runs, which raises.
- * It costs nothing until then. A call into C cannot be stopped so: when it
- * does not come back within the same time again, the process ends.
+ * It costs nothing until then. After a Ctrl-C a second is the limit. A call
+ * into C cannot be stopped so: when it does not come back within the same time
+ * again, the process ends.
  *
  * Threads: the loop thread; one per process.
  */

@@ -88,6 +88,19 @@ test("a second signal leaves at once", function(t)
   t:eq((finish(p)), 130)
 end)
 
+test("a signal ends a script that computes, within a second of CPU",
+  function(t)
+    local p = start(t, { "eval", "print('ready') while true do end" })
+    local text = ""
+    while not text:find("ready") do
+      text = text .. p:read()
+    end
+    p:kill(2)
+    local started = sys.monotonic()
+    t:eq((finish(p)), 130)
+    t:ok(sys.monotonic() - started < 15)
+  end)
+
 test("a second signal ends a script that computes, too",
   function(t)
     local p = start(t, { "eval", "print('ready') while true do end" })
