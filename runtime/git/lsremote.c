@@ -34,8 +34,8 @@ static int ask(struct gw_lsremote *ls, struct gw_err *err)
   if (snprintf(url, sizeof(url), "%s/info/refs?service=%s", ls->base,
                ls->service) >= (int)sizeof(url))
     return gw_err_set(err, GW_EUSAGE, OP, "the address is too long");
-  (void)snprintf(accept, sizeof(accept), "Accept: application/x-%s-advertisement",
-                 ls->service);
+  (void)snprintf(accept, sizeof(accept),
+                 "Accept: application/x-%s-advertisement", ls->service);
   struct gw_http_req req = {
       .method = "GET",
       .url = url,

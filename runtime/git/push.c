@@ -196,8 +196,9 @@ static int compare(const struct gw_git_op *op, struct gw_err *err)
   if (tip && strcmp(tip, op->expected) == 0)
     return 0;
   if (!tip)
-    return gw_err_set(err, GW_ECONFLICT, OP, "%.80s should be at %s but is gone",
-                      op->ref, op->expected);
+    return gw_err_set(err, GW_ECONFLICT, OP,
+                      "%.80s should be at %s but is gone", op->ref,
+                      op->expected);
   if (!op->expected[0])
     return gw_err_set(err, GW_ECONFLICT, OP,
                       "%.80s should not exist but is at %s", op->ref, tip);

@@ -106,8 +106,10 @@ static void resume(struct gw_exchange *x)
   CURLcode code;
 
   x->resuming = false;
-  if (!x->paused)
+  if (!x->paused) { /* the limits still need their clock */
+    arm(x);
     return;
+  }
   x->paused = false;
   x->progress = gw_clock_ms();
   x->http->in_callback++; /* curl hands over what it kept from in here */
