@@ -437,8 +437,7 @@ int gw_loop_step(struct gw_loop *loop, bool block, struct gw_err *err)
     return -1;
   /* curl shortens the wait by its own timers; a transfer just added or
    * unpaused makes it 0. */
-  code = curl_multi_poll(loop->multi, loop->waits,
-                         (unsigned)loop->polled_count,
+  code = curl_multi_poll(loop->multi, loop->waits, (unsigned)loop->polled_count,
                          time_to_wait(loop, block), NULL);
   if (code != CURLM_OK)
     return fail(err, code);

@@ -126,8 +126,7 @@ static void end_job(struct gw_job *job)
 static void finish_jobs(struct gw_post *post)
 {
   struct gw_pool *pool =
-      (struct gw_pool *)(void *)((char *)post -
-                                 offsetof(struct gw_pool, post));
+      (struct gw_pool *)(void *)((char *)post - offsetof(struct gw_pool, post));
   struct queue batch;
 
   (void)pthread_mutex_lock(&pool->lock);
@@ -191,8 +190,7 @@ void gw_pool_free(struct gw_pool *pool)
   free(pool);
 }
 
-int gw_pool_submit(struct gw_pool *pool, struct gw_job *job,
-                   struct gw_err *err)
+int gw_pool_submit(struct gw_pool *pool, struct gw_job *job, struct gw_err *err)
 {
   bool more;
 

@@ -21,7 +21,7 @@ enum {
   READ_CHUNK = 64 * 1024
 };
 
-struct stream { /* the child's stdout or stderr */
+struct stream {          /* the child's stdout or stderr */
   struct gw_watch watch; /* first member */
   struct gw_process *process;
   struct gw_buf fresh; /* read from the pipe, not yet asked for */
@@ -178,8 +178,8 @@ static void reap(struct gw_process *p, int flags)
   if (got < 0)
     p->code = 127; /* reaped by somebody else: not ours to know */
   else
-    p->code = WIFSIGNALED(status) ? 128 + WTERMSIG(status)
-                                  : WEXITSTATUS(status);
+    p->code =
+        WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   close_watch(p, &p->end.watch);
   gw_timer_stop(p->loop, &p->look.timer);
 }
@@ -326,8 +326,8 @@ static int plan_files(posix_spawn_file_actions_t *fa,
            : posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDONLY, 0);
   if (rc == 0)
     rc = pipes->out >= 0 ? posix_spawn_file_actions_adddup2(fa, pipes->out, 1)
-                         : posix_spawn_file_actions_addopen(
-                               fa, 1, "/dev/null", O_WRONLY, 0);
+                         : posix_spawn_file_actions_addopen(fa, 1, "/dev/null",
+                                                            O_WRONLY, 0);
   if (rc == 0 && pipes->err >= 0)
     rc = posix_spawn_file_actions_adddup2(fa, pipes->err, 2);
   if (rc == 0 && opts->cwd)

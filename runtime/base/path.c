@@ -264,8 +264,8 @@ out:
 static int write_all(int fd, const char *data, size_t len)
 {
   while (len > 0) {
-    ssize_t n = gw_fault("path.write") ? (errno = ENOSPC, -1)
-                                       : write(fd, data, len);
+    ssize_t n =
+        gw_fault("path.write") ? (errno = ENOSPC, -1) : write(fd, data, len);
     if (n < 0 && errno == EINTR)
       continue;
     if (n < 0)

@@ -62,9 +62,8 @@ static unsigned bit(const unsigned char *text, size_t at)
 
 /* The base64 digits wholly made of the text's bits when `before` (0 to 2)
  * bytes of something else precede it in its group. */
-static size_t inner_digits(const unsigned char *text, size_t len,
-                           size_t before, const char *last_two,
-                           unsigned char *out)
+static size_t inner_digits(const unsigned char *text, size_t len, size_t before,
+                           const char *last_two, unsigned char *out)
 {
   static const char digits[] =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -80,8 +79,7 @@ static size_t inner_digits(const unsigned char *text, size_t len,
   return n;
 }
 
-static int add_base64(const unsigned char *text, size_t len,
-                      struct gw_err *err)
+static int add_base64(const unsigned char *text, size_t len, struct gw_err *err)
 {
   unsigned char *out = malloc(len * 2 + 4);
   int rc = -1;
@@ -164,8 +162,7 @@ static void put_utf8(struct escaped *e, unsigned c)
 }
 
 /* "\u00e9", and "\ud83d\ude00" as one character. */
-static void read_unicode(struct escaped *e, const unsigned char *in,
-                         size_t len)
+static void read_unicode(struct escaped *e, const unsigned char *in, size_t len)
 {
   unsigned high, low;
 
@@ -237,8 +234,7 @@ static size_t match(const struct pattern *p, const unsigned char *in,
 static bool is_digit64(unsigned char c)
 {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-         (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '-' ||
-         c == '_';
+         (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '-' || c == '_';
 }
 
 /* The digit after the inner part holds the secret's last bits. */

@@ -24,10 +24,22 @@ struct gw_vmap {
 };
 
 const char *const gw_vmap_names[GW_VMAP_FIELDS] = {
-    "source_cluster",  "source_owner",  "source_name",     "source_version",
-    "source_commit",   "source_tree",   "expected_tree",   "policy_digest",
-    "settings_digest", "dest_cluster",  "dest_owner",      "dest_name",
-    "dest_version",    "dest_commit",   "created_at",      "run",
+    "source_cluster",
+    "source_owner",
+    "source_name",
+    "source_version",
+    "source_commit",
+    "source_tree",
+    "expected_tree",
+    "policy_digest",
+    "settings_digest",
+    "dest_cluster",
+    "dest_owner",
+    "dest_name",
+    "dest_version",
+    "dest_commit",
+    "created_at",
+    "run",
     "who",
 };
 
@@ -160,9 +172,9 @@ static int make_file(const char *path, struct gw_err *err)
 
   if (slash && slash != path) {
     char *folder = strndup(path, (size_t)(slash - path));
-    int rc = folder ? gw_path_mkdirs(folder, 0700, err)
-                    : gw_err_set(err, GW_ENOMEM, "versionmap.open",
-                                 "out of memory");
+    int rc =
+        folder ? gw_path_mkdirs(folder, 0700, err)
+               : gw_err_set(err, GW_ENOMEM, "versionmap.open", "out of memory");
     free(folder);
     if (rc != 0)
       return -1;
@@ -233,9 +245,8 @@ static int build_put(struct gw_buf *sql, struct gw_err *err)
     const char *name = gw_vmap_names[i];
     if (is_key(i))
       continue;
-    if (gw_buf_printf(sql, err,
-                      "%s%s = COALESCE(NULLIF(excluded.%s, ''), %s)", comma,
-                      name, name, name) != 0)
+    if (gw_buf_printf(sql, err, "%s%s = COALESCE(NULLIF(excluded.%s, ''), %s)",
+                      comma, name, name, name) != 0)
       return -1;
     comma = ", ";
   }
@@ -337,8 +348,8 @@ static int build_where(struct where *w, const struct gw_vmap_filter *filter,
       return -1;
     glue = " AND ";
   }
-  if (!filter->cluster && !filter->owner && !filter->name &&
-      !filter->version && !filter->commit)
+  if (!filter->cluster && !filter->owner && !filter->name && !filter->version &&
+      !filter->commit)
     return 0;
   if (gw_buf_printf(&w->sql, err, "%s(", glue) != 0 ||
       add_side(w, filter, "source", err) != 0 ||

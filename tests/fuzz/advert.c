@@ -39,8 +39,7 @@ static void check_same(const struct gw_advert *a, const char *service)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-  static const char *const services[] = {"git-upload-pack",
-                                         "git-receive-pack"};
+  static const char *const services[] = {"git-upload-pack", "git-receive-pack"};
   char *text = fuzz_text(data, size);
 
   for (int i = 0; i < 2; i++) {

@@ -75,12 +75,12 @@ static void set_up(void)
   remote.proxy = strdup("");
   MUST(remote.url && remote.proxy);
   remote.stall_ms = 2000;
-  adverts[0] = make_advert("git-receive-pack",
-                           "001f# service=git-receive-pack\n0000"
-                           "00000000");
-  adverts[1] = make_advert("git-upload-pack",
-                           "001e# service=git-upload-pack\n0000"
-                           "003f" MISSING " refs/heads/master\n0000");
+  adverts[0] =
+      make_advert("git-receive-pack", "001f# service=git-receive-pack\n0000"
+                                      "00000000");
+  adverts[1] =
+      make_advert("git-upload-pack", "001e# service=git-upload-pack\n0000"
+                                     "003f" MISSING " refs/heads/master\n0000");
 }
 
 static void on_done(void *arg)
@@ -149,13 +149,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                        size - 1, &len);
   peer_say(server, answer, len);
   if (push) {
-    struct gw_push_opts o = {.store = store, .remote = &remote,
-                             .advert = adverts[0], .commit = commit.id,
-                             .ref = "refs/heads/master", .answer_ms = 2000};
+    struct gw_push_opts o = {.store = store,
+                             .remote = &remote,
+                             .advert = adverts[0],
+                             .commit = commit.id,
+                             .ref = "refs/heads/master",
+                             .answer_ms = 2000};
     MUST(gw_push_start(&op, &env, &o, on_done, &ended, NULL) == 0);
   } else {
-    struct gw_fetch_opts o = {.store = store, .remote = &remote,
-                              .advert = adverts[1], .commit = MISSING,
+    struct gw_fetch_opts o = {.store = store,
+                              .remote = &remote,
+                              .advert = adverts[1],
+                              .commit = MISSING,
                               .into = "refs/godwit/fuzz"};
     MUST(gw_fetch_start(&op, &env, &o, on_done, &ended, NULL) == 0);
   }

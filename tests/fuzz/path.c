@@ -45,8 +45,8 @@ static void check_name(const char *name, size_t len)
   n = fold(name, len, folded);
   MUST(!(n == 4 && memcmp(folded, ".git", 4) == 0));
   for (size_t i = 0; i < len; i++) /* NTFS knows nothing of HFS's points */
-    folded[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32
-                                                        : name[i]);
+    folded[i] =
+        (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
   n = trim(folded, len);
   MUST(!(n == 4 && memcmp(folded, ".git", 4) == 0));
   MUST(!(n == 5 && memcmp(folded, "git~1", 5) == 0));

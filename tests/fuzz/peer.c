@@ -136,8 +136,7 @@ struct peer_server *peer_listen(struct gw_loop *loop)
   MUST(getsockname(fd, (struct sockaddr *)(void *)&address, &len) == 0);
   s->loop = loop;
   s->port = ntohs(address.sin_port);
-  s->watch =
-      (struct gw_watch){.fd = fd, .events = POLLIN, .fn = on_connection};
+  s->watch = (struct gw_watch){.fd = fd, .events = POLLIN, .fn = on_connection};
   gw_watch_start(loop, &s->watch);
   return s;
 }
@@ -224,8 +223,8 @@ size_t peer_ask(struct gw_loop *loop, int port, const void *data, size_t len,
   MUST(fd >= 0);
   MUST(connect(fd, (const struct sockaddr *)(const void *)&address,
                sizeof(address)) == 0);
-  a.watch = (struct gw_watch){
-      .fd = fd, .events = POLLIN | POLLOUT, .fn = on_ask};
+  a.watch =
+      (struct gw_watch){.fd = fd, .events = POLLIN | POLLOUT, .fn = on_ask};
   gw_watch_start(loop, &a.watch);
   MUST(gw_timer_start(loop, &quiet, quiet_ms, NULL) == 0);
   while (!a.ended && gw_clock_ms() - since < quiet_ms) {

@@ -9,7 +9,7 @@
 
 static const char *const secrets[] = {
     "s3cr3t/Key+01=x", "simAbCdEfGhIjKlMnOpQrSt", "a\"b\\c\xc3\xa9g~hi",
-    "aaaaaa", "user@host:pass/word",
+    "aaaaaa",          "user@host:pass/word",
 };
 enum { SECRETS = sizeof(secrets) / sizeof(secrets[0]) };
 

@@ -47,7 +47,7 @@ static void write_object(git_oid *id, const void *data, size_t len,
  * object, a byte for the name's length, the name. */
 static void make_tree(git_oid *id, const uint8_t *data, size_t size)
 {
-  static const char *const modes[] = {"100644", "100755", "120000", "40000",
+  static const char *const modes[] = {"100644", "100755", "120000",  "40000",
                                       "160000", "100664", "0100644", "040000"};
   struct gw_buf raw = GW_BUF_INIT;
   git_oid ids[4];

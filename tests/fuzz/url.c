@@ -24,7 +24,8 @@ static void check_origin(const struct gw_url *url)
   MUST(again.port == url->port);
   MUST(!again.user && !again.password);
   if (gw_url_is_loopback(url))
-    MUST(strncmp(url->host, "127.", 4) == 0 || strcmp(url->host, "[::1]") == 0 ||
+    MUST(strncmp(url->host, "127.", 4) == 0 ||
+         strcmp(url->host, "[::1]") == 0 ||
          strcmp(url->host, "localhost") == 0);
   gw_url_dispose(&again);
   gw_buf_dispose(&origin);

@@ -60,12 +60,28 @@ static void test_path__refuses_names_that_lead_elsewhere(void **state)
 static void test_path__refuses_git_in_every_spelling(void **state)
 {
   static const char *const bad[] = {
-      ".git",      ".GIT",           ".gIt",           ".git.",
-      ".git ",     ".git . .",       "git~1",          "GIT~1",
-      "git~1.",    ".git:",          ".git::$INDEX",   ".git.:x",
-      "git~1 :x",  ".git\\config",   ".git \\config",  "a\\.git",
-      "a\\git~1",  "a\\.Git\\b",     ".g\xe2\x80\x8cit", "\xef\xbb\xbf.git",
-      ".git\xe2\x80\x8f", ".G\xe2\x80\xaaI\xe2\x81\xaaT",
+      ".git",
+      ".GIT",
+      ".gIt",
+      ".git.",
+      ".git ",
+      ".git . .",
+      "git~1",
+      "GIT~1",
+      "git~1.",
+      ".git:",
+      ".git::$INDEX",
+      ".git.:x",
+      "git~1 :x",
+      ".git\\config",
+      ".git \\config",
+      "a\\.git",
+      "a\\git~1",
+      "a\\.Git\\b",
+      ".g\xe2\x80\x8cit",
+      "\xef\xbb\xbf.git",
+      ".git\xe2\x80\x8f",
+      ".G\xe2\x80\xaaI\xe2\x81\xaaT",
   };
 
   (void)state;

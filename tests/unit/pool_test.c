@@ -179,7 +179,8 @@ static void test_pool__detached_before_its_start_does_not_run(void **state)
   close_world(&w);
 }
 
-static void test_pool__detached_after_its_start_is_destroyed_unseen(void **state)
+static void
+test_pool__detached_after_its_start_is_destroyed_unseen(void **state)
 {
   struct world w;
   struct job *running;

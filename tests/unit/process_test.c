@@ -88,9 +88,10 @@ static void test_process__echoes_through_cat(void **state)
   struct world w;
 
   (void)state;
-  start(&w, &(struct gw_process_opts){.argv = (const char *const[]){"cat", NULL},
-                                      .pipe_in = true,
-                                      .pipe_out = true});
+  start(&w,
+        &(struct gw_process_opts){.argv = (const char *const[]){"cat", NULL},
+                                  .pipe_in = true,
+                                  .pipe_out = true});
   write_all(&w, "hello ");
   write_all(&w, "world");
   assert_int_equal(w.changes, 0);
@@ -106,10 +107,10 @@ static void test_process__keeps_outputs_apart_and_tells_its_code(void **state)
   struct world w;
 
   (void)state;
-  start(&w, &(struct gw_process_opts){
-                .argv = SH("echo out; echo err >&2; exit 7"),
-                .pipe_out = true,
-                .pipe_err = true});
+  start(&w,
+        &(struct gw_process_opts){.argv = SH("echo out; echo err >&2; exit 7"),
+                                  .pipe_out = true,
+                                  .pipe_err = true});
   assert_int_equal(finish(&w), 7);
   assert_string_equal(w.out.data, "out\n");
   assert_string_equal(w.err.data, "err\n");
@@ -181,10 +182,10 @@ static void test_process__a_group_dies_as_a_whole(void **state)
   struct world w;
 
   (void)state;
-  start(&w, &(struct gw_process_opts){
-                .argv = SH("sleep 60 & echo started; wait"),
-                .pipe_out = true,
-                .group = true});
+  start(&w,
+        &(struct gw_process_opts){.argv = SH("sleep 60 & echo started; wait"),
+                                  .pipe_out = true,
+                                  .group = true});
   while (w.out.len == 0) {
     struct gw_err err;
     assert_ok(gw_loop_step(w.loop, true, &err), err);
@@ -222,9 +223,10 @@ static void test_process__moves_much_both_ways(void **state)
   assert_non_null(text);
   for (size_t i = 0; i < TOTAL; i++)
     text[i] = (char)(i * 7 + i / 251);
-  start(&w, &(struct gw_process_opts){.argv = (const char *const[]){"cat", NULL},
-                                      .pipe_in = true,
-                                      .pipe_out = true});
+  start(&w,
+        &(struct gw_process_opts){.argv = (const char *const[]){"cat", NULL},
+                                  .pipe_in = true,
+                                  .pipe_out = true});
   while (sent < TOTAL) {
     ssize_t n = gw_process_write(w.p, text + sent, TOTAL - sent, &err);
     assert_true(n >= 0);
@@ -251,8 +253,8 @@ static void test_process__stops_reading_while_nobody_asks(void **state)
   size_t n;
 
   (void)state;
-  start(&w, &(struct gw_process_opts){
-                .argv = SH("head -c 4000000 /dev/zero"), .pipe_out = true});
+  start(&w, &(struct gw_process_opts){.argv = SH("head -c 4000000 /dev/zero"),
+                                      .pipe_out = true});
   for (int i = 0; i < 50; i++) {
     (void)gw_loop_step(w.loop, false, NULL);
     (void)usleep(1000);

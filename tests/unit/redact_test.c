@@ -40,8 +40,9 @@ static void test_redact__leaves_other_text_alone(void **state)
 {
   (void)state;
   check("", "");
-  check("nothing here, 100% of it \\ plain %zz \\u12", "nothing here, 100% of it "
-                                                    "\\ plain %zz \\u12");
+  check("nothing here, 100% of it \\ plain %zz \\u12",
+        "nothing here, 100% of it "
+        "\\ plain %zz \\u12");
   check("simK+9/aB3", "simK+9/aB3"); /* a part is not the whole */
 }
 
@@ -104,8 +105,8 @@ static void check_base64(const char *plain, bool url, bool padded)
   got = redact(coded.data);
   assert_non_null(strstr(got, "[secret]"));
   /* What stays is what stands for the text around the secret: 4 for 3. */
-  assert_true(strlen(got) <
-              strlen("[secret]") + (strlen(plain) - strlen(key) + 2) * 4 / 3 + 4);
+  assert_true(strlen(got) < strlen("[secret]") +
+                                (strlen(plain) - strlen(key) + 2) * 4 / 3 + 4);
   free(got);
   gw_buf_dispose(&coded);
 }
@@ -160,8 +161,7 @@ static void test_redact__prefers_the_longest(void **state)
   (void)state;
   add("prefix-key");
   add("prefix-key-and-more");
-  check("<prefix-key-and-more> <prefix-key-an>",
-        "<[secret]> <[secret]-an>");
+  check("<prefix-key-and-more> <prefix-key-an>", "<[secret]> <[secret]-an>");
 }
 
 static void test_redact__survives_every_fault(void **state)

@@ -69,7 +69,8 @@ static void test_vmap__finds_what_was_put_newest_first(void **state)
   struct gw_vmap *map = open_map(tmp_path("state/godwit/a.db"));
   struct gw_vmap_row one = make_row("Hello", "c1", "2026-01-01T00:00:00.000Z");
   struct gw_vmap_row two = make_row("Hello", "c2", "2026-01-03T00:00:00.000Z");
-  struct gw_vmap_row three = make_row("Hello", "c3", "2026-01-02T00:00:00.000Z");
+  struct gw_vmap_row three =
+      make_row("Hello", "c3", "2026-01-02T00:00:00.000Z");
   struct gw_vmap_rows rows;
   struct gw_err err;
 
@@ -85,8 +86,9 @@ static void test_vmap__finds_what_was_put_newest_first(void **state)
   assert_string_equal(rows.rows[2].field[GW_VMAP_DEST_OWNER], "acme");
   assert_null(rows.rows[2].field[GW_VMAP_DEST_VERSION]);
   gw_vmap_rows_dispose(&rows);
-  assert_ok(gw_vmap_find(map, &(struct gw_vmap_filter){.name = NULL}, 2, &rows, &err),
-            err);
+  assert_ok(
+      gw_vmap_find(map, &(struct gw_vmap_filter){.name = NULL}, 2, &rows, &err),
+      err);
   assert_int_equal(rows.count, 2);
   gw_vmap_rows_dispose(&rows);
   gw_vmap_close(map);
@@ -130,12 +132,12 @@ static void test_vmap__looks_on_either_side(void **state)
                    0); /* of two sides */
   assert_int_equal(count(map, (struct gw_vmap_filter){.commit = "d0d0"}), 2);
   assert_int_equal(count(map, (struct gw_vmap_filter){.commit = "c9"}), 1);
-  assert_int_equal(count(map, (struct gw_vmap_filter){
-                                  .field[GW_VMAP_SOURCE_NAME] = "Other",
-                                  .owner = "acme"}),
-                   1);
   assert_int_equal(
-      count(map, (struct gw_vmap_filter){.owner = "' OR 1=1 --"}), 0);
+      count(map, (struct gw_vmap_filter){.field[GW_VMAP_SOURCE_NAME] = "Other",
+                                         .owner = "acme"}),
+      1);
+  assert_int_equal(count(map, (struct gw_vmap_filter){.owner = "' OR 1=1 --"}),
+                   0);
   gw_vmap_close(map);
 }
 
@@ -253,8 +255,9 @@ static void test_vmap__refuses_files_of_others(void **state)
   sqlite3 *db;
 
   (void)state;
-  assert_ok(gw_path_write(tmp_path("text.db"), "not a database, but long "
-                                               "enough to look at it closely",
+  assert_ok(gw_path_write(tmp_path("text.db"),
+                          "not a database, but long "
+                          "enough to look at it closely",
                           53, 0600, &err),
             err);
   assert_int_equal(gw_vmap_open(&map, tmp_path("text.db"), &err), -1);
