@@ -188,6 +188,22 @@ test("a project's file runs and reads nothing", function(t)
   t:eq(fs.stat(home.cwd .. "/hacked"), nil)
 end)
 
+test("a project does not lead one's keys elsewhere", function(t)
+  local home = cli.home(t)
+  home:config(('return { secrets = { mine = { host = %q, value = env "K" } } }')
+    :format(NOWHERE))
+  for _, field in ipairs { "insecure = true", "ca = 'ca.pem'",
+    "cert = 'c.pem'", "proxy = 'http://127.0.0.1:3128'" } do
+    home:project(clusters('key = secret "mine", ' .. field))
+    refused(t, home, "dev", "godwit%.config%.lua:3: clusters%.dev%.%w+: .-"
+      .. "does not say how connections are made", { K = KEY })
+  end
+  home:project('return {\n defaults = { to = "http://127.0.0.1:9" } }')
+  local r = home:expect(2, { "promote", "a/b", "--from", "http://127.0.0.1:9",
+    env = { DEST_ACCOUNT_API_KEY = KEY, SOURCE_ACCOUNT_API_KEY = KEY } })
+  t:match(r.err, ":2: defaults%.to: .-does not make an address the default")
+end)
+
 test("a project refers to secrets of one's own by name", function(t)
   local home = cli.home(t)
   home:project(clusters('key = secret "mine"'))

@@ -78,17 +78,39 @@ local function environment(file)
   return env
 end
 
--- A project file that is not trusted carries no secrets of its own either:
--- they would be in everybody's repository.
+local function refuse_project(file, path, why)
+  schema.fail(file, path, "%s; to allow it, read the file, then run: godwit "
+    .. "trust %s", why, file.label)
+end
+
+-- A project file that is not trusted carries no secrets of its own (they would
+-- be in everybody's repository), and must not lead one's own elsewhere: not
+-- past a certificate or over a proxy of its choice, nor the key of a variable
+-- to an address it names.
+local function check_project(file)
+  local doc = file.doc
+  local path = schema.literal_secret(doc) or schema.key_function(doc)
+  if path then
+    refuse_project(file, path, "a project file names a secret of your own "
+      .. "configuration, as in key = secret \"NAME\"")
+  end
+  path = schema.connection(doc)
+  if path then
+    refuse_project(file, path, "a project file does not say how connections "
+      .. "are made")
+  end
+  path = schema.address_default(doc)
+  if path then
+    refuse_project(file, path, "a project file does not make an address the "
+      .. "default")
+  end
+end
+
 local function check_rights(file)
-  local path = schema.literal_secret(file.doc)
-  if path and file.full then
+  if not file.full then
+    check_project(file)
+  elseif schema.literal_secret(file.doc) then
     source.check_private(file.path, file.label)
-  elseif path or not file.full and schema.key_function(file.doc) then
-    path = path or schema.key_function(file.doc)
-    schema.fail(file, path, "a project file names a secret of your own "
-      .. "configuration, as in key = secret \"NAME\"; to allow more, read "
-      .. "the file, then run: godwit trust %s", file.label)
   end
 end
 

@@ -184,6 +184,35 @@ function M.literal_secret(doc)
   return name and { "secrets", name, field } or nil
 end
 
+-- How a connection is made decides who sees the key on the way.
+local CONNECTION = { "insecure", "ca", "cert", "cert_key", "proxy" }
+
+--- The first field that says how connections are made: path of keys, or nil.
+---@param doc table
+---@return string[]|nil
+function M.connection(doc)
+  for name, c in pairs(doc.clusters or {}) do
+    for _, field in ipairs(CONNECTION) do
+      if c[field] ~= nil then
+        return { "clusters", name, field }
+      end
+    end
+  end
+  return nil
+end
+
+--- The first default that is an address: path of keys, or nil.
+---@param doc table
+---@return string[]|nil
+function M.address_default(doc)
+  for name, v in pairs(doc.defaults or {}) do
+    if type(v) == "string" and v:find("://", 1, true) then
+      return { "defaults", name }
+    end
+  end
+  return nil
+end
+
 --- The first key that is a function: path of keys, or nil.
 ---@param doc table
 ---@return string[]|nil
