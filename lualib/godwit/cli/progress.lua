@@ -23,6 +23,7 @@ local Progress = {}
 Progress.__index = Progress
 
 local function seconds(n)
+  n = math.floor(n)
   if n < 60 then
     return ("%d s"):format(n)
   elseif n < 3600 then
