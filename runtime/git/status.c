@@ -92,9 +92,9 @@ int gw_git_status(const struct gw_http_result *result, const char *type,
   if (got && word == strlen(type) && memcmp(got, type, word) == 0)
     return 0;
   gw_err_set(err, GW_EREMOTE, op,
-             "%.140s answers with %.*s, not as a Git repository: is the "
+             "%.120s answers with %.*s, not as a Git repository: is the "
              "address right",
-             where, got ? (int)(word > 40 ? 40 : word) : 7,
+             where, got ? (int)(word > 60 ? 60 : word) : 7,
              got ? got : "nothing");
   if (err)
     err->status = (int)result->status;
