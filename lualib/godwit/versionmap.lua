@@ -76,7 +76,8 @@ function M.record(job)
   row.dest_commit = job.commit
   row.created_at = sys.format_time(sys.time())
   row.run = job.opts.run
-  row.who = job.opts.who
+  row.who = job.opts.who .. (job.dest.key_owner
+    and " with the key of " .. job.dest.key_owner or "")
   err.check(job.opts.map:put(row))
 end
 

@@ -36,6 +36,7 @@ test("every promotion is a row, with everything that is known", function(t)
   for _, row in ipairs(list) do
     t:eq(row.source_cluster, w.dev.api)
     t:eq(row.dest_cluster, w.prod.api)
+    t:match(row.who, "@.+ with the key of alice$")
     for _, key in ipairs({ "source_commit", "source_tree", "expected_tree",
         "dest_commit", "policy_digest", "settings_digest", "created_at",
         "run", "who" }) do

@@ -201,3 +201,36 @@ test("names and messages of any bytes pass and are printed", function(t)
   local r = e2e.expect(w:promote({ HELLO }), 6)
   t:match(r.item.why, "Bj\\xf8rn")
 end)
+
+-- A world whose key at the destination lacks a permission.
+local function weak(t, permissions)
+  local w = e2e.seeded(t)
+  w.prod:stop()
+  w.prod:permissions("alice", permissions)
+  w.prod:start()
+  w:configure()
+  return w
+end
+
+test("a key that may not manage algorithms is named as that", function(t)
+  local w = weak(t, { allow_algo_management = false })
+  local r = e2e.expect(w:promote({ HELLO }), 1)
+  t:eq(r.item.outcome, "failed")
+  t:match(r.item.why, "the key of prod may not create algorithms of acme")
+  t:eq(w.prod:get(HELLO), nil)
+end)
+
+test("a key that may not call fails at the call, and nothing is released",
+function(t)
+  local w = weak(t, { allow_algo = false })
+  local r = e2e.expect(w:promote({ HELLO }), 1)
+  t:match(r.item.why, "calling it with its sample input")
+  t:eq(w.prod:versions(HELLO), {})
+  t:eq(e2e.expect(w:promote({ HELLO, "--no-call" }), 0).item.version,
+    "0.1.0")
+end)
+
+test("a key that may not read data promotes all the same", function(t)
+  local w = weak(t, { allow_data = false, allow_data_write = false })
+  t:eq(e2e.expect(w:promote({ HELLO }), 0).item.outcome, "created")
+end)

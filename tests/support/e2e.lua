@@ -297,6 +297,24 @@ function Box:raw_tree(ref, entry)
   return commit
 end
 
+--- Gives a user's key other permissions; between two starts of the server.
+function Box:permissions(username, permissions)
+  local path = self.dir .. "/keys.json"
+  local doc = read_json(path)
+  for _, a in ipairs(doc.accounts) do
+    if a.username == username and a.kind ~= "admin" then
+      a.permissions = {}
+      for k, v in pairs(require("godwit.sandbox.keys").FULL) do
+        a.permissions[k] = v
+      end
+      for k, v in pairs(permissions) do
+        a.permissions[k] = v
+      end
+    end
+  end
+  write_json(path, doc)
+end
+
 --- Makes the server misbehave: {fail_builds = true, …}; before it starts.
 function Box:options(options)
   write_json(self.dir .. "/options.json", options)

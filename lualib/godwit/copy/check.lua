@@ -66,13 +66,15 @@ end
 -- we cannot learn; what it may do is seen by the other reads.
 local function try_key(driver, owner)
   return function()
-    local ok, e = pcall(driver.whoami, driver, owner)
-    e = not ok and err.from(e)
-    if e and not (e.kind == "auth" and e.status == 403)
-        and e.kind ~= "notfound" then
+    local ok, name = pcall(driver.whoami, driver, owner)
+    if ok then
+      return { name = name }
+    end
+    local e = err.from(name)
+    if e.kind ~= "notfound" and not (e.kind == "auth" and e.status == 403) then
       error(e, 0)
     end
-    return true
+    return {}
   end
 end
 
@@ -185,9 +187,11 @@ local function read_dest(job)
     first[name] = fn
   end
   local got = together(first)
-  if not take_key(job, to, job.to_owner, got.key) then
+  local key = take_key(job, to, job.to_owner, got.key)
+  if not key then
     return
   end
+  job.dest.key_owner = key.name
   local doc = take(job, job.dest_ref, got.doc)
   if doc == nil then
     return
