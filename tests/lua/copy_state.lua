@@ -52,9 +52,9 @@ end
 
 local function classify(line, more)
   local c = { store = store(line), tip = line[1] and id("1"), recorded = {},
-    origin = ORIGIN, source_history = { { id = id("a"), tree = "T9" },
-      { id = id("b"), tree = "T8" } }, source_tree = "T9", expected = "T9",
-    to_owner = "acme" }
+    origin = ORIGIN, source_history = function()
+      return { { id = id("a"), tree = "T9" }, { id = id("b"), tree = "T8" } }
+    end, source_tree = "T9", expected = "T9", to_owner = "acme" }
   for k, v in pairs(more or {}) do
     c[k] = v
   end

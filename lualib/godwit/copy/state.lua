@@ -49,7 +49,7 @@ local function equal_source(c, tip)
       wanted[tree.with_owner(store, tip.tree, owner)] = true
     end
   end
-  for _, entry in ipairs(c.source_history) do
+  for _, entry in ipairs(c.source_history()) do
     if wanted[entry.tree] then
       return entry.id
     end
@@ -71,7 +71,7 @@ end
 
 --- Says what the destination is.
 ---@async
----@param c {store: table, tip: string?, recorded: table<string, table>, origin: godwit.copy.Origin, source_history: table[], source_tree: string, expected: string, to_owner: string}
+---@param c {store: table, tip: string?, recorded: table<string, table>, origin: godwit.copy.Origin, source_history: (fun(): table[]), source_tree: string, expected: string, to_owner: string}
 ---@return godwit.copy.State
 function M.classify(c)
   if not c.tip then

@@ -48,7 +48,11 @@ local function classify(job, repo)
   job.state = state.classify({
     store = repo, tip = job.dest.tip.commit, origin = origin(job),
     recorded = versionmap.by_dest_commit(job),
-    source_history = job.source.history, source_tree = job.source.tree,
+    -- Read for a first contact only: it may be tens of thousands of commits.
+    source_history = function()
+      return repo:history(job.source.tip.commit or job.source.commit)
+    end,
+    source_tree = job.source.tree,
     expected = job.expected, to_owner = job.to_owner,
   })
   job.refusal = state.refusal(job.state, job.opts)
@@ -66,8 +70,6 @@ local function read_source(job, repo)
   end
   job.source.info, job.source.tree = from, from.tree
   job.source.readme = tree.has_readme(repo, from.tree)
-  job.source.history =
-    repo:history(job.source.tip.commit or job.source.commit)
   scan(job, repo, from.tree)
 
   local expected, problem =
