@@ -39,7 +39,8 @@ function(t)
   local theirs, ours = w.dev:read(HELLO).commit, w.prod:read(HELLO)
   t:eq(ours.commit.author, theirs.author)
   t:eq(ours.commit.committer.name, "godwit")
-  t:match(ours.commit.message, "^Add a model\n\nIt is big%.\n\nGodwit%-Source: ")
+  t:match(ours.commit.message,
+    "^Add a model\n\nIt is big%.\n\nGodwit%-Source: ")
   t:match(ours.commit.message, " acme/Hello " .. source .. "\n$")
   t:eq(#ours.history, 2) -- the template, and ours
 end)

@@ -5,6 +5,7 @@
 local commit = require("godwit.copy.commit")
 local err = require("godwit.err")
 local fetch = require("godwit.copy.fetch")
+local log = require("godwit.log")
 local source = require("godwit.copy.source")
 local state = require("godwit.copy.state")
 local store = require("godwit.copy.store")
@@ -113,6 +114,8 @@ end
 local function prepare(job)
   local repo = store.open(job)
 
+  log.debug("%s: transferred by way of the store %s", job.ref,
+    repo.raw:path())
   if job.dest.tip then
     -- The shorter history first: the other way round, every commit of the
     -- source is offered to a repository that knows none of them.
