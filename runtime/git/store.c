@@ -1,16 +1,15 @@
 #include "git/internal.h"
 #include "git/sweep.h"
 #include "base/fault.h"
+#include "base/lock.h"
 #include "base/path.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,7 +27,7 @@ struct gw_store {
   struct gw_repo *idle;
   unsigned busy; /* repos that are taken */
   bool closed;
-  int fd; /* of the lock file, or -1 */
+  struct gw_lock *held; /* NULL: not locked */
   char *path;
 };
 
@@ -71,21 +70,7 @@ static int lock_store(struct gw_store *store, struct gw_err *err)
   if (snprintf(name, sizeof(name), "%s/" LOCK_NAME, store->path) >=
       (int)sizeof(name))
     return gw_err_set(err, GW_EUSAGE, OP, "the path is too long");
-  store->fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (store->fd < 0)
-    return gw_err_errno(err, OP, name);
-  if (flock(store->fd, LOCK_EX | LOCK_NB) == 0)
-    return 0;
-  if (errno != EWOULDBLOCK)
-    return gw_err_errno(err, OP, name);
-  gw_err_set(err, GW_ECONFLICT, OP,
-             "%s is in use by another run; try again when it has ended",
-             store->path);
-  if (err) {
-    err->status = EWOULDBLOCK;
-    err->retryable = true;
-  }
-  return -1;
+  return gw_lock_open(&store->held, name, err);
 }
 
 static int create_repo(const char *path, struct gw_err *err)
@@ -159,7 +144,6 @@ int gw_store_open(struct gw_store **out, const char *path,
   }
   atomic_init(&store->refs, 1);
   pthread_mutex_init(&store->lock, NULL);
-  store->fd = -1;
   if (prepare(store, opts, err) != 0) {
     gw_store_unref(store);
     return -1;
@@ -182,9 +166,8 @@ static void let_go(struct gw_store *store)
     store->idle = repo->next;
     gw_repo_free(repo);
   }
-  if (store->fd >= 0)
-    close(store->fd); /* the lock file stays: removing it would race */
-  store->fd = -1;
+  gw_lock_close(store->held); /* the file stays: removing it would race */
+  store->held = NULL;
 }
 
 void gw_store_close(struct gw_store *store)

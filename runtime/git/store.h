@@ -18,7 +18,7 @@ struct gw_repo; /* an open repository: one thread at a time */
 struct gw_store_opts {
   bool create; /* make it (0700) if it is missing; with `lock` it is all
                   ours, and what a killed run left in it is removed */
-  bool lock;   /* flock; GW_ECONFLICT with status EWOULDBLOCK when taken */
+  bool lock;   /* base/lock.h; GW_ELOCKED when another run has it */
 };
 
 /*

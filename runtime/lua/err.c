@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-void gw_lua_pusherr_as(lua_State *L, const struct gw_err *err, const char *kind)
+void gw_lua_pusherr(lua_State *L, const struct gw_err *err)
 {
   luaL_checkstack(L, 4, NULL);
   lua_createtable(L, 0, 8);
-  lua_pushstring(L, kind);
+  lua_pushstring(L, gw_err_name(err->kind));
   lua_setfield(L, -2, "kind");
   lua_pushstring(L, err->message);
   lua_setfield(L, -2, "message");
@@ -26,11 +26,6 @@ void gw_lua_pusherr_as(lua_State *L, const struct gw_err *err, const char *kind)
   lua_pushboolean(L, err->retryable);
   lua_setfield(L, -2, "retryable");
   luaL_setmetatable(L, GW_ERR_META);
-}
-
-void gw_lua_pusherr(lua_State *L, const struct gw_err *err)
-{
-  gw_lua_pusherr_as(L, err, gw_err_name(err->kind));
 }
 
 int gw_lua_fail(lua_State *L, const struct gw_err *err)

@@ -12,10 +12,6 @@
  * fields can be set on it by the caller. */
 void gw_lua_pusherr(lua_State *L, const struct gw_err *err);
 
-/* The same with a kind that C has no number for ("locked", "refused"). */
-void gw_lua_pusherr_as(lua_State *L, const struct gw_err *err,
-                       const char *kind);
-
 /* Pushes nil and the error object; returns 2. */
 int gw_lua_fail(lua_State *L, const struct gw_err *err);
 

@@ -9,7 +9,6 @@
 #include "lua/git_impl.h"
 #include "lua/job.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,8 +54,6 @@ struct opening {
   char path[4096];
   struct gw_store_opts opts;
   struct gw_store *store;
-  struct gw_err err; /* kept here: a taken lock is no plain error */
-  bool locked;
 };
 
 static void opening_dispose(void *data)
@@ -69,13 +66,7 @@ static int opening_work(void *data, struct gw_repo *repo, struct gw_err *err)
   struct opening *o = data;
 
   (void)repo;
-  if (gw_store_open(&o->store, o->path, &o->opts, &o->err) == 0)
-    return 0;
-  o->locked = o->err.kind == GW_ECONFLICT && o->err.status == EWOULDBLOCK;
-  if (o->locked)
-    return 0;
-  *err = o->err;
-  return -1;
+  return gw_store_open(&o->store, o->path, &o->opts, err);
 }
 
 static int opening_result(lua_State *L, void *data)
@@ -83,11 +74,6 @@ static int opening_result(lua_State *L, void *data)
   struct opening *o = data;
   struct box *box;
 
-  if (o->locked) {
-    lua_pushnil(L);
-    gw_lua_pusherr_as(L, &o->err, "locked");
-    return 2;
-  }
   box = lua_newuserdatauv(L, sizeof(*box), 0);
   box->store = NULL;
   luaL_setmetatable(L, STORE_META);
