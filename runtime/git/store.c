@@ -107,6 +107,7 @@ static int prepare(struct gw_store *store, const struct gw_store_opts *opts,
                    struct gw_err *err)
 {
   struct gw_repo *repo = NULL;
+  struct gw_err first; /* is forgotten when the second try works */
   struct stat st;
   char head[4096];
 
@@ -121,10 +122,15 @@ static int prepare(struct gw_store *store, const struct gw_store_opts *opts,
   if (opts->create && opts->lock)
     gw_sweep(store->path);
   /* Killed while it was made: made again. */
-  if (gw_repo_open(&repo, store->path, err) != 0 &&
-      (!opts->create || !opts->lock || create_repo(store->path, err) != 0 ||
-       gw_repo_open(&repo, store->path, err) != 0))
-    return -1;
+  if (gw_repo_open(&repo, store->path, &first) != 0) {
+    if (!opts->create || !opts->lock) {
+      *err = first;
+      return -1;
+    }
+    if (create_repo(store->path, err) != 0 ||
+        gw_repo_open(&repo, store->path, err) != 0)
+      return -1;
+  }
   if (opts->lock && configure(repo->git, err) != 0) {
     gw_repo_free(repo);
     return -1;
