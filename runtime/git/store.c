@@ -115,12 +115,13 @@ static int prepare(struct gw_store *store, const struct gw_store_opts *opts,
     return -1;
   if (opts->lock && lock_store(store, err) != 0)
     return -1;
+  /* First: what a killed run left may be the lock of the HEAD we make. */
+  if (opts->create && opts->lock)
+    gw_sweep(store->path);
   (void)snprintf(head, sizeof(head), "%s/HEAD", store->path);
   if (stat(head, &st) != 0 && opts->create &&
       create_repo(store->path, err) != 0)
     return -1;
-  if (opts->create && opts->lock)
-    gw_sweep(store->path);
   /* Killed while it was made: made again. */
   if (gw_repo_open(&repo, store->path, &first) != 0) {
     if (!opts->create || !opts->lock) {

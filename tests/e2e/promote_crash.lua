@@ -65,3 +65,16 @@ test("killed at every write one after the other", function(t)
   t:eq(w.prod:versions(HELLO), { "0.1.0" })
   t:eq(#w.prod:builds(HELLO), 1)
 end)
+
+test("killed while it made its cached repository: made again", function(t)
+  local fs = require("godwit.core.fs")
+  local w = e2e.seeded(t)
+  e2e.expect(w:promote({ HELLO, "-n" }), 0)
+  local root = w.home .. "/.cache/godwit/git"
+  local store = root .. "/" .. fs.list(root)[1].name
+  for _, file in ipairs({ "HEAD", "config" }) do
+    fs.remove(store .. "/" .. file)
+    assert(fs.write(store .. "/" .. file .. ".lock", "", 384))
+  end
+  e2e.expect(w:promote({ HELLO }), 0)
+end)
