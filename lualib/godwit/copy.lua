@@ -41,6 +41,11 @@ local function planning()
   return effect.mode == "plan"
 end
 
+-- A plan says what it would do, a run what it did.
+local function say(done, planned)
+  return planning() and planned or done
+end
+
 --- Whether the map shows that the last promotion did all this: the same
 --- source commit, the same tip, nothing touched since.
 local function nothing_new(job)
@@ -237,7 +242,8 @@ local function find_or_make_build(job)
     return
   end
   job:progress("build", "compiling")
-  job:did("build", "~", "compiled %s again", tostring(job.commit))
+  job:did("build", "~", say("compiled %s again", "compile %s again"),
+    tostring(job.commit))
   if not build.compile(job.to, job.to_owner, job.name, job.commit,
       wait_options(job)) then
     err.throw("remote", "%s built nothing of %s", job.dest_ref, job.commit)
@@ -254,7 +260,7 @@ function M.build(job)
   end
   job:progress("build")
   find_or_make_build(job)
-  job:did("build", "=", "built")
+  job:did("build", "=", say("built", "wait for its build"))
 end
 
 --- Calls the commit with the sample input, if there is one.
@@ -266,16 +272,19 @@ function M.call(job)
   if not job.build_needed or not (job.pushed or job.to_publish) then
     return
   elseif not job.opts.call then
-    job:did("call", "=", "not called (--no-call)")
+    job:did("call", "=", say("not called (--no-call)",
+      "no call (--no-call)"))
     return
   elseif not sample then
-    job:did("call", "=", "not called: no sample input")
+    job:did("call", "=", say("not called: no sample input",
+      "no call: no sample input"))
     return
   end
   job:progress("call")
   call.call(job.to, job.to_owner, job.name, job.commit, sample,
     { timeout = job.opts.call_timeout })
-  job:did("call", "=", "called with its sample input")
+  job:did("call", "=", say("called with its sample input",
+    "call it with its sample input"))
 end
 
 local function notes(job)
@@ -296,7 +305,8 @@ function M.publish(job)
     label = job.desired.details.label, notes = notes(job),
     sample_input = job.desired.sample_input,
   }))
-  job:did("publish", "~", "published as %s (%s, %s)", tostring(job.version),
+  job:did("publish", "~", say("published as %s (%s, %s)",
+    "publish as %s (%s, %s)"), tostring(job.version),
     job.opts.publish, job.callability)
 end
 

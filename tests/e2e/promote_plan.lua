@@ -35,6 +35,9 @@ test("a plan of a new algorithm says what is known after apply", function(t)
     "-n" }), 0)
   t:match(r.out, "%+ ")
   t:match(r.out, "known after apply")
+  t:match(r.out, "wait for its build")
+  t:match(r.out, "publish as ")
+  t:no(r.out:find("published", 1, true))
 end)
 
 test("a plan of an update names files, commit and version; nothing is sent",

@@ -98,6 +98,7 @@ local function paragraph(out, item)
     list(out, "problem: ", item.problems)
   elseif item.why then
     line(out, "%s", tostring(item.why))
+    list(out, "| ", item.log)
     if word == "failed" and item.retryable then
       line(out, "a later attempt may succeed: give the same command again")
     end

@@ -71,9 +71,15 @@ end
 --- Raises what a failed build has to say.
 ---@async
 function M.raise_failed(driver, owner, name, build)
-  error(err.new({ kind = "remote", op = "build", message = string.format(
-    "the build of %s failed; its log ends:\n%s",
-    tostring(build.commit_sha), log_end(driver, owner, name, build)) }))
+  local brief = string.format("the build of %s failed; its log ends:",
+    tostring(build.commit_sha))
+  local log, lines = log_end(driver, owner, name, build), {}
+
+  for line in log:gmatch("[^\n]+") do
+    lines[#lines + 1] = line
+  end
+  error(err.new({ kind = "remote", op = "build", brief = brief, log = lines,
+    message = brief .. "\n" .. log }))
 end
 
 -- Looking is harmless: a look that fails for a passing reason is a look that

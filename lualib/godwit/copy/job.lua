@@ -127,6 +127,9 @@ end
 local function common(job, record)
   record.ref = job.ref
   record.why = record.why and M.printable(record.why)
+  for i, line in ipairs(record.log or {}) do
+    record.log[i] = M.printable(line)
+  end
   record.to = job.dest_ref
   record.commit = known(job.commit)
   record.source_commit = job.source.commit

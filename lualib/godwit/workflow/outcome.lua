@@ -21,6 +21,7 @@ end
 ---@field retryable? boolean A later attempt may succeed.
 ---@field wrote? boolean Something was written before it was refused or failed.
 ---@field kind? string The error's kind.
+---@field log? string[] The end of a log, in lines, that `why` announces.
 
 --- Checks what an item's function returned and makes it a record.
 ---@param value any A word, a table with one, or nil for "unchanged".
@@ -47,7 +48,8 @@ function M.failure(e)
       retryable = true }
   end
   return { outcome = e.kind == "refused" and "refused" or "failed",
-    why = tostring(e), kind = e.kind, retryable = e.retryable or nil,
+    why = e.log and e.brief or tostring(e), log = e.log, kind = e.kind,
+    retryable = e.retryable or nil,
     traceback = e.kind == "bug" and e.traceback or nil }
 end
 
