@@ -73,7 +73,9 @@ local function with_permit(remote, call, ...)
   if not limiter then return err.check(call(...)) end
   local permit = limiter:acquire()
   local ok, value, e = pcall(call, ...)
-  limiter:release(permit, "none")
+  local busy = e and (e.status == 429 or e.status == 503)
+  if busy and e.retry_after then limiter:pause(e.retry_after) end
+  limiter:release(permit, busy and "busy" or "none")
   if not ok then error(value, 0) end
   return err.check(value, e)
 end

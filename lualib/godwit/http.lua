@@ -269,7 +269,7 @@ local function send(req, limiter)
     error(r, 0)
   end
   local after = r and BUSY[r.status] and retry.after(r.headers)
-  if after then limiter:pause(math.min(after, retry.DEFAULTS.max_wait)) end
+  if after then limiter:pause(after) end
   local timed = req.method == "GET" and not req.sink_file and not req.answer_timeout
   limiter:release(permit, outcome_of(r, e), timed)
   return r, e

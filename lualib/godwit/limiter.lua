@@ -1,4 +1,5 @@
 local core = require("godwit.core.task")
+local err = require("godwit.err")
 local sys = require("godwit.core.sys")
 
 --- limiter: how many requests of one cluster are in flight.
@@ -6,7 +7,8 @@ local sys = require("godwit.core.sys")
 --- It starts modest and adapts: one more a round while all goes well (doubling
 --- each round until something goes wrong for the first time), half of it when
 --- the server says it is too much, a little less when answers get slow. Who
---- waits longest comes first. `Retry-After` holds all of them back.
+--- waits longest comes first. `Retry-After` holds all of them back; a server
+--- that wants to be left alone for longer than anybody waits is left alone.
 ---@class godwit.Limiter
 ---@field limit number What is allowed at once, now.
 ---@field in_flight integer
@@ -20,6 +22,7 @@ local START = 8
 local MAX = 64
 local SLOW = 3 -- times the usual time is slow
 local SLACK = 0.05 -- seconds; what is this fast is never slow
+local LONGEST = 120 -- seconds; who would have to wait longer is told so
 
 ---@class godwit.limiter.Opts
 ---@field max? integer Never more at once than this. Default 64.
@@ -118,10 +121,30 @@ local function leave(self, ticket)
   end
 end
 
+-- Raises when the pause is longer than anybody waits.
+local function check_pause(self)
+  local left = self.until_ - self.clock()
+  if left > LONGEST then
+    error(err.new({ kind = "limit", retryable = true, sent = false,
+      retry_after = left, message = ("the server asks to be left alone for %d"
+      .. " more seconds"):format(math.ceil(left)) }), 0)
+  end
+end
+
+-- Tells all who wait that they wait in vain.
+local function dismiss(self)
+  for i = self.first, self.last do
+    if self.queue[i] then core.wake(self.queue[i], false) end
+  end
+  self.queue, self.first, self.last = {}, 1, 0
+end
+
 --- Waits for a permit. Every permit must come back through release.
+--- Raises `limit` when the server is to be left alone for too long.
 ---@async
 ---@return godwit.limiter.Permit
 function Limiter:acquire()
+  check_pause(self)
   if is_empty(self) and has_room(self) then return permit(self) end
   local ticket = core.ticket()
   self.last = self.last + 1
@@ -131,6 +154,10 @@ function Limiter:acquire()
   if not ok then
     leave(self, ticket)
     error(p, 0)
+  end
+  if not p then
+    check_pause(self)
+    return self:acquire() -- it was over meanwhile
   end
   return p
 end
@@ -186,6 +213,7 @@ end
 ---@param seconds number
 function Limiter:pause(seconds)
   self.until_ = math.max(self.until_, self.clock() + seconds)
+  if self.until_ - self.clock() > LONGEST then dismiss(self) end
   watch_pause(self)
 end
 

@@ -33,6 +33,8 @@ struct gw_err {
   enum gw_errkind kind;
   int status;        /* HTTP status, errno or libgit2 class; 0 when none */
   bool retryable;    /* the same call may succeed later */
+  bool busy;         /* turned away undone: come back after so many seconds */
+  int retry_after;
   char op[32];       /* "git.push" */
   char message[256]; /* one line, no final dot, does not repeat op */
 };

@@ -32,9 +32,29 @@ static int fail(struct gw_err *err, enum gw_errkind kind, long status,
   return -1;
 }
 
-static int refused(long status, const char *op, const char *where,
-                   struct gw_err *err)
+/* Seconds of Retry-After; a date is for those who read clocks. */
+static void take_retry_after(struct gw_err *err, const char *headers)
 {
+  size_t len = 0;
+  const char *value = gw_git_header(headers, "retry-after", &len);
+  int seconds = 0;
+
+  if (!err || !value || len == 0 || len > 9)
+    return;
+  for (size_t i = 0; i < len; i++) {
+    if (value[i] < '0' || value[i] > '9')
+      return;
+    seconds = seconds * 10 + (value[i] - '0');
+  }
+  err->busy = true;
+  err->retry_after = seconds;
+}
+
+static int refused(const struct gw_http_result *result, const char *op,
+                   const char *where, struct gw_err *err)
+{
+  long status = result->status;
+
   switch (status) {
   case 401:
     return fail(err, GW_EAUTH, status, op,
@@ -68,6 +88,8 @@ static int refused(long status, const char *op, const char *where,
        where);
   if (err)
     err->retryable = status >= 500 || status == 429 || status == 408;
+  if (status == 429 || status == 503)
+    take_retry_after(err, result->headers);
   return -1;
 }
 
@@ -84,7 +106,7 @@ int gw_git_status(const struct gw_http_result *result, const char *type,
     return -1;
   }
   if (result->status < 200 || result->status > 299)
-    return refused(result->status, op, where, err);
+    return refused(result, op, where, err);
   const char *got = gw_git_header(result->headers, "content-type", &len);
   size_t word = 0;
   while (got && word < len && got[word] != ';' && got[word] != ' ')

@@ -25,6 +25,10 @@ void gw_lua_pusherr(lua_State *L, const struct gw_err *err)
   }
   lua_pushboolean(L, err->retryable);
   lua_setfield(L, -2, "retryable");
+  if (err->busy) {
+    lua_pushinteger(L, err->retry_after);
+    lua_setfield(L, -2, "retry_after");
+  }
   luaL_setmetatable(L, GW_ERR_META);
 }
 

@@ -115,6 +115,21 @@ test("a pause with waiters that all leave keeps no task", function(t)
   t:eq(l.in_flight, 0)
 end)
 
+test("a pause longer than anybody waits is told at once, to all", function(t)
+  local l = limiter.new({ max = 1 })
+  local p = l:acquire()
+  local waiting = core.spawn(function() return l:acquire() end)
+  task.sleep(0.01)
+  l:pause(3600)
+  l:release(p, "busy")
+  for _, e in ipairs({ select(2, core.join(waiting)),
+      select(2, pcall(l.acquire, l)) }) do
+    t:eq(e.kind, "limit")
+    t:ok(e.retryable and e.retry_after > 3500)
+  end
+  t:eq(l.in_flight, 0)
+end)
+
 test("one for each cluster", function(t)
   t:ok(limiter.of("a", { max = 3 }) == limiter.of("a"))
   t:ok(limiter.of("a") ~= limiter.of("b"))

@@ -172,6 +172,24 @@ test("a busy cluster is asked again", function(t)
   t:eq((run(w)), "done")
 end)
 
+test("what was turned away is made again, whatever else", function(t)
+  for _, status in ipairs({ 429, 503 }) do
+    local w = writer({ err.new({ kind = status == 429 and "limit" or "remote",
+      status = status, message = "slow down", retryable = true,
+      retry_after = 0, sent = true }) })
+    t:eq((run(w, { again = false })), "done")
+    t:eq(w.calls, 2)
+  end
+end)
+
+test("a time to come back that is too far away ends it", function(t)
+  local w = writer({ err.new({ kind = "limit", status = 429,
+    message = "tomorrow", retryable = true, retry_after = 86400 }) })
+  local e = t:raises("limit", run, "tomorrow", w)
+  t:no(e.in_doubt)
+  t:eq(w.calls, 1)
+end)
+
 test("which failures leave a write in doubt", function(t)
   local function doubt(fields)
     fields.message = "x"
@@ -179,6 +197,8 @@ test("which failures leave a write in doubt", function(t)
   end
   t:ok(doubt({ kind = "timeout" }))
   t:ok(doubt({ kind = "remote", status = 504 }))
+  t:ok(doubt({ kind = "remote", status = 503 }))
+  t:no(doubt({ kind = "remote", status = 503, retry_after = 1 }))
   t:ok(doubt({ kind = "remote", status = 200, unreadable = true }))
   t:ok(doubt({ kind = "remote", status = 200, sent = true }))
   t:no(doubt({ kind = "remote", status = 200 })) -- an error inside a 200

@@ -1,6 +1,7 @@
 local address = require("godwit.cluster.address")
 local err = require("godwit.err")
 local git = require("godwit.git")
+local retry = require("godwit.http.retry")
 local version = require("godwit.cluster.version")
 
 --- cluster.http_git: the repositories of a live cluster. Methods of the http
@@ -54,6 +55,11 @@ local function tip_of(advert)
     advert = advert.advert }
 end
 
+-- A list of references is a read: it is asked for again as any other.
+local function passing(e)
+  return e.retryable and e.kind ~= "timeout"
+end
+
 --- The tip of the main branch, or of a version's repository. The commit is
 --- nil when the repository is empty.
 ---@async
@@ -64,8 +70,9 @@ end
 function Git:git_tip(owner, name, opts)
   opts = opts or {}
   local remote = self:git_remote(owner, name, opts.version)
-  local ok, advert = pcall(git.ls_remote, remote,
-    { service = opts.service or "upload-pack" })
+  local ok, advert = pcall(retry.run, function()
+    return git.ls_remote(remote, { service = opts.service or "upload-pack" })
+  end, passing)
   if ok then
     return tip_of(advert)
   elseif not opts.version or not err.is(advert, "notfound") then

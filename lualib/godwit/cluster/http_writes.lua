@@ -205,7 +205,7 @@ end
 
 --- Calls a version. An error of the algorithm is raised ("remote", with
 --- `stacktrace` and `error_type`). A call whose answer is lost may have run:
---- it is reported, never repeated.
+--- it is reported, never repeated; one that was turned away is.
 ---@async
 ---@param owner string
 ---@param name string

@@ -94,6 +94,12 @@ local function lacks(doc, response, want)
     and (type(doc) ~= "table" or doc[want] == nil)
 end
 
+-- When to come back stands beside every answer, a proxy's web page, too.
+local function refuse(e, response)
+  e.retry_after = retry.after(response.headers)
+  error(e, 0)
+end
+
 --- Sends a request. Returns the decoded answer of a success; raises anything
 --- else, also an error that came inside a 2xx. `want` names the field a
 --- success must have.
@@ -111,18 +117,16 @@ function Rest:send(method, path, key, opts)
   local status = response.status
   local doc, why = decode(response)
   if doc == nil then
-    error(api_error.unreadable(request, status, response.body, why), 0)
+    refuse(api_error.unreadable(request, status, response.body, why), response)
   end
   local problem = api_error.find(status, doc)
   if problem then
-    local e = api_error.new(request, status, problem)
-    e.retry_after = retry.after(response.headers)
-    error(e, 0)
+    refuse(api_error.new(request, status, problem), response)
   elseif status < 200 or status > 299 then
-    error(api_error.unreadable(request, status, response.body), 0)
+    refuse(api_error.unreadable(request, status, response.body), response)
   elseif lacks(doc, response, opts.want) then
-    error(api_error.unreadable(request, status, response.body,
-      "there is no " .. opts.want), 0)
+    refuse(api_error.unreadable(request, status, response.body,
+      "there is no " .. opts.want), response)
   end
   return doc, response
 end

@@ -2,12 +2,9 @@
 --- changes nothing over there, so a pack that was cut is simply asked for
 --- again, a few times.
 
-local err = require("godwit.err")
-local task = require("godwit.task")
+local retry = require("godwit.http.retry")
 
 local M = {}
-
-local ATTEMPTS, PAUSE = 3, 0.3
 
 -- A pack that makes no sense was most likely cut on its way.
 local function passing(e)
@@ -22,22 +19,15 @@ end
 ---@param repo table From copy.store.
 ---@param opts {commit: string, advert: any, version: string?, progress: function?}
 function M.fetch(driver, owner, name, repo, opts)
-  local pause = PAUSE
+  local first = true
 
-  for attempt = 1, ATTEMPTS do
-    local ok, e = xpcall(driver.git_fetch, err.traced, driver, owner, name,
-      repo.raw, opts)
-    if ok then
-      return
+  retry.run(function()
+    if not first then
+      opts.advert = nil -- the server may have moved on
     end
-    e = err.from(e)
-    if attempt == ATTEMPTS or not passing(e) then
-      error(e, 0)
-    end
-    opts.advert = nil -- the server may have moved on
-    task.sleep(pause * (0.5 + math.random() / 2))
-    pause = pause * 2
-  end
+    first = false
+    driver:git_fetch(owner, name, repo.raw, opts)
+  end, passing)
 end
 
 return M

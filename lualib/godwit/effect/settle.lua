@@ -1,5 +1,6 @@
 local err = require("godwit.err")
 local log = require("godwit.log")
+local retry = require("godwit.http.retry")
 local monotonic = require("godwit.core.sys").monotonic
 local task = require("godwit.core.task")
 
@@ -28,11 +29,16 @@ M.timing = {
 -- The server understood and said no; whatever else is wrong, nothing was done.
 local REFUSED = { [501] = true, [505] = true }
 
+-- Turned away at the door: 429, or 503 with a time to come back.
+local function turned_away(e)
+  return e.status == 429 or e.status == 503 and e.retry_after ~= nil
+end
+
 --- Whether the request that raised `e` may have been carried out.
 ---@param e table
 ---@return boolean
 function M.in_doubt(e)
-  if e.sent == false then
+  if e.sent == false or turned_away(e) then
     return false
   end
   if e.kind == "net" or e.kind == "timeout" then
@@ -129,7 +135,8 @@ local function after_failure(e, failure, doubted)
     return false
   end
   if not doubtful and not doubted then
-    if not failure.retryable or e.again == false and failure.sent ~= false then
+    local undone = failure.sent == false or turned_away(failure)
+    if not failure.retryable or e.again == false and not undone then
       error(failure, 0)
     end
     return false
@@ -176,7 +183,8 @@ function M.run(e)
       return found, { settled = true, repeated = attempt - 1 }
     end
     doubted = doubted or M.in_doubt(failure)
-    if attempt == t.attempts then
+    if attempt == t.attempts
+        or (failure.retry_after or 0) > retry.DEFAULTS.max_wait then
       give_up(failure, e.class == "repeatable" and M.in_doubt(failure))
     end
     task.sleep(math.max(failure.retry_after or 0,

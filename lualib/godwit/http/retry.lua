@@ -1,4 +1,6 @@
+local err = require("godwit.err")
 local sys = require("godwit.core.sys")
+local task = require("godwit.core.task")
 
 --- http.retry: what may be sent again, and when.
 ---
@@ -11,7 +13,7 @@ M.DEFAULTS = {
   attempts = 4, -- in all
   base = 0.25, -- seconds; doubles with every attempt
   max_delay = 20, -- of our own making
-  max_wait = 120, -- however long Retry-After says
+  max_wait = 120, -- a longer Retry-After is not waited for, nor cut short
   budget = 300, -- seconds for all waiting
 }
 
@@ -107,7 +109,8 @@ function M.is_safe(req, response, e)
   return PASSING[response.status] ~= nil and is_harmless(req)
 end
 
---- How long to wait before attempt n + 1, or nil when that is too long.
+--- How long to wait before attempt n + 1, or nil when that is too long: a
+--- server is never asked again before the time it named.
 ---@param policy table
 ---@param n integer
 ---@param after number?
@@ -116,9 +119,32 @@ end
 function M.delay(policy, n, after, waited)
   local most = math.min(policy.max_delay, policy.base * 2 ^ (n - 1))
   local delay = policy.random() * most
-  if after then delay = math.max(delay, math.min(after, policy.max_wait)) end
+  if after and after > policy.max_wait then return nil end
+  delay = math.max(delay, after or 0)
   if waited + delay > policy.budget then return nil end
   return delay
+end
+
+--- Runs fn until it returns; what it raises is tried again while `passing`
+--- says that this is harmless.
+---@async
+---@param fn fun(): any
+---@param passing fun(e: table): boolean?
+---@return any
+function M.run(fn, passing)
+  local policy, waited, n = M.policy(), 0, 0
+
+  while true do
+    n = n + 1
+    local ok, value = xpcall(fn, err.traced)
+    if ok then return value end
+    local e = err.from(value)
+    local delay = n < policy.attempts and passing(e)
+      and M.delay(policy, n, e.retry_after, waited)
+    if not delay then error(e, 0) end
+    task.sleep(delay)
+    waited = waited + delay
+  end
 end
 
 return M
