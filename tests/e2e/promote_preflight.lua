@@ -118,6 +118,10 @@ test("what only trying can tell is listed as such", function(t)
   local w = e2e.seeded(t)
   local r = e2e.expect(w:promote({ HELLO, "-n" }), 0)
   t:match(table.concat(r.doc.notes, "\n"), "only trying can tell whether")
+  -- Before it is tried it is said; afterwards it is known.
+  r = e2e.expect(w:promote({ HELLO }), 0)
+  t:match(r.err, "only trying can tell whether")
+  t:no(table.concat(r.doc.notes, "\n"):find("only trying", 1, true))
 end)
 
 test("both sides the same is refused", function(t)

@@ -6,6 +6,7 @@ local check_ref = require("godwit.copy.ref")
 local copy = require("godwit.copy")
 local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
+local log = require("godwit.log")
 local outcome = require("godwit.workflow.outcome")
 local store = require("godwit.copy.store")
 local sys = require("godwit.core.sys")
@@ -131,6 +132,14 @@ local function look_at(job)
   end
 end
 
+local function each_unknowable(jobs, fn)
+  for i, job in ipairs(jobs) do
+    for _, text in ipairs(job.unchanged and {} or job.unknowable) do
+      fn(i, text)
+    end
+  end
+end
+
 --- Pre-flight: looks at every algorithm on both sides, writes nothing.
 ---@async
 ---@param cx godwit.workflow.Cx
@@ -145,11 +154,25 @@ function M.look(cx, jobs)
     end
     error(e, 0)
   end
-  for _, job in ipairs(jobs) do
-    for _, text in ipairs(job.unchanged and {} or job.unknowable) do
+  local told = {}
+  each_unknowable(cx.dry_run and {} or jobs, function(_, text)
+    if not told[text] then
+      log.info("only trying can tell %s", text)
+      told[text] = true
+    end
+  end)
+end
+
+-- In the result stands what was still open when it ended: what came to its
+-- end has been tried.
+local function note_open(cx, jobs)
+  each_unknowable(jobs, function(i, text)
+    local item = cx.result.items[i]
+    if cx.dry_run or item and (item.outcome == "refused"
+        or item.outcome == "failed") then
       cx:note("only trying can tell %s", text)
     end
-  end
+  end)
 end
 
 local function holes(jobs)
@@ -183,6 +206,7 @@ function M.refused(cx, jobs)
         .. "promotes what has none)", n, n == 1 and "" or "s"))
     end
   end
+  note_open(cx, jobs)
   return true
 end
 
@@ -217,6 +241,7 @@ function M.carry_out(cx, jobs, promote)
       cx:note("%s", NOT_MOVED)
     end
   end
+  note_open(cx, jobs)
 end
 
 return M
