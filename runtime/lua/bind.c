@@ -6,11 +6,19 @@ static int bad_option(lua_State *L, const char *name, const char *wanted)
                     luaL_typename(L, -1));
 }
 
+int gw_rawfield(lua_State *L, int idx, const char *name)
+{
+  idx = lua_absindex(L, idx);
+  luaL_checktype(L, idx, LUA_TTABLE);
+  lua_pushstring(L, name);
+  return lua_rawget(L, idx);
+}
+
 const char *gw_opt_string(lua_State *L, int idx, const char *name,
                           const char *def)
 {
   const char *value = def;
-  int type = lua_getfield(L, idx, name);
+  int type = gw_rawfield(L, idx, name);
 
   if (type == LUA_TSTRING)
     value = lua_tostring(L, -1); /* the table keeps it alive */
@@ -23,7 +31,7 @@ const char *gw_opt_string(lua_State *L, int idx, const char *name,
 bool gw_opt_bool(lua_State *L, int idx, const char *name, bool def)
 {
   bool value = def;
-  int type = lua_getfield(L, idx, name);
+  int type = gw_rawfield(L, idx, name);
 
   if (type == LUA_TBOOLEAN)
     value = lua_toboolean(L, -1);
@@ -36,7 +44,7 @@ bool gw_opt_bool(lua_State *L, int idx, const char *name, bool def)
 double gw_opt_number(lua_State *L, int idx, const char *name, double def)
 {
   double value = def;
-  int type = lua_getfield(L, idx, name);
+  int type = gw_rawfield(L, idx, name);
 
   if (type == LUA_TNUMBER)
     value = lua_tonumber(L, -1);

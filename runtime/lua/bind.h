@@ -28,6 +28,11 @@ int gw_luaopen_sys(lua_State *L);
 int gw_luaopen_task(lua_State *L);
 int gw_luaopen_vmap(lua_State *L);
 
+/* Pushes a field of the table at idx without asking its metatable, and returns
+ * its type. A script's __index could answer twice in two ways, hand out a text
+ * that nothing keeps, or close what is being used. */
+int gw_rawfield(lua_State *L, int idx, const char *name);
+
 /* Fields of the option table at idx; a wrong type raises "bad option 'x'". A
  * missing one gives the default. Strings stay the table's. */
 const char *gw_opt_string(lua_State *L, int idx, const char *name,

@@ -53,7 +53,7 @@ static struct gw_advert *opt_advert(lua_State *L, int idx)
 {
   struct gw_advert **box = NULL;
 
-  if (lua_getfield(L, idx, "advert") != LUA_TNIL) {
+  if (gw_rawfield(L, idx, "advert") != LUA_TNIL) {
     box = luaL_testudata(L, -1, ADVERT_META);
     if (!box)
       luaL_error(L, "bad option 'advert' (of ls_remote expected)");
@@ -125,7 +125,7 @@ static struct gw_secret *opt_secret(lua_State *L, int idx)
 {
   struct gw_secret *secret = NULL;
 
-  if (lua_getfield(L, idx, "auth") != LUA_TNIL) {
+  if (gw_rawfield(L, idx, "auth") != LUA_TNIL) {
     secret = gw_lua_tosecret(L, -1); /* the table keeps it */
     if (!secret)
       luaL_error(L, "bad option 'auth' (secret expected)");
@@ -163,7 +163,7 @@ static void read_remote(lua_State *L, int idx, struct gw_git_remote *r,
   r->proxy = (char *)gw_opt_string(L, idx, "proxy", NULL);
   r->no_proxy = (char *)gw_opt_string(L, idx, "no_proxy", NULL);
   r->connect_ms = opt_ms(L, idx, "connect_timeout");
-  if (lua_getfield(L, idx, "tls") == LUA_TTABLE) {
+  if (gw_rawfield(L, idx, "tls") == LUA_TTABLE) {
     r->ca = (char *)gw_opt_string(L, -1, "ca", NULL);
     r->cert = (char *)gw_opt_string(L, -1, "cert", NULL);
     r->cert_key = (char *)gw_opt_string(L, -1, "cert_key", NULL);
@@ -252,7 +252,7 @@ static struct net *push_net(lua_State *L, enum kind kind)
 
 static bool wants_progress(lua_State *L)
 {
-  bool is = lua_getfield(L, ARG_OPTS, "progress") == LUA_TFUNCTION;
+  bool is = gw_rawfield(L, ARG_OPTS, "progress") == LUA_TFUNCTION;
 
   lua_pop(L, 1);
   return is;
@@ -260,7 +260,7 @@ static bool wants_progress(lua_State *L)
 
 static void tell(lua_State *L)
 {
-  lua_getfield(L, ARG_OPTS, "progress");
+  gw_rawfield(L, ARG_OPTS, "progress");
   lua_insert(L, -2);
   lua_call(L, 1, 0);
 }
@@ -388,17 +388,17 @@ static const char **read_refs(lua_State *L)
   const char **refs;
   lua_Integer n;
 
-  if (lua_getfield(L, ARG_OPTS, "refs") == LUA_TNIL) {
+  if (gw_rawfield(L, ARG_OPTS, "refs") == LUA_TNIL) {
     lua_pop(L, 1);
     return NULL;
   }
   luaL_checktype(L, -1, LUA_TTABLE);
-  n = luaL_len(L, -1);
+  n = (lua_Integer)lua_rawlen(L, -1);
   if (n < 0 || n > 100000)
     luaL_error(L, "bad option 'refs' (too many)");
   refs = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof(*refs), 0);
   for (lua_Integer i = 0; i < n; i++) {
-    if (lua_geti(L, -2, i + 1) != LUA_TSTRING)
+    if (lua_rawgeti(L, -2, i + 1) != LUA_TSTRING)
       luaL_error(L, "bad option 'refs' (names expected)");
     refs[i] = lua_tostring(L, -1); /* the table keeps it */
     lua_pop(L, 1);

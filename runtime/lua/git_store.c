@@ -375,7 +375,7 @@ static const char *need_text(lua_State *L, int idx, const char *name)
 
   if (!text)
     luaL_error(L, "missing option '%s'", name);
-  lua_getfield(L, idx, name);
+  gw_rawfield(L, idx, name);
   (void)lua_tolstring(L, -1, &len);
   lua_pop(L, 1);
   if (strlen(text) != len)
@@ -388,7 +388,7 @@ static int64_t whole(lua_State *L, int idx, const char *name, bool needed)
   int ok = 0;
   lua_Integer n = 0;
 
-  if (lua_getfield(L, idx, name) != LUA_TNIL || needed) {
+  if (gw_rawfield(L, idx, name) != LUA_TNIL || needed) {
     n = lua_tointegerx(L, -1, &ok);
     if (!ok)
       luaL_error(L, "bad option '%s' (a whole number expected)", name);
@@ -402,7 +402,7 @@ static void read_person(lua_State *L, int idx, const char *name,
 {
   int64_t offset;
 
-  if (lua_getfield(L, idx, name) != LUA_TTABLE)
+  if (gw_rawfield(L, idx, name) != LUA_TTABLE)
     luaL_error(L, "bad option '%s' (table expected)", name);
   p->name = gw_lua_copy(L, need_text(L, -1, "name"));
   p->email = gw_lua_copy(L, need_text(L, -1, "email"));
@@ -418,8 +418,8 @@ static void read_parents(lua_State *L, int idx, struct gw_commit *c)
 {
   lua_Integer n = 0;
 
-  if (lua_getfield(L, idx, "parents") == LUA_TTABLE)
-    n = luaL_len(L, -1);
+  if (gw_rawfield(L, idx, "parents") == LUA_TTABLE)
+    n = (lua_Integer)lua_rawlen(L, -1);
   else if (!lua_isnil(L, -1))
     luaL_error(L, "bad option 'parents' (table expected)");
   if (n < 0 || n > 64)
@@ -428,7 +428,7 @@ static void read_parents(lua_State *L, int idx, struct gw_commit *c)
   if (!c->parents)
     luaL_error(L, "not enough memory");
   for (lua_Integer i = 0; i < n; i++) {
-    lua_geti(L, -1, i + 1);
+    lua_rawgeti(L, -1, i + 1);
     (void)snprintf(c->parents[i], GW_GIT_HEX, "%s", gw_lua_check_id(L, -1));
     lua_pop(L, 1);
   }

@@ -304,7 +304,7 @@ static unsigned read_mode(lua_State *L)
   int ok = 0;
   lua_Integer mode = 0;
 
-  if (lua_getfield(L, -1, "mode") != LUA_TNIL) {
+  if (gw_rawfield(L, -1, "mode") != LUA_TNIL) {
     mode = lua_tointegerx(L, -1, &ok);
     if (!ok || mode < 0 || mode > 0777777)
       luaL_error(L, "bad field 'mode' of an edit");
@@ -321,7 +321,7 @@ static void read_edit(lua_State *L, struct gw_edit *e)
 
   if (!lua_istable(L, -1))
     luaL_error(L, "an edit is a table");
-  lua_getfield(L, -1, "path");
+  gw_rawfield(L, -1, "path");
   text = lua_tolstring(L, -1, &len);
   if (!text || lua_type(L, -1) != LUA_TSTRING)
     luaL_error(L, "an edit needs a path");
@@ -334,7 +334,7 @@ static void read_edit(lua_State *L, struct gw_edit *e)
   text = gw_lua_opt_id(L, lua_absindex(L, -1), "id");
   if (text)
     e->id = gw_lua_copy_bytes(L, text, strlen(text));
-  if (lua_getfield(L, -1, "data") == LUA_TSTRING) {
+  if (gw_rawfield(L, -1, "data") == LUA_TSTRING) {
     text = lua_tolstring(L, -1, &e->len);
     e->data = gw_lua_copy_bytes(L, text, e->len);
   } else if (!lua_isnil(L, -1)) {
@@ -351,7 +351,7 @@ static int l_edit(lua_State *L)
   lua_Integer n;
 
   luaL_checktype(L, 3, LUA_TTABLE);
-  n = luaL_len(L, 3);
+  n = (lua_Integer)lua_rawlen(L, 3);
   luaL_argcheck(L, n >= 0 && n <= 1000000, 3, "too many edits");
   e = gw_lua_git_new(L, sizeof(*e), edit_dispose);
   (void)snprintf(e->tree, sizeof(e->tree), "%s", tree);
@@ -359,7 +359,7 @@ static int l_edit(lua_State *L)
   if (!e->edits)
     luaL_error(L, "not enough memory");
   for (lua_Integer i = 0; i < n; i++) {
-    lua_geti(L, 3, i + 1);
+    lua_rawgeti(L, 3, i + 1);
     e->count = (size_t)i + 1; /* also a half-read one is freed */
     read_edit(L, &e->edits[i]);
     lua_pop(L, 1);

@@ -59,7 +59,7 @@ static const char *const *read_headers(lua_State *L, int keep)
   const char **list;
   lua_Integer n = 0;
 
-  if (lua_getfield(L, 1, "headers") == LUA_TNIL) {
+  if (gw_rawfield(L, 1, "headers") == LUA_TNIL) {
     lua_pop(L, 1);
     return NULL;
   }
@@ -91,7 +91,7 @@ static struct gw_secret *read_secret(lua_State *L)
 {
   struct gw_secret *secret = NULL;
 
-  if (lua_getfield(L, 1, "auth") != LUA_TNIL)
+  if (gw_rawfield(L, 1, "auth") != LUA_TNIL)
     secret = gw_lua_tosecret(L, -1);
   luaL_argcheck(L, secret || lua_isnil(L, -1), 1, "auth must be a secret");
   lua_pop(L, 1);
@@ -100,7 +100,7 @@ static struct gw_secret *read_secret(lua_State *L)
 
 static void read_body(lua_State *L, struct gw_http_req *req)
 {
-  if (lua_getfield(L, 1, "body") == LUA_TSTRING)
+  if (gw_rawfield(L, 1, "body") == LUA_TSTRING)
     req->body = lua_tolstring(L, -1, &req->body_len);
   else if (!lua_isnil(L, -1))
     luaL_error(L, "bad option 'body' (string expected, got %s)",
@@ -189,7 +189,7 @@ static int send_fail(lua_State *L, const struct gw_err *err, bool sent)
   gw_lua_fail(L, err);
   lua_pushboolean(L, sent);
   lua_setfield(L, -2, "sent");
-  lua_getfield(L, 1, "url");
+  gw_rawfield(L, 1, "url");
   lua_setfield(L, -2, "url");
   lua_pushstring(L, gw_opt_string(L, 1, "method", "GET"));
   lua_setfield(L, -2, "method");
