@@ -55,8 +55,8 @@ static int l_new(lua_State *L)
       gw_secret_manner(box->secret, gw_opt_string(L, 2, "scheme", NULL),
                        gw_opt_string(L, 2, "user", NULL), &err) != 0)
     return gw_lua_raise(L, &err);
-  if (lua_getfield(L, 2, "origins") == LUA_TTABLE) {
-    for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
+  if (gw_rawfield(L, 2, "origins") == LUA_TTABLE) {
+    for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL; i++) {
       allow(L, box->secret, luaL_checkstring(L, -1));
       lua_pop(L, 1);
     }
@@ -72,6 +72,17 @@ static int l_allow(lua_State *L)
 
   luaL_argcheck(L, secret, 1, "a secret");
   allow(L, secret, luaL_checkstring(L, 2));
+  return 0;
+}
+
+static int l_allow_proxy(lua_State *L)
+{
+  struct gw_secret *secret = check(L, 1);
+  struct gw_err err = {0};
+
+  luaL_argcheck(L, secret, 1, "a secret");
+  if (gw_secret_allow_proxy(secret, luaL_checkstring(L, 2), &err) != 0)
+    gw_lua_raise(L, &err);
   return 0;
 }
 
@@ -122,8 +133,8 @@ static int refuse(lua_State *L)
 int gw_luaopen_secret(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
-      {"new", l_new},       {"allow", l_allow}, {"is", l_is},
-      {"redact", l_redact}, {NULL, NULL},
+      {"new", l_new}, {"allow", l_allow},   {"allow_proxy", l_allow_proxy},
+      {"is", l_is},   {"redact", l_redact}, {NULL, NULL},
   };
   static const luaL_Reg metas[] = {
       {"__gc", secret_gc},  {"__tostring", secret_tostring},

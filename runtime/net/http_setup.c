@@ -296,6 +296,20 @@ int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,
   return 0;
 }
 
+/* A proxy that also ends the TLS connection reads what goes through it: where
+ * the server's certificate is not checked, or against an authority that came
+ * with the request, only a proxy of the secret's own profile is used. */
+static int check_tunnel(const struct gw_http_req *req, struct gw_err *err)
+{
+  if ((!req->tls.insecure && !req->tls.ca) ||
+      gw_secret_knows_proxy(req->auth, req->proxy))
+    return 0;
+  return gw_err_set(err, GW_EDENIED, GW_HTTP_OP,
+                    "the secret %s is not sent through a proxy that is not "
+                    "its profile's without the usual check of certificates",
+                    gw_secret_label(req->auth));
+}
+
 /* A proxy reads what goes through it in clear: no secret takes that way, even
  * to this machine. */
 static int check_proxy(const struct gw_exchange *x,
@@ -304,9 +318,10 @@ static int check_proxy(const struct gw_exchange *x,
   struct gw_url proxy;
   bool local;
 
-  if (!req->auth || !req->proxy || !*req->proxy ||
-      strcmp(x->url.scheme, "https") == 0)
+  if (!req->auth || !req->proxy || !*req->proxy)
     return 0;
+  if (strcmp(x->url.scheme, "https") == 0)
+    return check_tunnel(req, err);
   if (gw_url_parse(&proxy, req->proxy, err) != 0)
     return -1;
   local = gw_url_is_loopback(&proxy);

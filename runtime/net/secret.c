@@ -20,6 +20,7 @@ struct gw_secret {
   char *label, *scheme, *user;
   char **origins; /* as gw_url_origin writes them */
   size_t count;
+  char *proxy; /* that its profile names */
 };
 
 static int no_memory(struct gw_err *err)
@@ -73,6 +74,7 @@ void gw_secret_unref(struct gw_secret *secret)
   free(secret->label);
   free(secret->scheme);
   free(secret->user);
+  free(secret->proxy);
   free(secret);
 }
 
@@ -143,6 +145,17 @@ int gw_secret_manner(struct gw_secret *secret, const char *scheme,
                  replace(&secret->user, user, err) != 0
              ? -1
              : 0;
+}
+
+int gw_secret_allow_proxy(struct gw_secret *secret, const char *proxy,
+                          struct gw_err *err)
+{
+  return replace(&secret->proxy, proxy, err);
+}
+
+bool gw_secret_knows_proxy(const struct gw_secret *secret, const char *proxy)
+{
+  return secret->proxy && strcmp(secret->proxy, proxy) == 0;
 }
 
 int gw_secret_check(const struct gw_secret *secret, const struct gw_url *url,

@@ -26,6 +26,12 @@ int gw_secret_allow(struct gw_secret *secret, const char *origin,
 int gw_secret_manner(struct gw_secret *secret, const char *scheme,
                      const char *user, struct gw_err *err);
 
+/* The proxy of the secret's profile: that one may even end the TLS connection
+ * with a certificate of its own; see check_tunnel in http_setup.c. */
+int gw_secret_allow_proxy(struct gw_secret *secret, const char *proxy,
+                          struct gw_err *err);
+bool gw_secret_knows_proxy(const struct gw_secret *secret, const char *proxy);
+
 /* GW_EDENIED unless the url's origin is allowed and is https or loopback. */
 int gw_secret_check(const struct gw_secret *secret, const struct gw_url *url,
                     struct gw_err *err);

@@ -144,8 +144,10 @@ test("through a proxy: plain, CONNECT, and what NO_PROXY excepts", function(t)
   local tunnel = badserver.start(t, "--proxy", "--to", safe.port, "--log", log)
   t:eq(http.get("http://godwit.test/ok", { proxy = proxy.url }).body, "ok")
   local key = secret.new("simPROXYKEY0123", { label = "p", origins = { "https://godwit.test" } })
-  local r = http.get("https://godwit.test/echo-head",
-    { proxy = tunnel.url, tls = { ca = c.ca }, auth = key })
+  local opts = { proxy = tunnel.url, tls = { ca = c.ca }, auth = key }
+  t:raises("denied", http.get, "not its profile's", "https://godwit.test/echo-head", opts)
+  secret.allow_proxy(key, tunnel.url)
+  local r = http.get("https://godwit.test/echo-head", opts)
   t:match(r.body, "simPROXYKEY0123")
   t:eq(http.get(plain.url .. "/ok", { proxy = proxy.url, no_proxy = "127.0.0.1" }).body, "ok")
   local seen = fs.read(log, 1 << 20)

@@ -867,6 +867,31 @@ static void test_http__no_secret_through_a_plain_proxy(void **state)
   gw_secret_unref(s);
 }
 
+/* Who chooses both the proxy and what its certificate is checked against
+ * could read the secret. */
+static void test_http__no_secret_through_a_foreign_tunnel(void **state)
+{
+  struct rig *rig = *state;
+  struct gw_secret *s = gw_secret_new("simSECRET99", 11, "prod", NULL);
+  const char *proxy = "http://127.0.0.1:1";
+  struct call c;
+
+  gw_secret_allow(s, "https://api.example.com", NULL);
+  call_init(&c, "GET", rig->port, "/");
+  c.req.url = "https://api.example.com/";
+  c.req.auth = s;
+  c.req.proxy = proxy;
+  c.req.tls.insecure = true;
+  refuse(rig, &c, GW_EDENIED);
+  c.req.tls.insecure = false;
+  c.req.tls.ca = "/nowhere/ca.pem";
+  refuse(rig, &c, GW_EDENIED);
+  gw_secret_allow_proxy(s, proxy, NULL);
+  assert_int_equal(gw_http_start(&c.x, rig->http, &c.req, NULL), 0);
+  gw_http_free(c.x);
+  gw_secret_unref(s);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -890,6 +915,7 @@ int main(void)
       T(test_http__freed_while_running),
       T(test_http__proxy_of_the_environment),
       T(test_http__no_secret_through_a_plain_proxy),
+      T(test_http__no_secret_through_a_foreign_tunnel),
       T(test_http__every_fault_is_an_error),
   };
 

@@ -76,7 +76,7 @@ local function path_of(place, path)
 end
 
 -- A secret out of one field: literal, source, or a secret's name.
-local function make(place, field, v, origins)
+local function secret_of(place, field, v, origins)
   local what = ("%s of '%s' (%s)"):format(field, place.name, place.label)
   if source.is(v) and v.kind == "secret" then
     return place.secrets(v.name, what)
@@ -94,6 +94,15 @@ local function make(place, field, v, origins)
   return secret.new(text, {
     label = place.name .. " " .. field, origins = origins,
   })
+end
+
+-- It may go through the profile's own proxy, whatever the proxy does to TLS.
+local function make(place, field, v, origins)
+  local made = secret_of(place, field, v, origins)
+  if place.fields.proxy then
+    secret.allow_proxy(made, place.fields.proxy)
+  end
+  return made
 end
 
 -- The key itself, or a function of the owner that asks each owner once.

@@ -18,6 +18,11 @@ function M.new(text, opts) end
 ---@param origin string
 function M.allow(secret, origin) end
 
+--- Names the proxy of the secret's profile.
+---@param secret godwit.Secret
+---@param proxy string
+function M.allow_proxy(secret, proxy) end
+
 ---@param v any
 ---@return boolean
 function M.is(v) end
