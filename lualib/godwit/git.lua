@@ -4,6 +4,7 @@ local core = require("godwit.core.git")
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
 local http = require("godwit.core.http")
+local methods = require("godwit.methods")
 local places = require("godwit.config.places")
 local task = require("godwit.task")
 local tree = require("godwit.tree")
@@ -21,6 +22,8 @@ local PRIVATE = 448 -- 0700
 --- Repositories on this machine that the library handed out. A script cannot
 --- name others: it has no files.
 local ours = setmetatable({}, { __mode = "k" })
+--- Folders that go with their store; not a field, which anybody could set.
+local temporary = setmetatable({}, { __mode = "k" })
 
 ---@class godwit.git.Remote
 ---@field url? string
@@ -56,23 +59,39 @@ end
 
 --- Lets a script use a remote on this machine. For the library.
 ---@param remote godwit.git.Remote
+---@param cluster table The driver it belongs to, for --allow-write.
 ---@return godwit.git.Remote
-function M._trust(remote)
-  ours[remote] = true
+function M._trust(remote, cluster)
+  ours[remote] = remote.path and { path = remote.path, cluster = cluster }
   return remote
+end
+
+-- A copy that no metatable speaks for and nobody changes while it is used.
+local function plain(remote)
+  local copy = {}
+  for name, value in next, remote do
+    copy[name] = value
+  end
+  return copy
+end
+
+local function is_ours(given, path)
+  return ours[given] ~= nil and ours[given].path == path
 end
 
 --- A permit of the remote's limiter is taken here, on the loop, before a
 --- worker is: no worker ever waits for one.
 ---@async
-local function with_permit(remote, call, ...)
+local function with_permit(given, call)
+  local remote = plain(given)
   local limiter = remote.limiter
-  if remote.path and not ours[remote] then
-    err.throw("denied", "a repository on this machine is reached through its cluster only, not as %s", remote.path)
+  if remote.path and not is_ours(given, remote.path) then
+    err.throw("denied", "a repository on this machine is reached through its cluster only, not as %s",
+      tostring(remote.path))
   end
-  if not limiter then return err.check(call(...)) end
+  if not limiter then return err.check(call(remote)) end
   local permit = limiter:acquire()
-  local ok, value, e = pcall(call, ...)
+  local ok, value, e = pcall(call, remote)
   local busy = e and (e.status == 429 or e.status == 503)
   if busy and e.retry_after then limiter:pause(e.retry_after) end
   limiter:release(permit, busy and "busy" or "none")
@@ -88,13 +107,13 @@ end
 ---@param opts? { service: "upload-pack"|"receive-pack"?, stall: number?, timeout: number? }
 ---@return { refs: table<string, string>, head: string?, head_id: string?, caps: table, advert: any }
 function M.ls_remote(remote, opts)
-  return with_permit(remote, core.ls_remote, remote, opts or {})
+  return with_permit(remote, function(r) return core.ls_remote(r, opts or {}) end)
 end
 
 ---@class godwit.git.Store
 ---@field core any
 local Store = {}
-Store.__index = Store
+Store.__index = methods.of(Store)
 Store.__name = "git.store"
 
 --- Methods that wait and raise; see the C binding for what they take.
@@ -123,7 +142,8 @@ end
 --- Gives the lock back; also at the end of a `<close>` variable.
 function Store:close()
   self.core:close()
-  if self.temporary then fs.remove_tree(self.temporary) end
+  if temporary[self] then fs.remove_tree(temporary[self]) end
+  temporary[self] = nil
 end
 Store.__close = Store.close
 
@@ -153,7 +173,7 @@ function M.store()
   err.check(fs.mkdir(base, PRIVATE))
   local dir = err.check(fs.mktemp(base, "tmp"))
   local store = M.open_store(dir)
-  store.temporary = dir
+  temporary[store] = dir
   return store
 end
 
@@ -178,7 +198,7 @@ end
 ---@param opts godwit.git.FetchOpts
 ---@return { bytes: integer, objects: integer }
 function M.fetch(store, remote, opts)
-  return with_permit(remote, core.fetch, core_of(store), remote, opts)
+  return with_permit(remote, function(r) return core.fetch(core_of(store), r, opts) end)
 end
 
 ---@class godwit.git.PushOpts
@@ -200,9 +220,16 @@ end
 ---@return { messages: string[], bytes: integer }
 function M.push(store, remote, opts)
   local effect = require("godwit.effect")
-  local target = (remote.url or remote.path) .. " " .. tostring(opts.ref)
+  local given = remote
+  remote = plain(given)
+  local target = tostring(remote.url or remote.path) .. " " .. tostring(opts.ref)
   return effect.script("git.push", target, function()
-    return with_permit(remote, core.push, core_of(store), remote, opts)
+    -- The host knows a network's origins only.
+    if is_ours(given, remote.path) and not effect.may_write(ours[given].cluster) then
+      err.throw("denied", "git.push to %s is a write, and this script may not write there; "
+        .. "add --allow-write %s, or -n to see what it would do", target, ours[given].cluster.name)
+    end
+    return with_permit(given, function(r) return core.push(core_of(store), r, opts) end)
   end, { commit = opts.commit, expected = opts.expected })
 end
 

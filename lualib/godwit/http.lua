@@ -2,6 +2,7 @@ local core = require("godwit.core.http")
 local core_task = require("godwit.core.task")
 local err = require("godwit.err")
 local json = require("godwit.core.json")
+local methods = require("godwit.methods")
 local redirect = require("godwit.http.redirect")
 local retry = require("godwit.http.retry")
 
@@ -53,6 +54,7 @@ for name in ([[json body from_file query headers auth auth_scheme auth_user
   OPTIONS[name] = true
 end
 
+local TLS = { ca = true, cert = true, cert_key = true, insecure = true }
 local FILES = { from_file = true, to_file = true }
 
 local PASSED_ON = { "auth", "auth_scheme", "auth_user", "auth_header",
@@ -171,7 +173,7 @@ local Headers = {
 ---@field url string Where it came from, after redirects.
 ---@field method string
 local Response = {}
-Response.__index = Response
+Response.__index = methods.of(Response)
 Response.__name = "response"
 
 -- The beginning of a text on one line, for a message; its bytes may be any.
@@ -324,16 +326,27 @@ local function perform(method, url, opts)
   end
 end
 
--- Scripts have no files; see _transfer.
-local function check_options(opts)
-  for name in pairs(opts) do
+-- A copy that no metatable speaks for: what was checked is what is sent.
+local function plain(what, opts, known)
+  local copy = {}
+  if type(opts) ~= "table" then error(what .. " are a table", 0) end
+  for name, value in next, opts do
     if FILES[name] then
       err.throw("denied", "a script has no files: '%s' is not for its requests", name)
     end
-    if not OPTIONS[name] then
-      error(("unknown option '%s' of an HTTP request"):format(tostring(name)), 0)
+    if not known[name] then
+      error(("unknown option '%s' of %s"):format(tostring(name), what), 0)
     end
+    copy[name] = value
   end
+  return copy
+end
+
+-- Scripts have no files; see _transfer.
+local function own_options(opts)
+  opts = plain("an HTTP request", opts, OPTIONS)
+  if opts.tls ~= nil then opts.tls = plain("an HTTP request's tls", opts.tls, TLS) end
+  return opts
 end
 
 --- Sends a request. Raises `auth` (401, 403), `notfound`, `conflict` (409),
@@ -348,10 +361,9 @@ end
 function M.request(method, url, opts)
   if type(method) == "table" then
     opts = method
-    method, url = opts.method or "GET", opts.url
+    method, url = rawget(opts, "method") or "GET", rawget(opts, "url")
   end
-  opts = opts or {}
-  check_options(opts)
+  opts = own_options(opts or {})
   if M.plan_hook and method ~= "GET" and method ~= "HEAD" then
     return M.plan_hook({ method = method, url = address(url, opts.query), opts = opts,
       write = function() return perform(method, url, opts) end })

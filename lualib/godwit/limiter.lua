@@ -1,5 +1,6 @@
 local core = require("godwit.core.task")
 local err = require("godwit.err")
+local methods = require("godwit.methods")
 local sys = require("godwit.core.sys")
 
 --- limiter: how many requests of one cluster are in flight.
@@ -13,7 +14,7 @@ local sys = require("godwit.core.sys")
 ---@field limit number What is allowed at once, now.
 ---@field in_flight integer
 local Limiter = {}
-Limiter.__index = Limiter
+Limiter.__index = methods.of(Limiter)
 Limiter.__name = "limiter"
 
 local M = {}

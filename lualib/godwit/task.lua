@@ -1,5 +1,6 @@
 local core = require("godwit.core.task")
 local err = require("godwit.err")
+local methods = require("godwit.methods")
 
 --- Tasks: several things at once, structured. What starts children returns
 --- when every one of them has ended; no failure is lost.
@@ -276,7 +277,7 @@ end
 
 ---@class godwit.task.Semaphore
 local Semaphore = {}
-Semaphore.__index = Semaphore
+Semaphore.__index = methods.of(Semaphore)
 Semaphore.__name = "semaphore"
 Semaphore.__metatable = "semaphore"
 

@@ -2,6 +2,7 @@
 --- kept in memory until `save` writes one new tree.
 local err = require("godwit.err")
 local glob_of = require("godwit.tree_glob")
+local methods = require("godwit.methods")
 
 local M = {}
 
@@ -14,7 +15,7 @@ M.MAX = 64 * 1024 * 1024
 ---@field id string The tree that was opened.
 ---@field store table
 local Tree = {}
-Tree.__index = Tree
+Tree.__index = methods.of(Tree)
 Tree.__name = "tree"
 
 --- A tree of a store. "" or nil is the empty one.

@@ -4,6 +4,7 @@ local driver_of = require("godwit.cluster.driver_of")
 local edit = require("godwit.cluster.edit")
 local err = require("godwit.err")
 local git = require("godwit.git")
+local methods = require("godwit.methods")
 local unknown = require("godwit.unknown")
 local version = require("godwit.cluster.version")
 
@@ -16,7 +17,7 @@ local version = require("godwit.cluster.version")
 ---@field ref string   "OWNER/NAME"
 ---@field id? string   Where the cluster told it
 local Algorithm = {}
-Algorithm.__index = Algorithm
+Algorithm.__index = methods.of(Algorithm)
 Algorithm.__name = "algorithm"
 
 local M = {}
@@ -165,7 +166,7 @@ end
 ---@return table remote
 function Algorithm:remote(ref)
   local driver, owner, name = names(self)
-  return git._trust(driver:git_remote(owner, name, ref))
+  return git._trust(driver:git_remote(owner, name, ref), driver)
 end
 
 --- The commit a revision means: head (or nothing), latest, a number, a commit.

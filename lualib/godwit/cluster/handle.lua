@@ -3,6 +3,7 @@ local body = require("godwit.cluster.body")
 local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
 local glob = require("godwit.cluster.glob")
+local methods = require("godwit.methods")
 
 --- cluster.handle: a cluster as scripts see it.
 ---
@@ -28,7 +29,7 @@ end
 ---@class godwit.cluster.Algorithms
 ---@field private cluster godwit.Cluster
 local Algorithms = {}
-Algorithms.__index = Algorithms
+Algorithms.__index = methods.of(Algorithms)
 
 local function split(ref)
   local owner, name
@@ -130,7 +131,7 @@ end
 ---@field private what string
 ---@field private names fun(row: table): string[]
 local Catalogue = {}
-Catalogue.__index = Catalogue
+Catalogue.__index = methods.of(Catalogue)
 
 ---@async
 ---@param filter? table<string, any>  name= is a glob, others must be equal
@@ -217,7 +218,7 @@ end
 ---@field environments godwit.cluster.Catalogue
 ---@field scms godwit.cluster.Catalogue
 local Cluster = {}
-Cluster.__index = Cluster
+Cluster.__index = methods.of(Cluster)
 Cluster.__name = "cluster"
 
 function Cluster:__tostring()

@@ -3,6 +3,7 @@
 
 local err = require("godwit.err")
 local log = require("godwit.log")
+local methods = require("godwit.methods")
 local outcome = require("godwit.workflow.outcome")
 local task = require("godwit.task")
 
@@ -15,7 +16,7 @@ local M = {}
 ---@field to? table
 ---@field result godwit.workflow.Result
 local Cx = {}
-Cx.__index = Cx
+Cx.__index = methods.of(Cx)
 
 ---@class godwit.workflow.Result
 ---@field items godwit.Outcome[]
