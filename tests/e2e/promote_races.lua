@@ -258,6 +258,22 @@ function(t)
   t:ok(r.item.outcome == "updated" or r.item.outcome == "unchanged")
 end)
 
+test("SIGUSR1 while a push waits for its build says where it is", function(t)
+  local w = e2e.seeded(t, { prod = { args = { "--build-seconds", "3" } } })
+  local run = w:start({ "promote", HELLO, "--from", "dev", "--to", "prod" })
+  for _ = 1, 100 do
+    task.sleep(0.1)
+    if w.prod:get(HELLO) and #w.prod:builds(HELLO) > 0 then
+      break
+    end
+  end
+  run.process:kill(10)
+  e2e.expect(w:finish(run), 0)
+  t:match(run.err, "In progress: 1, for %d+ s\n  acme/Hello: pushing, "
+    .. "Building algo://acme/Hello")
+  t:no(run.err:find("table:", 1, true))
+end)
+
 test("Ctrl-C: no new work, what was done is told, and the way to go on",
 function(t)
   local w = e2e.seeded(t, { prod = { args = { "--build-seconds", "30" } } })

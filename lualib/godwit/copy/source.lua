@@ -3,6 +3,7 @@
 
 local err = require("godwit.err")
 local fetch = require("godwit.copy.fetch")
+local moved = require("godwit.copy.moved")
 local ref = require("godwit.copy.ref")
 local settings = require("godwit.copy.settings")
 local version = require("godwit.cluster.version")
@@ -138,11 +139,12 @@ function M.fetch(job, store)
 
   local tip = source.tip
   if tip.commit and not store:has(tip.commit) then
+    local tell = moved.teller("down")
     job:progress("fetch", source.commit:sub(1, 10))
     fetch.fetch(job.from, job.owner, job.name, store, {
       commit = tip.commit, advert = tip.advert,
-      progress = function(detail)
-        job:progress("fetch", detail)
+      progress = function(news)
+        job:progress("fetch", tell(news))
       end,
     })
   end

@@ -5,6 +5,7 @@
 local commit = require("godwit.copy.commit")
 local err = require("godwit.err")
 local fetch = require("godwit.copy.fetch")
+local moved = require("godwit.copy.moved")
 local log = require("godwit.log")
 local source = require("godwit.copy.source")
 local state = require("godwit.copy.state")
@@ -178,6 +179,7 @@ function M.push(job)
   if not job.to_push then
     return
   end
+  local tell = moved.teller("up")
   job:progress("push")
   local repo = store.open(job)
   local ok, e = pcall(job.write, job, "push to " .. job.dest_ref, function()
@@ -185,8 +187,8 @@ function M.push(job)
       store = repo.raw, commit = job.commit, ref = BRANCH,
       expected = job.dest.tip.commit, advert = job.dest.tip.advert,
       build_timeout = job.opts.build_timeout,
-      progress = function(detail)
-        job:progress("push", detail)
+      progress = function(news)
+        job:progress("push", tell(news))
       end,
     })
   end)
