@@ -529,6 +529,16 @@ function Platform:recover()
   for _, a in ipairs(all) do build.recover(self, a[1], a[2]) end
 end
 
+--- Once more, after what could still run has ended.
+---@async
+function Platform:overtake()
+  local all = {}
+  self.store:each_algorithm(function(owner, name)
+    all[#all + 1] = { owner, name }
+  end)
+  for _, a in ipairs(all) do build.overtake(self, a[1], a[2]) end
+end
+
 --- The platform over an opened archive.
 ---@param store table From platform_store.
 ---@param opts? {now?: (fun(): number), build_seconds?: number,

@@ -222,4 +222,17 @@ function M.recover(p, owner, name)
   for _, job in ipairs(jobs) do begin(p, job) end
 end
 
+--- A push that outlived the process that took it in: its Git may move the ref
+--- after recover() has looked.
+---@async
+function M.overtake(p, owner, name)
+  p.store:locked("push:" .. owner .. "/" .. name, function()
+    local record = p.store:record(owner, name)
+    if not record or record.source and record.source.scm ~= "internal" then
+      return
+    end
+    M.head_changed(p, owner, name)
+  end)
+end
+
 return M

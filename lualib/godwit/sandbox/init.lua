@@ -125,6 +125,17 @@ local function bracket(host)
   return host:find(":", 1, true) and "[" .. host .. "]" or host
 end
 
+-- A killed process cannot take its Git along: one that had a whole push may
+-- move a ref when recover() has looked already.
+local ORPHAN_SECONDS = 3
+
+local function look_later(p)
+  return task.spawn(function()
+    task.sleep(ORPHAN_SECONDS)
+    p:overtake()
+  end)
+end
+
 --- Starts serving; the caller stops it with :stop().
 ---@async
 ---@param opts table As run takes.
@@ -161,6 +172,7 @@ function M.start(opts)
       .. self.port }
     write_info(dir, self.info)
     self.platform:recover()
+    if info.pid then self.later = look_later(self.platform) end
     return setmetatable(self, { __index = M.methods })
   end)
   if not ok then
@@ -176,6 +188,10 @@ M.methods = {}
 --- folder is let go.
 ---@async
 function M.methods:stop()
+  if self.later then
+    task.cancel(self.later)
+    task.join(self.later)
+  end
   build.hurry(self.platform)
   self.server:close()
   self.info.pid = nil
