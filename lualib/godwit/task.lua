@@ -72,20 +72,31 @@ local function spawn_in(children, fn, ...)
   return children[at]
 end
 
---- One error for several: the first one's kind, all of them in `errors`.
+-- The one that speaks for all: what this program did not allow, since that is
+-- for the user to decide, else the first.
+local function foremost(errors)
+  for _, e in ipairs(errors) do
+    if err.is(e, "denied") then return e end
+  end
+  return errors[1]
+end
+
+--- One error for several: the foremost one's kind, all of them in `errors`.
 local function collect(errors, count)
   if #errors == 1 and count == 1 then return errors[1] end
-  local first = err.from(errors[1])
+  local first = err.from(foremost(errors))
   local all_retryable = true
   for _, e in ipairs(errors) do
     if not (err.is(e) and e.retryable) then all_retryable = false end
   end
   return err.new({
     kind = first.kind,
-    message = ("%d of %d failed; the first: %s"):format(
-      #errors, count, tostring(errors[1])),
+    -- The kind and status are not said twice.
+    message = ("%d of %d failed; the first: %s"):format(#errors, count,
+      (first.op and first.op .. ": " or "") .. tostring(first.message)),
+    status = first.status,
     retryable = all_retryable,
-    cause = errors[1],
+    cause = first,
     errors = errors,
     traceback = first.traceback,
   })

@@ -324,6 +324,17 @@ test("each: keep_going runs the rest and collects", function(t)
   t:eq(e.errors[2].message, "x3")
 end)
 
+test("each: what was not allowed speaks for all, its kind once", function(t)
+  local e = t:raises("denied", task.each, "3 of 3 failed", { 1, 2, 3 },
+    function(i)
+      task.sleep(0)
+      if i == 1 then err.throw("notfound", "no such thing") end
+      err.throw("denied", "add --allow-write dev")
+    end, { keep_going = true, jobs = 3 })
+  t:eq(tostring(e),
+    "3 of 3 failed; the first: add --allow-write dev (denied)")
+end)
+
 test("each: a failing iterator ends it", function(t)
   local i, done = 0, 0
   t:raises("io", task.each, "list", function()
