@@ -30,13 +30,34 @@ say "Packages"
 sh scripts/install-deps.sh $yes
 
 say "Building into build/"
-if [ ! -f build/CMakeCache.txt ]; then
+if [ ! -f build/build.ninja ]; then
+  rm -f build/CMakeCache.txt # of a configuration that failed
   cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
     -DGODWIT_TESTS=OFF >/dev/null
 fi
 cmake --build build -j "$(nproc 2>/dev/null || echo 2)" --target godwit \
   >build/quickstart.log 2>&1 || { cat build/quickstart.log >&2; exit 1; }
 "$godwit" version
+
+state= pids= finished=
+cleanup() {
+  status=$?
+  trap - EXIT INT TERM
+  if [ -z "$finished" ] || [ -z "$keep" ]; then
+    for pid in $pids; do
+      kill "$pid" 2>/dev/null || true
+    done
+    for pid in $pids; do
+      wait "$pid" 2>/dev/null || true
+    done
+    cd "$top" # out of what is removed
+    [ -z "$state" ] || rm -rf "$state"
+  fi
+  exit "$status"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # Everything of this show is in one folder; nothing of yours is read or written.
 state=$(mktemp -d "${TMPDIR:-/tmp}/godwit-quickstart-XXXXXX")
@@ -49,30 +70,12 @@ export GODWIT_STATE_DIR="$state/state" XDG_CONFIG_HOME="$state/config" \
 mkdir "$state/work"
 cd "$state/work"
 
-dev_pid= prod_pid= finished=
-cleanup() {
-  status=$?
-  trap - EXIT INT TERM
-  if [ -z "$finished" ] || [ -z "$keep" ]; then
-    for pid in $dev_pid $prod_pid; do
-      kill "$pid" 2>/dev/null || true
-    done
-    for pid in $dev_pid $prod_pid; do
-      wait "$pid" 2>/dev/null || true
-    done
-    rm -rf "$state"
-  fi
-  exit "$status"
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
 # start NAME SEED: a cluster in the background, ready when it says so.
 start() {
+  : >"$state/$1.log"
   "$godwit" sandbox --name "$1" --seed "$2" --build-seconds 2 \
     >"$state/$1.log" 2>&1 </dev/null &
-  pid=$!
+  pid=$! pids="$pids $!"
   tries=0
   until grep -q " is ready at " "$state/$1.log"; do
     tries=$((tries + 1))
@@ -87,8 +90,8 @@ start() {
 }
 
 say "Two clusters: dev with algorithms in it, prod nearly empty"
-start dev demo-dev; dev_pid=$pid
-start prod demo-prod; prod_pid=$pid
+start dev demo-dev
+start prod demo-prod
 
 run() {
   show "godwit $*"
@@ -157,7 +160,7 @@ Both clusters are running. Paste:
 
 To end and remove them:
 
-  kill $dev_pid $prod_pid
+  kill$pids
   rm -r $state
 EOF2
 else
