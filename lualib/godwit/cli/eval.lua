@@ -73,11 +73,14 @@ function M.finish(flags, result)
   return 0
 end
 
--- An expression first, as people type it; a statement otherwise.
+-- An expression first, as people type it; a statement otherwise. Of one that
+-- only lacks its end, Lua's message for the expression says more.
 local function script_of(code)
   local script = { name = "eval", chunk = "=eval", origin = "eval",
     text = "return " .. code }
-  if not sys.load(script.text, script.chunk, {}) then
+  local ok, why = sys.load(script.text, script.chunk, {})
+  if not ok and not (tostring(why):find("<eof>", 1, true)
+    and not sys.load(code, script.chunk, {})) then
     script.text = code
   end
   return script

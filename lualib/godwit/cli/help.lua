@@ -57,7 +57,7 @@ local function describe(p)
   if text ~= "" and not text:find("[.!?]$") then
     text = text .. "."
   end
-  if p.choices and p.metavar then
+  if p.choices and #p.choices > 1 and p.metavar then
     text = text .. " One of " .. table.concat(p.choices, ", ") .. "."
   end
   if p.default ~= nil and p.type ~= "boolean" then
