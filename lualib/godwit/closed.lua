@@ -12,6 +12,7 @@ local M = {}
 
 local MAX_TEXT = 64 << 20 -- of cjson
 local MAX_MODULE = 8 << 20
+local EPIPE = 32 -- nobody reads what is printed: their choice
 local CJSON_DEPTH = 1000
 
 --- What scripts may require, beside cjson; "http" and "godwit.http" are one.
@@ -215,7 +216,8 @@ local function closed_print(...)
   for i = 1, texts.n do
     texts[i] = tostring(texts[i])
   end
-  sys.write(1, table.concat(texts, "\t") .. "\n")
+  local ok, e = sys.write(1, table.concat(texts, "\t") .. "\n")
+  if not ok and e.status ~= EPIPE then error(e, 0) end
 end
 
 local function closed_warn(...)

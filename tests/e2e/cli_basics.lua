@@ -153,10 +153,20 @@ end)
 test("nobody reading any more is no error", function(t)
   local home = cli.home(t)
   local r = home:run { argv = { "sh", "-c",
-    '"$0" help 2>err | true; cat err; "$0" help >/dev/full; echo $?',
-    cli.program() } }
+    '"$0" help 2>err | true; cat err', cli.program() } }
   t:no(r.out:find("error"))
   t:no(r.out:find("Broken"))
+end)
+
+test("a result that a full disk does not take is no success", function(t)
+  local home = cli.home(t)
+  for _, words in ipairs { "help", "list --json", "version",
+    "eval 'print(1)'", "eval 1 --json" } do
+    local r = home:run { argv = { "sh", "-c", '"$0" ' .. words
+      .. " >/dev/full; echo $?", cli.program() } }
+    t:match(r.out, "^1\n")
+    t:match(r.err, "No space left")
+  end
 end)
 
 test("colors are for terminals, and for who asks", function(t)

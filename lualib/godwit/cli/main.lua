@@ -241,9 +241,9 @@ function M.run(argv)
     if not ok and not err.is(result, "cancelled") then
       output.fail(err.from(result), exit.of(err.from(result)))
     end
-    return interrupted(signal, words)
+    return output.finish(interrupted(signal, words))
   end
-  return ok and (math.tointeger(result) or 0) or fail(result)
+  return output.finish(ok and (math.tointeger(result) or 0) or fail(result))
 end
 
 return M

@@ -3,6 +3,7 @@
 --- more (`| head`) is no error.
 local err = require("godwit.err")
 local json = require("godwit.core.json")
+local modules = require("godwit.core.modules")
 local sys = require("godwit.core.sys")
 
 local M = {}
@@ -112,11 +113,33 @@ function M.say(fmt, ...)
   to_stderr(fmt:format(...))
 end
 
+local EPIPE = 32 -- nobody reads any more: their choice
+
+local function to_stdout(text)
+  local ok, e = sys.write(1, text)
+  if not ok and e.status ~= EPIPE then
+    state.lost = state.lost or e
+  end
+end
+
+--- The exit code once everything is said: a result that could not be written
+--- (a full disk) is no success.
+---@param code integer
+---@return integer
+function M.finish(code)
+  if state.lost then
+    to_stderr(M.paint("red", "error: ", 2) .. "the result could not be "
+      .. "written to stdout: " .. state.lost.message)
+    return code == 0 and 1 or code
+  end
+  return code
+end
+
 --- Text on stdout as it is; lost with --json, where only the document counts.
 ---@param text string
 function M.text(text)
   if not state.json then
-    sys.write(1, text)
+    to_stdout(text)
   end
 end
 
@@ -127,10 +150,10 @@ function M.result(doc, text)
   if state.json then
     if not state.done then
       state.done = true
-      sys.write(1, json.encode(doc, { pretty = true }) .. "\n")
+      to_stdout(json.encode(doc, { pretty = true }) .. "\n")
     end
   elseif text and text ~= "" then
-    sys.write(1, text:sub(-1) == "\n" and text or text .. "\n")
+    to_stdout(text:sub(-1) == "\n" and text or text .. "\n")
   end
 end
 
@@ -168,12 +191,23 @@ local function sentence(e, line)
   return (text:gsub("[\r\n]+", " "))
 end
 
+-- The script's line an error is of. A wrong word on the command line is no
+-- line of the bundled workflow that found it.
+local function place(e)
+  local line = err.script_line(e)
+  if line and e.kind == "usage"
+      and modules.source((line:gsub(":%d+$", ""))) then
+    return nil
+  end
+  return line
+end
+
 --- One clear sentence on stderr; with -v where it came from, and always for
 --- what is our own mistake.
 ---@param e table An error object.
 ---@param code integer
 function M.fail(e, code)
-  local line = err.script_line(e)
+  local line = place(e)
   to_stderr(M.paint("red", "error: ", 2) .. sentence(e, line))
   if e.traceback and (state.verbose > 0 or e.kind == "bug" and not line) then
     to_stderr(tostring(e.traceback))
