@@ -191,11 +191,11 @@ local function sentence(e, line)
   return (text:gsub("[\r\n]+", " "))
 end
 
--- The script's line an error is of. A wrong word on the command line is no
--- line of the bundled workflow that found it.
+-- The script's line an error is of. Unless it is a bug, it is not for a
+-- bundled workflow to mend.
 local function place(e)
   local line = err.script_line(e)
-  if line and e.kind == "usage"
+  if line and e.kind ~= "bug"
       and modules.source((line:gsub(":%d+$", ""))) then
     return nil
   end

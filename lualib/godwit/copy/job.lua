@@ -68,9 +68,16 @@ function Job:problem(fmt, ...)
   self.problems[#self.problems + 1] = M.printable(fmt:format(...))
 end
 
---- Adds something a person should know that stops nothing.
+--- Adds something a person should know that stops nothing, once.
 function Job:warn(fmt, ...)
-  self.warnings[#self.warnings + 1] = M.printable(fmt:format(...))
+  local text = M.printable(fmt:format(...))
+
+  for _, said in ipairs(self.warnings) do
+    if said == text then
+      return
+    end
+  end
+  self.warnings[#self.warnings + 1] = text
 end
 
 --- Adds what pre-flight cannot know.

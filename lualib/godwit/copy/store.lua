@@ -68,10 +68,40 @@ end
 ---@return table
 function M.open(job)
   if not job.store then
-    job.store = setmetatable(
-      { raw = open(M.path(job.from.id, job.owner, job.name)) }, Repo)
+    local path = M.path(job.from.id, job.owner, job.name)
+    job.store_was_there = fs.stat(path) ~= nil
+    job.store = setmetatable({ raw = open(path) }, Repo)
   end
   return job.store
+end
+
+local ENOSPC = 28
+local SUSPECT = { remote = true, io = true, notfound = true }
+
+--- Whether an error may be of a store that was damaged (a power cut, a full
+--- disk) and not of a server: then it is worth trying with an empty one.
+---@param job godwit.copy.Job
+---@param e godwit.err.Error
+---@return boolean
+function M.may_be_damaged(job, e)
+  local op = e.op or ""
+  return job.store_was_there and SUSPECT[e.kind] and not e.retryable
+    and op:find("^git%.") ~= nil and op ~= "git.ls_remote"
+    and e.status ~= ENOSPC or false
+end
+
+--- Throws the store away: all that is in it can be fetched again.
+---@async
+---@param job godwit.copy.Job
+function M.discard(job)
+  local path = M.path(job.from.id, job.owner, job.name)
+
+  -- Out of the way first: nobody finds half of it.
+  local aside = path:gsub("%.git$", "") .. "-damaged-" .. sys.random_hex(4)
+    .. ".git" -- which a prune finds, should we be killed here
+  err.check(fs.rename(path, aside))
+  M.close(job)
+  err.check(fs.remove_tree(aside))
 end
 
 --- Lets other runs have it.

@@ -5,6 +5,7 @@
 local commit = require("godwit.copy.commit")
 local err = require("godwit.err")
 local fetch = require("godwit.copy.fetch")
+local log = require("godwit.log")
 local moved = require("godwit.copy.moved")
 local log = require("godwit.log")
 local source = require("godwit.copy.source")
@@ -146,6 +147,18 @@ end
 ---@param job godwit.copy.Job
 function M.prepare(job)
   job:progress("prepare")
+  local ok, e = xpcall(prepare, err.traced, job)
+  if ok then
+    return
+  end
+  e = err.from(e)
+  if not store.may_be_damaged(job, e) then
+    error(e, 0)
+  end
+  log.info("%s: its cached repository may be damaged (%s); fetching all of it "
+    .. "again", job.ref, tostring(e))
+  store.discard(job)
+  job.source.info = nil
   prepare(job)
 end
 
