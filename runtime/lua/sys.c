@@ -73,6 +73,42 @@ static int l_isatty(lua_State *L)
   return 1;
 }
 
+/* The length of one of our own styles (lualib/godwit/cli/output.lua). */
+static size_t style_at(const char *text, size_t len)
+{
+  static const char *const styles[] = {"\033[0m",  "\033[1m",  "\033[2m",
+                                       "\033[31m", "\033[32m", "\033[33m"};
+
+  for (size_t i = 0; i < sizeof(styles) / sizeof(styles[0]); i++) {
+    size_t n = strlen(styles[i]);
+    if (len >= n && memcmp(text, styles[i], n) == 0)
+      return n;
+  }
+  return 0;
+}
+
+/* Names, messages and logs of a server must not steer a terminal. */
+static int clean(const char *text, size_t len, struct gw_buf *out,
+                 struct gw_err *err)
+{
+  size_t from = 0;
+
+  for (size_t i = 0; i < len;) {
+    size_t n = text[i] == '\033' ? style_at(text + i, len - i) : 0;
+    if (n == 0) {
+      i++;
+      continue;
+    }
+    if (gw_log_clean(text + from, i - from, out, err) != 0 ||
+        gw_buf_append(out, text + i, n, err) != 0)
+      return -1;
+    i += n;
+    from = i;
+  }
+  return gw_log_clean(text + from, len - from, out, err);
+}
+
+/* write(fd, text, raw): for people unless it is raw or goes into a pipe. */
 static int l_write(lua_State *L)
 {
   int fd = (int)luaL_checkinteger(L, 1);
@@ -81,6 +117,13 @@ static int l_write(lua_State *L)
   struct gw_err err = {0};
 
   luaL_argcheck(L, fd == 1 || fd == 2, 1, "1 or 2");
+  if (!lua_toboolean(L, 3) && (fd == 2 || isatty(fd))) {
+    struct gw_buf *out = gw_lua_newbuf(L, 0);
+    if (clean(text, len, out, &err) != 0)
+      return gw_lua_fail(L, &err);
+    text = out->data ? out->data : "";
+    len = out->len;
+  }
   if (gw_log_write(fd, text, len, &err) != 0)
     return gw_lua_fail(L, &err);
   lua_pushboolean(L, 1);

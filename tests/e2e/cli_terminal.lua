@@ -143,3 +143,19 @@ test("keys are in no file but the sandbox's own", function(t)
   end)
   t:ok(seen > 20)
 end)
+
+test("what others wrote does not steer the terminal", function(t)
+  local home = cli.home(t)
+  home:write("work/steer.lua", [[print("\27]0;title\7 \u{9b}2J \u{202e}") ]]
+    .. [[log.warn("\27[8mhidden") error("\27[2J\r")]])
+  local r = on_terminal(home, { "run", "./steer.lua" })
+  t:eq(r.code, 1, r.out)
+  t:match(r.out, "\\x1b%]0;title\\x07 \\u{9b}2J \\u{202e}")
+  for _, sequence in ipairs({ "\27]", "\27%[8m", "\27%[2J", "\u{9b}" }) do
+    t:no(r.out:find(sequence), r.out)
+  end
+  -- A pipe gets from print what was printed.
+  r = home:run { "run", "./steer.lua" }
+  t:match(r.out, "\27]0;title\7")
+  t:match(r.err, "\\x1b%[8mhidden")
+end)

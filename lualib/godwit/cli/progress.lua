@@ -57,13 +57,14 @@ local function draw(self)
   if utf8.len(text) and utf8.len(text) > width then
     text = text:sub(1, utf8.offset(text, width) - 1)
   end
-  sys.write(2, "\r\27[K" .. text)
+  sys.write(2, "\r\27[K", true)
+  sys.write(2, text)
   self.drawn = true
 end
 
 local function erase(self)
   if self.drawn then
-    sys.write(2, "\r\27[K")
+    sys.write(2, "\r\27[K", true)
     self.drawn = false
   end
 end

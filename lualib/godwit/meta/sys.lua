@@ -31,11 +31,14 @@ function M.format_time(time) end
 function M.isatty(fd) end
 
 --- Writes to stdout (1) or stderr (2), filtered of secrets.
+--- What could steer a terminal is escaped, but in a pipe behind stdout and
+--- where `raw` is set.
 ---@param fd 1|2
 ---@param text string
+---@param raw? boolean
 ---@return true?
 ---@return godwit.Err?
-function M.write(fd, text) end
+function M.write(fd, text, raw) end
 
 --- Columns of the terminal; 80 without one.
 ---@return integer
