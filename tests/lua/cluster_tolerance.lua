@@ -506,3 +506,13 @@ test("without a version's own address its commit is looked up", function(t)
   -- A repository that is not there is not hidden by that.
   t:raises("notfound", driver.git_tip, nil, driver, "acme", "Nope")
 end)
+
+test("a list of algorithms with something else in it", function(t)
+  for _, row in ipairs({ 7, json.null, { id = "1" }, { name = { "x" } },
+    { name = "../x" }, { algoname = "a\27[2J" } }) do
+    local driver = open(t, { ["GET /v1/users/acme/algorithms"] =
+      { json = { results = json.array { row } } } })
+    t:raises("remote", driver.list_algorithms, "without a usable name", driver,
+      "acme")
+  end
+end)

@@ -150,12 +150,24 @@ function Http:try_get_algorithm(owner, name)
   error(doc, 0)
 end
 
+local function check_row(row)
+  local name = type(row) == "table" and (row.algoname or row.name)
+  if type(name) ~= "string" or name == "" or name:find("[/%c]") then
+    err.throw("remote", "the server's list of algorithms has one without a "
+      .. "usable name")
+  end
+end
+
 ---@async
 ---@param owner string
 ---@return { id: string, algoname: string, username: string }[]
 function Http:list_algorithms(owner)
   local doc = self:get(owner, "/v1/users" .. address.path(owner, "algorithms"))
-  return pages.rows(doc, "results", "algorithms")
+  local rows = pages.rows(doc, "results", "algorithms")
+  for _, row in ipairs(rows) do
+    check_row(row)
+  end
+  return rows
 end
 
 ---@async
