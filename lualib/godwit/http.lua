@@ -363,6 +363,7 @@ function M.request(method, url, opts)
     opts = method
     method, url = rawget(opts, "method") or "GET", rawget(opts, "url")
   end
+  if type(method) ~= "string" then error("bad method (string expected, got " .. type(method) .. ")", 0) end
   opts = own_options(opts or {})
   if M.plan_hook and method ~= "GET" and method ~= "HEAD" then
     return M.plan_hook({ method = method, url = address(url, opts.query), opts = opts,

@@ -344,6 +344,15 @@ static int end_headers(struct gw_exchange *x)
                     x->where, x->announced, x->max_body);
 }
 
+static int keep_trailer(struct gw_exchange *x, size_t len)
+{
+  x->trailer_len += len + 1;
+  if (x->trailer_len <= GW_HTTP_HEADERS_MAX)
+    return 0;
+  return gw_err_set(&x->result.err, GW_ELIMIT, GW_HTTP_OP,
+                    "the answer of %s has too many trailers", x->where);
+}
+
 size_t gw_http_on_header(char *line, size_t size, size_t n, void *arg)
 {
   struct gw_exchange *x = arg;
@@ -359,8 +368,8 @@ size_t gw_http_on_header(char *line, size_t size, size_t n, void *arg)
     begin_answer(x, line, len);
     return whole;
   }
-  if (x->in_body) /* a trailer */
-    return whole;
+  if (x->in_body) /* a trailer: not used, but curl keeps it */
+    return keep_trailer(x, len) == 0 ? whole : 0;
   if (len == 0)
     rc = end_headers(x);
   else if (line[0] == ' ' || line[0] == '\t')

@@ -54,6 +54,7 @@ struct gw_exchange {
   bool connected;          /* the request began to go out */
   bool body_ended;         /* its last byte was handed to curl */
   bool answered;           /* a byte of the final answer came */
+  size_t trailer_len; /* bytes behind the body */
   bool in_body;
   bool folds;              /* a folded line belongs to a header we kept */
   bool enough;             /* kept all we keep of an error page */

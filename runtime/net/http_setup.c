@@ -260,6 +260,23 @@ static long or_else(long given, long otherwise)
   return given > 0 ? given : otherwise;
 }
 
+/* A server may take the method from such a header: it is checked as well. */
+static int check_guard(const struct gw_exchange *x,
+                       const struct gw_http_req *req, const char *type,
+                       struct gw_err *err)
+{
+  static const char *const names[] = {"X-HTTP-Method-Override",
+                                      "X-HTTP-Method", "X-Method-Override"};
+
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    const char *meant = find_header(req->headers, names[i]);
+    if (meant &&
+        gw_guard_check(x->http->guard, meant, &x->url, type, err) != 0)
+      return -1;
+  }
+  return gw_guard_check(x->http->guard, req->method, &x->url, type, err);
+}
+
 int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,
                  struct gw_err *err)
 {
@@ -271,7 +288,7 @@ int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,
                       req->method);
   if (copy_address(x, req->url, err) != 0)
     return -1;
-  if (gw_guard_check(x->http->guard, req->method, &x->url, type, err) != 0)
+  if (check_guard(x, req, type, err) != 0)
     return -1;
   if (copy_text(&x->method, req->method, err) != 0 ||
       copy_text(&x->body_file, req->body_file, err) != 0 ||

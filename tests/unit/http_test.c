@@ -383,6 +383,9 @@ static void test_http__refused_before_sending(void **state)
   gw_guard_plan(rig->guard);
   call_init(&c, "POST", rig->port, "/");
   refuse(rig, &c, GW_EDENIED);
+  call_init(&c, "GET", rig->port, "/");
+  c.req.headers = (const char *const[]){"x-http-method-override: PUT", NULL};
+  refuse(rig, &c, GW_EDENIED);
 }
 
 static void test_http__head_and_status(void **state)
@@ -892,6 +895,27 @@ static void test_http__no_secret_through_a_foreign_tunnel(void **state)
   gw_secret_unref(s);
 }
 
+/* curl keeps trailers, so somebody has to count them. */
+static void test_http__endless_trailers(void **state)
+{
+  struct rig *rig = *state;
+  struct call c;
+  struct gw_buf says = GW_BUF_INIT;
+
+  gw_buf_puts(&says,
+              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+              NULL);
+  for (int i = 0; i < 4000; i++)
+    gw_buf_printf(&says, NULL, "X-%d: %090d\r\n", i, i);
+  raw_start(rig, says.data, false);
+  call_init(&c, "GET", rig->raw.port, "/");
+  call_run(rig, &c);
+  expect_error(&c, GW_ELIMIT, "too many trailers");
+  gw_http_free(c.x);
+  raw_stop(rig);
+  gw_buf_dispose(&says);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -916,6 +940,7 @@ int main(void)
       T(test_http__proxy_of_the_environment),
       T(test_http__no_secret_through_a_plain_proxy),
       T(test_http__no_secret_through_a_foreign_tunnel),
+      T(test_http__endless_trailers),
       T(test_http__every_fault_is_an_error),
   };
 
