@@ -47,6 +47,12 @@ test("a second name is the same command", function(t)
     home:expect(0, { "promote", "--help" }).out)
 end)
 
+test("a wrong value from elsewhere is named with its place", function(t)
+  local home = cli.home(t)
+  local r = home:expect(2, { "version", env = { GODWIT_JOBS = "many" } })
+  t:match(r.err, "%-%-jobs %(GODWIT_JOBS%) takes a whole number")
+end)
+
 test("wrong command lines end with 2 and one sentence", function(t)
   local home = cli.home(t)
   local wrong = {

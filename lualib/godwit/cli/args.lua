@@ -301,13 +301,18 @@ end
 --- by their head.
 ---@param values table<string, any> Changed.
 ---@param params table[]
-function M.check(values, params)
+---@param origins? table<string, string> Where each value is from.
+function M.check(values, params, origins)
   for _, p in ipairs(params) do
     local v = values[p.name]
+    local flag, origin = p.flag, origins and origins[p.name]
+    if origin and origin ~= "command line" then
+      flag = ("%s (%s)"):format(flag, origin)
+    end
     if v ~= nil and p.type == "integer" then
       local n = math.tointeger(tonumber(v))
       if not n or p.min and n < p.min or p.max and n > p.max then
-        err.throw("usage", "%s takes a whole number%s, not '%s'", p.flag,
+        err.throw("usage", "%s takes a whole number%s, not '%s'", flag,
           p.max and (" from %d to %d"):format(p.min, p.max)
           or p.min and (" of at least %d"):format(p.min) or "", tostring(v))
       end
@@ -318,7 +323,7 @@ function M.check(values, params)
         fits = fits or choice == v
       end
       if not fits then
-        err.throw("usage", "%s takes %s, not '%s'%s", p.flag,
+        err.throw("usage", "%s takes %s, not '%s'%s", flag,
           table.concat(p.choices, ", "), tostring(v),
           suggest.hint(tostring(v), p.choices))
       end

@@ -33,7 +33,8 @@ return {
       lines[i] = row.owner .. "/" .. row.name
     end
     if #rows == 0 then
-      output.note("%s has no algorithms on %s.", owner, driver.name)
+      output.note("%s has no algorithms on %s that this key may see.", owner,
+        driver.name)
     end
     output.result({ cluster = driver.name, owner = owner,
       algorithms = json.array(rows) },

@@ -50,8 +50,8 @@ local function hide_passwords(words)
   end
 end
 
-local function setup(flags)
-  args.check(flags, options.GLOBAL)
+local function setup(flags, origins)
+  args.check(flags, options.GLOBAL, origins)
   output.setup {
     json = flags.json or false, quiet = flags.quiet or false,
     verbose = flags.verbose or 0, color = flags.color or "auto",
@@ -97,13 +97,17 @@ function M.flags(command, words, opts)
   if flags.help then
     return flags
   end
-  args.complete(flags, params)
-  setup(pick(flags, options.GLOBAL))
+  local origins = args.complete(flags, params)
+  setup(pick(flags, options.GLOBAL), origins)
   if opts.config then
-    args.complete(flags, params, (require("godwit.config").defaults()))
-    setup(pick(flags, options.GLOBAL))
+    local later = args.complete(flags, params,
+      require("godwit.config").defaults())
+    for key, origin in pairs(later) do
+      origins[key] = origins[key] or origin
+    end
+    setup(pick(flags, options.GLOBAL), origins)
   end
-  args.check(flags, params)
+  args.check(flags, params, origins)
   return flags
 end
 
@@ -137,13 +141,13 @@ function M.read(name, head, words, opts)
     return values, values, {}
   end
   local origins = args.complete(values, params)
-  setup(pick(values, options.GLOBAL))
+  setup(pick(values, options.GLOBAL), origins)
   if opts.config then
     local defaults, labels = require("godwit.config").defaults()
     for key, v in pairs(args.complete(values, params, defaults, labels)) do
       origins[key] = origins[key] or v
     end
-    setup(pick(values, options.GLOBAL))
+    setup(pick(values, options.GLOBAL), origins)
   end
   local flags = pick(values, options.GLOBAL)
   if opts.writes then

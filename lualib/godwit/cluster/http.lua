@@ -67,6 +67,10 @@ function Http:key(owner)
     key = self:key_of_owner(key, owner)
   end
   if key == nil then
+    if self.profile.key == nil then
+      err.throw("auth", "%s: there is no key; its profile needs one, as in "
+        .. 'key = env "KEY"', self.name)
+    end
     err.throw("auth", owner and "%s: there is no key for the owner %s"
       or "%s: there is no key", self.name, owner)
   end
