@@ -26,9 +26,16 @@ end
 ---@return table
 function M.open()
   local dir = places.state_dir()
+  local path = dir .. "/versions.db"
 
   err.check(fs.mkdir(dir, 448))
-  return err.check(core_vmap.open(dir .. "/versions.db"))
+  local map, e = core_vmap.open(path)
+  if not map and (e.message:find("not a database", 1, true)
+      or e.message:find("malformed", 1, true)) then
+    e = err.wrap(e, path .. " is damaged; move it away, then fill a new one "
+      .. "with: godwit version-map OWNER/NAME --rebuild --to CLUSTER")
+  end
+  return err.check(map, e)
 end
 
 local function key(job)

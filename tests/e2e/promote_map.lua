@@ -1,5 +1,6 @@
 -- The version map: recorded, read from both sides, made again from trailers.
 local e2e = require("support.e2e")
+local fs = require("godwit.core.fs")
 
 local HELLO = "acme/Hello"
 
@@ -71,4 +72,19 @@ test("a repeat adds no row, a plan none either", function(t)
   w.dev:commit(HELLO, { { path = "three", data = "3" } })
   e2e.expect(w:promote({ HELLO, "-n" }), 0)
   t:eq(#rows(w), 2)
+end)
+
+test("a damaged map is said to be one, with the way to mend it", function(t)
+  local w = e2e.seeded(t)
+  e2e.expect(w:promote({ HELLO }), 0)
+  local path = w.home .. "/.local/state/godwit/versions.db"
+  for _, file in ipairs({ "-wal", "-shm" }) do
+    fs.remove(path .. file)
+  end
+  fs.write(path, ("no map"):rep(4096), 384)
+  local r = e2e.expect(w:promote({ HELLO }), 1)
+  t:match(r.err, "versions%.db is damaged; move it away")
+  fs.remove(path)
+  e2e.expect(w:run({ "version-map", HELLO, "--rebuild", "--to", "prod" }), 0)
+  t:eq(e2e.expect(w:promote({ HELLO }), 0).item.outcome, "unchanged")
 end)

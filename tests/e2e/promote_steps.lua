@@ -76,6 +76,8 @@ function(t)
     t:eq(side:count("/info/refs"), 1)
     t:eq(side:count("POST"), 0)
     t:eq(side:count("PUT"), 0)
+    t:eq(side:count("/secrets"), 0) -- nothing more was looked at
+    t:ok(#side.log <= 4, table.concat(side.log, "\n"))
   end
   t:eq(w.prod:versions(HELLO), { "0.1.0" })
   t:eq(#w.prod:builds(HELLO), 1)
