@@ -179,6 +179,7 @@ Both clusters of this show are stopped and removed. Paste:
   build/godwit promote --help
 
 They stop with: kill %1 %2
+What they hold stays in ~/.local/state/godwit/sandboxes for the next start.
 (or give this script --keep, and it leaves both clusters running)
 EOF2
 fi
