@@ -151,7 +151,7 @@ if [ -n "$keep" ]; then
 Both clusters are running. Paste:
 
   cd $top
-  export GODWIT_STATE_DIR=$state/state
+  export GODWIT_STATE_DIR=$state/state XDG_CACHE_HOME=$state/cache
   build/godwit ls sandbox:dev alice
   build/godwit promote alice/Hello --from sandbox:dev --to sandbox:prod -n
   build/godwit promote alice/Hello --from sandbox:dev --to sandbox:prod
