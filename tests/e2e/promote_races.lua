@@ -269,7 +269,7 @@ test("SIGUSR1 while a push waits for its build says where it is", function(t)
   end
   run.process:kill(10)
   e2e.expect(w:finish(run), 0)
-  t:match(run.err, "In progress: 1, for %d+ s\n  acme/Hello: pushing, %w+ ")
+  t:match(run.err, "In progress: 1, for %d+ s\n  acme/Hello: %w+ing")
   t:no(run.err:find("table:", 1, true))
 end)
 
