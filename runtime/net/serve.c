@@ -348,6 +348,31 @@ static enum MHD_Result decide(struct gw_request *r)
   return MHD_YES;
 }
 
+/* Two lengths: whoever stands before us may have read the other one, and what
+ * is left over would be taken for somebody's next request (RFC 9112, 6.3). */
+static bool is_ambiguous(const struct gw_request *r)
+{
+  const char *length = find_line(&r->headers, "content-length");
+
+  return length && (memchr(length, ',', strcspn(length, "\n")) ||
+                    find_line(&r->headers, "transfer-encoding"));
+}
+
+static enum MHD_Result refuse_ambiguous(struct MHD_Connection *c)
+{
+  static char text[] = "The request has more than one length.\n";
+  struct MHD_Response *response = MHD_create_response_from_buffer(
+      sizeof(text) - 1, text, MHD_RESPMEM_PERSISTENT);
+  enum MHD_Result ok;
+
+  if (!response)
+    return MHD_NO;
+  (void)MHD_add_response_header(response, "Connection", "close");
+  ok = MHD_queue_response(c, MHD_HTTP_BAD_REQUEST, response);
+  MHD_destroy_response(response);
+  return ok;
+}
+
 static enum MHD_Result on_access(void *arg, struct MHD_Connection *c,
                                  const char *url, const char *method,
                                  const char *version, const char *data,
@@ -363,6 +388,8 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *c,
     r->handed = true;
     if (take_head(r, method) != 0)
       return MHD_NO;
+    if (is_ambiguous(r))
+      return refuse_ambiguous(c);
     r->owned = true;
     server->opts.request(server->opts.arg, r);
     return r->expects ? decide(r) : MHD_YES;

@@ -247,6 +247,25 @@ static void test_serve__chunked_upload(void **state)
   assert_has(c.heard, "\r\n\r\nabcde");
 }
 
+/* What stands before us may have read the other length. */
+static void test_serve__two_lengths_are_refused(void **state)
+{
+  static const char *const bad[] = {
+      "POST /read HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n",
+      "POST /read HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n"
+      "Content-Length: 0\r\n\r\n"};
+  struct rig *rig = *state;
+  struct client c;
+
+  for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    ask(rig, &c, bad[i], "0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n",
+        NULL);
+    assert_has(c.heard, "400 ");
+  }
+  assert_int_equal(rig->requests, 0);
+}
+
 static void test_serve__expect_100(void **state)
 {
   struct rig *rig = *state;
@@ -383,7 +402,7 @@ int main(void)
       T(test_serve__kept_connection),     T(test_serve__unwanted_body_ends),
       T(test_serve__client_goes),         T(test_serve__server_goes_first),
       T(test_serve__silence_is_closed),   T(test_serve__connections_are_capped),
-      T(test_serve__address_in_use),
+      T(test_serve__address_in_use),      T(test_serve__two_lengths_are_refused),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);
