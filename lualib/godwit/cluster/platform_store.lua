@@ -83,7 +83,8 @@ function Store:lock_folder()
   local lock, e = fs.lock(self.dir .. "/lock")
   if not lock then
     if err.is(e, "locked") then
-      err.throw("locked", "%s is in use by another godwit", self.dir)
+      error(err.new({ kind = "locked", retryable = true,
+        message = self.dir .. " is in use by another godwit" }), 0)
     end
     error(e, 0)
   end
