@@ -158,6 +158,18 @@ function(t)
   t:eq(#there.history, 5)
 end)
 
+test("the first digits of a commit name it, if they name one", function(t)
+  local w, first = e2e.seeded(t)
+  local second = w.dev:commit(HELLO, { { path = "two", data = "2" } })
+  for _, commit in ipairs({ first, second }) do
+    local r = e2e.expect(w:promote({ HELLO .. "/" .. commit:sub(1, 12) }), 0)
+    t:eq(r.item.source_commit, commit)
+  end
+  local none = first:sub(1, 6) .. (first:sub(7, 7) == "0" and "1" or "0")
+  local r = e2e.expect(w:promote({ HELLO, "--source-version", none }), 6)
+  t:match(r.item.why, "no built commit that begins with " .. none)
+end)
+
 test("release notes, sample input and callability travel", function(t)
   local w = e2e.world(t, function(dev)
     dev:create(HELLO, { sample_input = '{"a": [1, 2.5]}' })

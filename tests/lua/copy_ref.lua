@@ -13,6 +13,8 @@ test("a version may be a number, a commit, head or latest", function(t)
     { kind = "version", value = "1.2.3" })
   t:eq(ref.parse("acme/Hello/" .. SHA:upper()).revision,
     { kind = "commit", value = SHA })
+  t:eq(ref.parse("acme/Hello/" .. SHA:sub(1, 12)).revision,
+    { kind = "commit", value = SHA:sub(1, 12) })
   t:eq(ref.parse("acme/Hello", "latest").revision, { kind = "latest" })
   t:eq(ref.parse("acme/Hello/head").revision, { kind = "head" })
 end)
@@ -26,7 +28,7 @@ end)
 test("what is no name or version is refused with what is", function(t)
   for _, text in ipairs({ "Hello", "acme/", "/Hello", "acme/He-llo",
       "1acme/Hello", "acme/Hello/1.2", "acme/Hello/", "acme/Hello/1.2.3/x",
-      "acme/Hello/abc", "a b/c", "acme/Hello/" .. SHA .. "0" }) do
+      "acme/Hello/abcdef", "a b/c", "acme/Hello/" .. SHA .. "0" }) do
     t:raises("usage", ref.parse, nil, text)
   end
 end)

@@ -7,9 +7,12 @@ local M = {}
 
 local NAME = "^%a[%w_]*$"
 
+--- The fewest digits that name a commit.
+M.SHORTEST = 7
+
 ---@class godwit.copy.Revision
 ---@field kind "head"|"latest"|"version"|"commit"
----@field value? string The number or the commit id.
+---@field value? string The number, or the commit id or its first digits.
 
 --- Reads the name of a revision. Raises `usage` for anything else.
 ---@param text string
@@ -21,11 +24,11 @@ function M.revision(text)
   if text:find("^%d+%.%d+%.%d+$") then
     return { kind = "version", value = text }
   end
-  if #text == 40 and text:find("^%x+$") then
+  if #text >= M.SHORTEST and #text <= 40 and text:find("^%x+$") then
     return { kind = "commit", value = text:lower() }
   end
-  err.throw("usage",
-    "'%s' names no version: use head, latest, X.Y.Z or a full commit id", text)
+  err.throw("usage", "'%s' names no version: use head, latest, X.Y.Z or a "
+    .. "commit id of at least %d digits", text, M.SHORTEST)
 end
 
 --- Prints a revision the way it was typed.

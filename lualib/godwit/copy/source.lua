@@ -78,9 +78,38 @@ function resolve.version(job, _, published)
   return found(doc)
 end
 
-function resolve.commit(job, _, published)
-  local doc = find(published, "git_hash", job.revision.value)
-  return doc and found(doc) or { commit = job.revision.value }
+-- The whole id of a commit given by its first digits: the head, or one of
+-- those that were built, published or not.
+local function complete(job, tip, digits)
+  local ids, list = {}, {}
+
+  local function add(id)
+    if id and id:sub(1, #digits) == digits and not ids[id] then
+      ids[id], list[#list + 1] = true, id
+    end
+  end
+  add(tip.commit)
+  for doc in job.from:each_version(job.owner, job.name, {}) do
+    add(info(doc, "git_hash"))
+  end
+  if #list > 1 then
+    err.throw("refused", "%s has several commits that begin with %s: %s",
+      job.ref, digits, table.concat(list, ", "))
+  elseif #list == 0 then
+    err.throw("refused", "%s has no built commit that begins with %s; another "
+      .. "one needs all 40 digits", job.ref, digits)
+  end
+  return list[1]
+end
+
+function resolve.commit(job, tip, published)
+  local id = job.revision.value
+
+  if #id < 40 then
+    id = complete(job, tip, id)
+  end
+  local doc = find(published, "git_hash", id)
+  return doc and found(doc) or { commit = id }
 end
 
 --- Every published version there is.
