@@ -57,6 +57,18 @@ test("a script's error has its line, and with -v where it came from", function(t
   t:match(r.err, "syntax%.lua:1:")
 end)
 
+test("every item that failed is named, not only the first", function(t)
+  local home = cli.home(t)
+  home:write("work/many.lua", "task.each({ 'a', 'b', 'c' }, function(x)\n"
+    .. "  if x ~= 'b' then err.throw('remote', 'no %s', x) end\n"
+    .. "end, { keep_going = true })\n")
+  local r = home:expect(1, { "run", "many.lua", "--json" })
+  t:match(r.err, "2 of 3 failed")
+  t:match(r.err, "\n  no a %(remote%), at many.lua:2\n")
+  t:match(r.err, "\n  no c %(remote%), at many.lua:2\n")
+  t:eq(json.decode(r.out).error.errors, { "no a (remote)", "no c (remote)" })
+end)
+
 test("scripts are closed", function(t)
   local home = cli.home(t)
   for _, code in ipairs { "io.open('/etc/passwd')", "os.execute('true')",

@@ -164,6 +164,11 @@ local function plain(v)
   return kind == "string" or kind == "number" or kind == "boolean"
 end
 
+-- The errors of items that were all to be tried (task.each, keep_going).
+local function parts(e)
+  return type(e.errors) == "table" and #e.errors > 1 and e.errors or {}
+end
+
 --- The document of an error.
 ---@param e table
 ---@param code integer The exit code.
@@ -176,6 +181,10 @@ function M.error_document(e, code)
     end
   end
   doc.text = tostring(e)
+  for i, part in ipairs(parts(e)) do
+    doc.errors = doc.errors or {}
+    doc.errors[i] = tostring(part)
+  end
   doc.next = plain(e.next) and e.next or nil
   return { error = doc }
 end
@@ -202,13 +211,23 @@ local function place(e)
   return line
 end
 
---- One clear sentence on stderr; with -v where it came from, and always for
+local SHOWN = 10 -- errors of a run's items
+
+--- One clear sentence on stderr, and one for each item that failed; with -v where it came from, and always for
 --- what is our own mistake.
 ---@param e table An error object.
 ---@param code integer
 function M.fail(e, code)
   local line = place(e)
   to_stderr(M.paint("red", "error: ", 2) .. sentence(e, line))
+  for i, part in ipairs(parts(e)) do
+    if i > SHOWN and state.verbose == 0 then
+      to_stderr(("  and %d more (-v lists them)"):format(#e.errors - SHOWN))
+      break
+    end
+    part = err.from(part)
+    to_stderr("  " .. sentence(part, place(part)))
+  end
   if e.traceback and (state.verbose > 0 or e.kind == "bug" and not line) then
     to_stderr(tostring(e.traceback))
   end
