@@ -3,6 +3,8 @@
 local err = require("godwit.err")
 local glob_of = require("godwit.tree_glob")
 local methods = require("godwit.methods")
+local template = require("godwit.tree_template")
+local tree_path = require("godwit.tree_path")
 
 local M = {}
 
@@ -41,8 +43,27 @@ local function files(self)
   return found
 end
 
+local function parents(path)
+  return path:gmatch("()/")
+end
+
+--- How many files are below each folder; the list of files alone would be
+--- looked through for every new one.
+local function folders(self)
+  if self.below then return self.below end
+  local counts = {}
+  for path in pairs(files(self)) do
+    for at in parents(path) do
+      local folder = path:sub(1, at - 1)
+      counts[folder] = (counts[folder] or 0) + 1
+    end
+  end
+  self.below = counts
+  return counts
+end
+
 local function missing(path)
-  err.throw("notfound", "no file %s", path)
+  err.throw("notfound", "no file %s", tostring(path))
 end
 
 local function content(self, path, file)
@@ -63,6 +84,14 @@ function Tree:read(path)
   return content(self, path, file)
 end
 
+--- Whether there is a file of that path, or a folder with files in it.
+---@async
+---@param path string
+---@return boolean
+function Tree:exists(path)
+  return files(self)[path] ~= nil or folders(self)[path] ~= nil
+end
+
 --- As read; nil and an error instead of raising.
 ---@async
 ---@param path string
@@ -76,39 +105,41 @@ function Tree:try_read(path)
   return nil, value
 end
 
-local function parents(path)
-  return path:gmatch("()/")
+local function count(self, path, n)
+  local counts = folders(self)
+  for at in parents(path) do
+    local folder = path:sub(1, at - 1)
+    local now = (counts[folder] or 0) + n
+    counts[folder] = now > 0 and now or nil
+  end
 end
 
---- Everything below a folder or, with a file's name, that file goes.
-local function make_room(found, path)
+local function drop(self, path)
+  if not self.files[path] then return end
+  count(self, path, -1)
+  self.files[path] = nil
+  self.edits[path] = true
+end
+
+--- Raises when a file is where a folder is needed, or the other way round.
+local function make_room(self, path)
+  local found = self.files
   for at in parents(path) do
     local parent = path:sub(1, at - 1)
     if found[parent] then
       err.throw("conflict", "%s is a file, so there can be no %s", parent, path)
     end
   end
-  if not found[path] and next(found) then
-    local below = path .. "/"
-    for other in pairs(found) do
-      if other:sub(1, #below) == below then
-        err.throw("conflict", "%s is a folder", path)
-      end
-    end
+  if folders(self)[path] then
+    err.throw("conflict", "%s is a folder", path)
   end
-end
-
-local function is_safe(path)
-  return type(path) == "string" and path ~= "" and not path:find("^/") and not path:find("//", 1, true)
-    and not path:find("/$") and not path:find("\0", 1, true)
 end
 
 local function put(self, path, file)
+  tree_path.check(path)
   local found = files(self)
-  if not is_safe(path) then
-    err.throw("usage", "%q is not the path of a file", tostring(path))
-  end
-  make_room(found, path)
+  make_room(self, path)
+  if not found[path] then count(self, path, 1) end
   found[path] = file
   self.edits[path] = true
 end
@@ -151,18 +182,45 @@ end
 function Tree:remove(glob)
   local n = 0
   for path in self:each(glob) do
-    self.files[path] = nil
-    self.edits[path] = true
+    drop(self, path)
     n = n + 1
   end
   return n
 end
 
+--- Keeps the files that match and removes all others; returns how many went.
+--- `globs` is one, or a list: a file is kept when one of them matches and none
+--- of those with "!" in front does. With "!" alone, all others are kept.
+--- Raises "usage" rather than leave nothing.
+---@async
+---@param globs string|string[]
+---@return integer
+function Tree:filter(globs)
+  local keeps = glob_of.chooser(globs)
+  local going, kept = {}, 0
+  for path in pairs(files(self)) do
+    if keeps(path) then kept = kept + 1 else going[#going + 1] = path end
+  end
+  if kept == 0 and #going > 0 then
+    err.throw("usage", "filter: no file matches %s, so none would be left", glob_of.show(globs))
+  end
+  for _, path in ipairs(going) do
+    drop(self, path)
+  end
+  return #going
+end
+
 local function move_one(self, from, to)
   local file = self.files[from]
-  self.files[from] = nil
-  self.edits[from] = true
+  drop(self, from)
   put(self, to, file)
+end
+
+-- Before anything is moved: half a move helps nobody.
+local function check_moves(self, moved, from, to)
+  for _, path in ipairs(moved) do
+    tree_path.check(to .. path:sub(#from + 1))
+  end
 end
 
 --- Moves a file, or a folder with all in it.
@@ -170,18 +228,24 @@ end
 ---@param from string
 ---@param to string
 function Tree:move(from, to)
+  tree_path.check(from)
+  tree_path.check(to)
   local found = files(self)
   if from == to and found[from] then return end
-  if found[from] then return move_one(self, from, to) end
-  local below, moved = from .. "/", {}
+  if found[from] then
+    if to:sub(1, #from + 1) ~= from .. "/" then make_room(self, to) end
+    return move_one(self, from, to)
+  end
+  local inside, moved = from .. "/", {}
   for path in pairs(found) do
-    if path:sub(1, #below) == below then moved[#moved + 1] = path end
+    if path:sub(1, #inside) == inside then moved[#moved + 1] = path end
   end
   if #moved == 0 then missing(from) end
-  if (to .. "/"):sub(1, #below) == below then
+  if (to .. "/"):sub(1, #inside) == inside then
     err.throw("usage", "%s cannot be moved into itself", from)
   end
   table.sort(moved)
+  check_moves(self, moved, from, to)
   for _, path in ipairs(moved) do
     move_one(self, path, to .. path:sub(#from + 1))
   end
@@ -228,7 +292,7 @@ function Tree:replace(glob, pattern, repl)
   local n = 0
   for path in self:each(glob) do
     local file = self.files[path]
-    if file.type == "file" then
+    if file and file.type == "file" then
       local text = content(self, path, file)
       local new = text:find("\0", 1, true) and text or text:gsub(pattern, repl)
       if new ~= text then
@@ -236,6 +300,39 @@ function Tree:replace(glob, pattern, repl)
         n = n + 1
       end
     end
+  end
+  return n
+end
+
+--- Replaces {{name}} in each matching file by `values[name]`, or by what
+--- `values(name, path)` returns: a text, a number or a boolean. A name without
+--- a value raises "usage" with the file and the line, and nothing is changed.
+--- Binary files and links are left alone, and so is what stands between the
+--- marks and is no name. Returns how many files changed.
+---@async
+---@param glob string
+---@param values table<string, string|number|boolean>|fun(name: string, path: string): any
+---@param opts? { open: string?, close: string? } Other marks. Default: "{{", "}}".
+---@return integer
+function Tree:template(glob, values, opts)
+  local open, close = opts and opts.open or "{{", opts and opts.close or "}}"
+  if type(values) ~= "table" and type(values) ~= "function" then
+    error("the values of a template are a table or a function, not a " .. type(values), 2)
+  elseif type(open) ~= "string" or type(close) ~= "string" or open == "" or close == "" then
+    error("open and close of a template are texts", 2)
+  end
+  local changed, n = {}, 0
+  for path in self:each(glob) do
+    local file = self.files[path]
+    local text = file and file.type == "file" and content(self, path, file)
+    if text and not text:find("\0", 1, true) then
+      local new = template.fill(text, path, values, open, close)
+      if new ~= text then changed[path] = new end
+    end
+  end
+  for path, text in pairs(changed) do
+    self:write(path, text)
+    n = n + 1
   end
   return n
 end
@@ -262,7 +359,7 @@ function Tree:save()
     if file or old[path] then list[#list + 1] = as_edit(path, file) end
   end
   self.id = err.check(self.store:edit(self.id, list))
-  self.edits, self.files = {}, nil
+  self.edits, self.files, self.below = {}, nil, nil
   return self.id
 end
 

@@ -2,6 +2,8 @@
 --- one name, `**` goes on through folders (`**/x` is also `x` at the top),
 --- `[a-z]` and `[!a-z]` are sets; `\` takes the meaning of the next character.
 --- The whole path must match.
+local err = require("godwit.err")
+
 local M = {}
 
 local STAR, DEEP, FOLDERS, ONE = {}, {}, {}, {}
@@ -120,6 +122,49 @@ function M.matcher(glob)
     end
     return states[#tokens + 1] or false
   end
+end
+
+--- What a list of globs chooses: a path that one of them matches and none of
+--- those with "!" in front does; with "!" alone, all that these leave.
+---@param globs string|string[]
+---@return fun(path: string): boolean
+function M.chooser(globs)
+  local wanted, unwanted = {}, {}
+  for i, glob in ipairs(M.list(globs)) do
+    if type(glob) ~= "string" or glob == "" or glob == "!" then
+      err.throw("usage", "glob %d of a list is a text, not %s", i, glob == "" and "empty" or tostring(glob))
+    end
+    local no = glob:sub(1, 1) == "!"
+    table.insert(no and unwanted or wanted, M.matcher(no and glob:sub(2) or glob))
+  end
+  if #wanted + #unwanted == 0 then err.throw("usage", "a list of globs is empty") end
+  local function any(list, path)
+    for _, matches in ipairs(list) do
+      if matches(path) then return true end
+    end
+    return false
+  end
+  return function(path)
+    return (#wanted == 0 or any(wanted, path)) and not any(unwanted, path)
+  end
+end
+
+--- One glob or a list of them, as a list.
+---@param globs string|string[]
+---@return string[]
+function M.list(globs)
+  if type(globs) == "string" then return { globs } end
+  if type(globs) ~= "table" then
+    err.throw("usage", "globs are a text or a list of texts, not a %s", type(globs))
+  end
+  return globs
+end
+
+--- The same for a sentence.
+---@param globs string|string[]
+---@return string
+function M.show(globs)
+  return table.concat(M.list(globs), ", ")
 end
 
 return M

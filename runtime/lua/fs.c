@@ -262,6 +262,16 @@ static int l_lock(lua_State *L)
   return 1;
 }
 
+/* Whether a tree may hold a file of that name. */
+static int l_is_name(lua_State *L)
+{
+  size_t len;
+  const char *name = luaL_checklstring(L, 1, &len);
+
+  lua_pushboolean(L, gw_path_is_name(name, len));
+  return 1;
+}
+
 int gw_luaopen_fs(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
@@ -278,6 +288,7 @@ int gw_luaopen_fs(lua_State *L)
       {"cwd", l_cwd},
       {"realpath", l_realpath},
       {"lock", l_lock},
+      {"is_name", l_is_name},
       {NULL, NULL},
   };
   static const luaL_Reg dir_metas[] = {{"__gc", dir_gc}, {NULL, NULL}};

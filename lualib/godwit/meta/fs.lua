@@ -85,6 +85,12 @@ function M.cwd() end
 ---@return godwit.Err?
 function M.realpath(path) end
 
+--- Whether a tree may hold a file of that name: no "/", no "..", no ".git" in
+--- any spelling, at most 255 bytes.
+---@param name string
+---@return boolean
+function M.is_name(name) end
+
 ---@class godwit.lock: userdata
 local lock = {}
 
