@@ -24,7 +24,7 @@ local PUBLIC = {
 --- Names of these that are the library's own. Names with "_" are hidden, too.
 local HIDDEN = {
   task = { spawn = true, join = true, cancel = true, self = true,
-    cancelled = true, lineage = true },
+    cancelled = true, lineage = true, limited = true },
   git = { open_store = true }, -- makes folders anywhere
   log = { setup = true, before = true, after = true },
 }

@@ -286,6 +286,32 @@ function M.deadline(seconds, fn, ...)
   error(r[2], 0)
 end
 
+--- Runs fn(...) in a task of its own that may compute so many seconds in all,
+--- waiting not counted. Returns true and its results, or false and its error;
+--- raises only when the caller is cancelled, which is passed on. For library
+--- code: what fn does cannot harm the caller.
+---@async
+---@param seconds number
+---@param fn function
+---@param ... any
+---@return boolean ok
+---@return any ...
+function M.limited(seconds, fn, ...)
+  must_wait()
+  local above = M.lineage()
+  local children <close> = setmetatable({}, Scope)
+  local child = spawn_in(children, function(...)
+    lineages[core.self()] = above
+    core.limit(seconds)
+    return fn(...)
+  end, ...)
+  local interrupted = settle(child, function()
+    core.cancel(child)
+  end)
+  if interrupted then error(interrupted, 0) end
+  return core.join(child)
+end
+
 ---@class godwit.task.Semaphore
 local Semaphore = {}
 Semaphore.__index = methods.of(Semaphore)

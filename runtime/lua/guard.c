@@ -18,7 +18,9 @@
 
 struct gw_runaway {
   timer_t timer;
-  double seconds;
+  double seconds;         /* of every resume */
+  volatile double limit;  /* of this one */
+  double budget;          /* what it was told to do with, 0: nothing */
   volatile sig_atomic_t running, expired;
   struct gw_runaway_frame root;
   struct gw_runaway_frame *volatile current; /* NULL: no task runs */
@@ -43,6 +45,9 @@ static void stop_script(lua_State *L, lua_Debug *ar)
     lua_sethook(f->co, stop_script, LUA_MASKCOUNT, 1);
   if (gw_loop_stop_asked())
     gw_lua_throw(L, GW_ECANCELLED, NULL, "cancelled");
+  if (guard->budget > 0 && guard->limit < guard->seconds)
+    gw_lua_throw(L, GW_ELIMIT, NULL, "stopped: computed for %g seconds",
+                 guard->budget);
   gw_lua_throw(L, GW_ELIMIT, NULL,
                "stopped: computed for %g seconds without waiting",
                guard->seconds);
@@ -85,7 +90,7 @@ static void on_signal(int signo)
 
   (void)signo;
   if (guard && guard->running) {
-    double limit = guard->seconds;
+    double limit = guard->limit;
     if (limit > 1 && gw_loop_stop_asked())
       limit = 1;
     used = cpu_since(&guard->started);
@@ -118,7 +123,7 @@ int gw_runaway_new(struct gw_runaway **out, double cpu_seconds,
 
   if (!guard)
     return gw_err_set(err, GW_ENOMEM, "guard.new", "out of memory");
-  guard->seconds = cpu_seconds;
+  guard->seconds = guard->limit = cpu_seconds;
   guard->signo = SIGRTMIN + 4;
   memset(&action, 0, sizeof(action));
   action.sa_handler = on_signal;
@@ -153,11 +158,36 @@ void gw_runaway_begin(struct gw_runaway *guard, lua_State *co)
 {
   if (!guard)
     return;
+  guard->limit = guard->seconds;
+  guard->budget = 0;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &guard->started);
   guard->root.co = co;
   guard->root.outer = NULL;
   guard->current = &guard->root;
   guard->running = 1;
+}
+
+void gw_runaway_limit(struct gw_runaway *guard, double left, double budget)
+{
+  if (!guard)
+    return;
+  guard->budget = budget;
+  guard->limit = left < guard->seconds ? left : guard->seconds;
+  left = guard->limit - cpu_since(&guard->started);
+  if (guard->expired)
+    return;
+  if (left <= 0) { /* short turns would never see the timer */
+    guard->expired = 1;
+    if (guard->current)
+      lua_sethook(guard->current->co, stop_script, LUA_MASKCOUNT, 1);
+    left = 0.01;
+  }
+  set_timer(guard, left);
+}
+
+double gw_runaway_used(const struct gw_runaway *guard)
+{
+  return guard ? cpu_since(&guard->started) : 0;
 }
 
 void gw_runaway_end(struct gw_runaway *guard)

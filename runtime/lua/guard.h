@@ -26,6 +26,11 @@ void gw_runaway_free(struct gw_runaway *guard); /* accepts NULL */
 void gw_runaway_begin(struct gw_runaway *guard, lua_State *co);
 void gw_runaway_end(struct gw_runaway *guard);
 
+/* Between these: this resume may use so much, of a budget named in the error;
+ * and what it has used. */
+void gw_runaway_limit(struct gw_runaway *guard, double left, double budget);
+double gw_runaway_used(const struct gw_runaway *guard);
+
 /* A coroutine inside the task runs from enter to leave. The frame lives on
  * the C stack; nothing may jump over leave. */
 struct gw_runaway_frame {

@@ -410,7 +410,11 @@ static void resume(struct gw_task *task)
   if (tasks->stress)
     lua_gc(tasks->host->L, LUA_GCCOLLECT);
   gw_runaway_begin(tasks->host->runaway, task->co);
+  if (task->cpu_budget > 0)
+    gw_runaway_limit(tasks->host->runaway, task->cpu_left, task->cpu_budget);
   status = lua_resume(task->co, tasks->host->L, nargs, &nres);
+  if (task->cpu_budget > 0)
+    task->cpu_left -= gw_runaway_used(tasks->host->runaway);
   gw_runaway_end(tasks->host->runaway);
 
   if (status == LUA_YIELD && task->yielding) {
@@ -454,6 +458,10 @@ void gw_task_spawn(struct gw_tasks *tasks, lua_State *L, int nargs)
   task->place.task = task;
   task->tasks = tasks;
   task->nargs = nargs + 1;
+  if (gw_task_current(L)) { /* who is limited starts nothing that is not */
+    task->cpu_budget = gw_task_current(L)->cpu_budget;
+    task->cpu_left = gw_task_current(L)->cpu_left;
+  }
   luaL_setmetatable(L, TASK_META);
   task->co = lua_newthread(L);
   lua_setiuservalue(L, -2, UV_THREAD);

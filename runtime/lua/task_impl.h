@@ -36,6 +36,7 @@ struct gw_task { /* lives in its handle, which the registry keeps */
   void *ctx;
   lua_KFunction k;
   void (*cancel)(void *ctx);
+  double cpu_budget, cpu_left; /* seconds; a budget of 0 is none */
   uint64_t *joiners;
   size_t njoiners;
 };

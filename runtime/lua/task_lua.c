@@ -7,6 +7,7 @@
 #include "host.h"
 #include "lua/bind.h"
 #include "lua/err.h"
+#include "lua/guard.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -124,6 +125,27 @@ static int l_self(lua_State *L)
   else
     lua_pushnil(L);
   return 1;
+}
+
+/* limit(seconds): so much may this task compute from here on, waiting not
+ * counted, in all its resumes. A task within a limit only gets less. */
+static int l_limit(lua_State *L)
+{
+  double seconds = luaL_checknumber(L, 1);
+  struct gw_task *task = gw_task_current(L);
+  struct gw_runaway *runaway = gw_lua_host(L)->runaway;
+  double left;
+
+  luaL_argcheck(L, seconds > 0 && seconds < 1e6, 1, "seconds");
+  if (!task)
+    return luaL_error(L, "only a task can be limited");
+  left = gw_runaway_used(runaway) + seconds;
+  if (task->cpu_budget > 0 && task->cpu_left < left)
+    return 0;
+  task->cpu_budget = seconds;
+  task->cpu_left = left;
+  gw_runaway_limit(runaway, left, seconds);
+  return 0;
 }
 
 static int l_waitable(lua_State *L)
@@ -314,6 +336,7 @@ int gw_luaopen_task(lua_State *L)
       {"ended", l_ended}, {"self", l_self}, {"cancelled", l_cancelled},
       {"sleep", l_sleep}, {"wait", l_wait}, {"ticket", l_ticket},
       {"wake", l_wake},   {"live", l_live}, {"waitable", l_waitable},
+      {"limit", l_limit},
       {NULL, NULL},
   };
   static const luaL_Reg task_metas[] = {

@@ -93,6 +93,80 @@ test("a task that waits may take as long as it likes", function(t)
   t:eq(status, 0, text)
 end)
 
+local LIMITED = [[
+local err = require("godwit.err")
+local real = require("godwit.task")
+local function limited(seconds, code)
+  local ok, e = real.limited(seconds, assert(closed.load(code, "@s.lua",
+    { task = "godwit.task" })))
+  return ok, tostring(e)
+end
+]]
+
+local exhausting = {
+  ["at once"] = "while true do end",
+  ["between waits"] = [[
+    while true do
+      for i = 1, 1e5 do end
+      task.sleep(0)
+    end]],
+  ["that catches everything"] = [[
+    while true do pcall(function()
+      while true do task.sleep(0) for i = 1, 1e5 do end end
+    end) end]],
+  ["in a task it starts"] = [[
+    task.each({ 1 }, function() while true do end end)]],
+}
+
+for name, code in pairs(exhausting) do
+  test("a limit ends a task of its own, " .. name, function(t)
+    local status, text = isolated(t, LIMITED .. ([[
+      test("case", function(t)
+        local ok, e = limited(0.2, %q)
+        t:no(ok)
+        t:ok(e:find("computed for 0.2 seconds"), e)
+        -- the task that asked goes on, with its own time
+        for i = 1, 1e7 do end
+        t:ok(limited(5, "for i = 1, 1e6 do end"))
+      end)]]):format(code), {})
+    t:eq(status, 0, text)
+  end)
+end
+
+test("a limit within a limit is the smaller one", function(t)
+  local status, text = isolated(t, LIMITED .. [[
+    test("case", function(t)
+      local ok, e = real.limited(0.2, function()
+        core.limit(100)
+        while true do end
+      end)
+      t:no(ok)
+      t:ok(tostring(e):find("computed for 0.2 seconds"), tostring(e))
+    end)]], {})
+  t:eq(status, 0, text)
+end)
+
+test("cancelling who asked cancels the limited task", function(t)
+  local status, text = isolated(t, LIMITED .. [[
+    test("case", function(t)
+      local said
+      local asker = core.spawn(function()
+        real.limited(5, function()
+          local ok, e = pcall(core.sleep, 1000)
+          said = e
+          error(e, 0)
+        end)
+      end)
+      core.sleep(0.01)
+      core.cancel(asker)
+      local ok, e = core.join(asker)
+      t:no(ok)
+      t:ok(err.is(e, "cancelled"), tostring(e))
+      t:ok(err.is(said, "cancelled"), tostring(said))
+    end)]], {})
+  t:eq(status, 0, text)
+end)
+
 local hungry = {
   ["texts"] = "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1e6) .. i end",
   ["tables"] = "local t = {} for i = 1, 1e9 do t = { t, {}, {} } end",

@@ -29,6 +29,12 @@ function M.cancel(task) end
 ---@return boolean
 function M.ended(task) end
 
+--- So many seconds may this task, and each it starts, compute from here on in
+--- all, waiting not counted; then it is stopped with an error of kind "limit"
+--- that it cannot catch. Under a limit already, the smaller one counts.
+---@param seconds number
+function M.limit(seconds) end
+
 --- Whether a task (default: this one) was ever cancelled.
 ---@param task? godwit.Task
 ---@return boolean
