@@ -1,22 +1,9 @@
---- What scripts find without require: the modules, and `godwit`, which opens
---- configured clusters and hands out opaque secrets.
-local config = require("godwit.config")
+--- What scripts find without require, on a command line: with --json nothing
+--- but the document goes to stdout.
+local globals = require("godwit.globals")
 local output = require("godwit.cli.output")
 
 local M = {}
-
-local MODULES = {
-  "http", "git", "tree", "copy", "json", "task", "step", "log", "err",
-}
-
---- A cluster of the configuration as scripts see it.
----@async
----@param spec string
----@return table
-local function open(spec)
-  local cluster = require("godwit.cluster")
-  return cluster.handle(cluster.open(config.profile(spec)))
-end
 
 local function say(...)
   local texts = table.pack(...)
@@ -30,21 +17,11 @@ end
 ---@param words string[] Its arguments.
 ---@return table
 function M.make(words)
-  local globals = { godwit = {
-    cluster = open, args = { table.unpack(words) },
-    version = require("godwit.core.sys").version,
-    secret = function(name)
-      return config.secret(name)
-    end,
-  } }
-  for _, name in ipairs(MODULES) do
-    globals[name] = "godwit." .. name
-  end
-  globals.cjson = "cjson"
+  local made = globals.make(words)
   if output.is_json() then -- stdout is one document
-    globals.print = say
+    made.print = say
   end
-  return globals
+  return made
 end
 
 return M
