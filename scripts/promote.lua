@@ -18,16 +18,13 @@ end
 return {
   summary = "Promotes algorithms from one cluster to another.",
   usage = "godwit promote OWNER/NAME[/VERSION]... --from CLUSTER "
-    .. "--to CLUSTER [options]",
+    .. "--to CLUSTER... [options]",
   params = promotion.PARAMS,
 
   run = function(cx)
-    local jobs = promotion.jobs(cx)
+    local destinations = promotion.destinations(cx)  -- what goes where
 
-    promotion.look(cx, jobs)              -- every problem of every algorithm
-    if promotion.refused(cx, jobs) then   -- nothing was written so far
-      return
-    end
-    promotion.carry_out(cx, jobs, promote)
+    -- All of a destination is looked at before its first write.
+    promotion.run(cx, destinations, promote)
   end,
 }

@@ -13,6 +13,7 @@
 local build = require("godwit.copy.build")
 local call = require("godwit.copy.call")
 local check = require("godwit.copy.check")
+local decide = require("godwit.copy.decide")
 local jobs = require("godwit.copy.job")
 local effect = require("godwit.effect")
 local err = require("godwit.err")
@@ -26,6 +27,7 @@ local versionmap = require("godwit.versionmap")
 local M = {}
 
 M.job = jobs.new
+M.forget = jobs.forget
 
 --- Promotes an algorithm: copy.algorithm(a, to, {publish = "major"}).
 ---@async
@@ -46,55 +48,74 @@ local function say(done, planned)
   return planning() and planned or done
 end
 
+-- Whether a document of the destination says that our last commit is the
+-- published one, as it was asked.
+local function says_published(job, doc)
+  local last, callability = job.last, job.opts.callability
+
+  return settings.present(doc.version_info, "git_hash") == last.dest_commit
+    and settings.present(doc.version_info, "semantic_version") ~= nil
+    and (not callability or callability
+      == settings.present(doc.settings, "algorithm_callability"))
+end
+
 --- Whether the map shows that the last promotion did all this: the same
---- source commit, the same tip, nothing touched since.
-local function nothing_new(job)
-  local last, opts, dest = job.last, job.opts, job.dest
+--- source commit, the same tip, nothing touched since. `latest` is the
+--- document of the version that is published there, as far as it is known.
+local function nothing_new(job, latest)
+  local last, dest = job.last, job.dest
 
   if not last or not dest.algorithm or not dest.tip
-      or last.source_commit ~= job.source.commit
+      or not job.source.commit or last.source_commit ~= job.source.commit
       or last.dest_commit ~= dest.tip.commit
-      or last.policy_digest ~= versionmap.policy_digest() then
+      or last.policy_digest ~= versionmap.policy_digest(job)
+      or not job.same_settings then
     return false
   end
-  if not job.same_settings then
-    return false
-  end
-  local latest = dest.latest
-  local published = latest
-    and settings.present(latest.version_info, "git_hash") == last.dest_commit
-  if opts.publish ~= "no" and not (published
-      and (not opts.callability or opts.callability
-        == settings.present(latest.settings, "algorithm_callability"))) then
+  local published = latest and says_published(job, latest)
+  if decide.publishes(job) and not published then
     return false
   end
   job.commit = last.dest_commit
+  job.source_version = last.source_version
   job.version = published
     and settings.present(latest.version_info, "semantic_version") or nil
   return true
 end
 
+local function has_hole(job)
+  return #job.problems > 0 or job.failure ~= nil
+end
+
 --- Pre-flight: reads both sides; `job.problems` lists what is wrong so far,
---- `job.unchanged` says that there is nothing more to look at.
+--- `job.unchanged` says that there is nothing more to look at. The documents
+--- mostly say so already; lists of versions are read when they do not.
 ---@async
 ---@param job godwit.copy.Job
 function M.check(job)
   job:progress("check")
   job.last = versionmap.last(job)
   check.read(job)
-  if #job.problems > 0 or job.failure then
+  if has_hole(job) then
     return
   end
-  local last, dest = job.last, job.dest.algorithm
-  job.same_settings = last and dest and last.settings_digest
-    == settings.digest(job.source.algorithm, dest, false)
-  job.unchanged = nothing_new(job)
+  local last, there = job.last, job.dest.algorithm
+  job.same_settings = last and there and last.settings_digest
+    == settings.digest(job.source.algorithm, there, false)
+  job.unchanged = nothing_new(job, there)
+  if job.unchanged then
+    return
+  end
+  check.read_versions(job)
+  if not has_hole(job) then
+    job.unchanged = nothing_new(job, job.dest.latest)
+  end
 end
 
 -- Whether the commit has to be released, and whether that needs a new build:
 -- a build can be published once.
 local function decide_publish(job)
-  if job.opts.publish == "no" then
+  if job.step == "no" then
     return
   end
   job.callability = check.callability(job)
@@ -148,7 +169,8 @@ function M.prepare(job)
     job.differences = job.compare_settings(job.source.readme)
   end
   if job.prepared then
-    check.permissions(job)
+    job.step = decide.step(job)
+    check.judge(job)
     decide_publish(job)
   end
 end
@@ -157,7 +179,7 @@ local function create(job)
   job:progress("create")
   job:write("create algorithms of " .. job.to_owner, function()
     return job.to:create_algorithm(job.to_owner,
-      settings.create_body(job.name, job.desired))
+      settings.create_body(job.to_name, job.desired))
   end)
   job.created = true
   job:did("create", "+", "algorithm %s", job.dest_ref)
@@ -172,7 +194,7 @@ local LATE = { network_access = true, pipeline_enabled = true,
 local function update(job)
   job:progress("settings")
   job:write("change the settings of " .. job.dest_ref, function()
-    return job.to:update_algorithm(job.to_owner, job.name,
+    return job.to:update_algorithm(job.to_owner, job.to_name,
       settings.update_body(job.desired, job.dest.algorithm,
         job.source.readme))
   end)
@@ -180,8 +202,7 @@ local function update(job)
   for _, d in ipairs(job.differences) do
     job:did("settings", "~", "%s: %s -> %s", d.field,
       tostring(d.destination), tostring(d.source))
-    if LATE[d.field:match("[^.]+$")] and job.opts.publish ~= "no"
-        and not job.to_push then
+    if LATE[d.field:match("[^.]+$")] and job.step ~= "no" and not job.to_push then
       job.to_publish, job.needs_build = true, true
     end
   end
@@ -229,12 +250,12 @@ local function find_or_make_build(job)
   local found
 
   if job.pushed then
-    found = build.wait(job.to, job.to_owner, job.name, job.commit,
+    found = build.wait(job.to, job.to_owner, job.to_name, job.commit,
       wait_options(job))
   else
-    found = build.find(job.to, job.to_owner, job.name, job.commit)
+    found = build.find(job.to, job.to_owner, job.to_name, job.commit)
     if found and found.status == "in-progress" then
-      found = build.wait(job.to, job.to_owner, job.name, job.commit,
+      found = build.wait(job.to, job.to_owner, job.to_name, job.commit,
         wait_options(job))
     end
   end
@@ -244,7 +265,7 @@ local function find_or_make_build(job)
   job:progress("build", "compiling")
   job:did("build", "~", say("compiled %s again", "compile %s again"),
     tostring(job.commit))
-  if not build.compile(job.to, job.to_owner, job.name, job.commit,
+  if not build.compile(job.to, job.to_owner, job.to_name, job.commit,
       wait_options(job)) then
     err.throw("remote", "%s built nothing of %s", job.dest_ref, job.commit)
   end
@@ -281,7 +302,7 @@ function M.call(job)
     return
   end
   job:progress("call")
-  call.call(job.to, job.to_owner, job.name, job.commit, sample,
+  call.call(job.to, job.to_owner, job.to_name, job.commit, sample,
     { timeout = job.opts.call_timeout })
   job:did("call", "=", say("called with its sample input",
     "call it with its sample input"))
@@ -301,13 +322,13 @@ function M.publish(job)
   end
   job:progress("publish")
   job.version, job.released = publish.publish(job, publish.body({
-    step = job.opts.publish, callability = job.callability,
+    step = job.step, callability = job.callability,
     label = job.desired.details.label, notes = notes(job),
     sample_input = job.desired.sample_input,
   }))
   job:did("publish", "~", say("published as %s (%s, %s)",
     "publish as %s (%s, %s)"), tostring(job.version),
-    job.opts.publish, job.callability)
+    job.step, job.callability)
 end
 
 local function is_recorded(job)
@@ -315,7 +336,7 @@ local function is_recorded(job)
   return last and last.source_commit == job.source.commit
     and last.dest_commit == job.commit and last.dest_version == job.version
     and last.settings_digest == job.settings_digest
-    and last.policy_digest == versionmap.policy_digest()
+    and last.policy_digest == versionmap.policy_digest(job)
 end
 
 -- The destination's document as it is now. What was published says it; else it
@@ -327,7 +348,7 @@ local function document_now(job)
       and not job.settings_written then
     return job.dest.algorithm
   end
-  return job.to:get_algorithm(job.to_owner, job.name)
+  return job.to:get_algorithm(job.to_owner, job.to_name)
 end
 
 --- Writes the version map, with a digest of both sides, so that the next run

@@ -16,8 +16,10 @@ local M = {}
 -- add theirs; a new number makes every promotion look again.
 local RULES = "owner-rewrite 1"
 
+--- The digest of the rules a job's expected tree is made by.
+---@param job godwit.copy.Job
 ---@return string
-function M.policy_digest()
+function M.policy_digest(job)
   return sys.hash("sha256", RULES)
 end
 
@@ -42,7 +44,7 @@ local function key(job)
   return {
     source_cluster = job.from.id, source_owner = job.owner,
     source_name = job.name, dest_cluster = job.to.id,
-    dest_owner = job.to_owner, dest_name = job.name,
+    dest_owner = job.to_owner, dest_name = job.to_name,
   }
 end
 
@@ -77,7 +79,7 @@ function M.record(job)
   row.source_commit = job.source.commit
   row.source_tree = job.source.tree
   row.expected_tree = job.expected
-  row.policy_digest = M.policy_digest()
+  row.policy_digest = M.policy_digest(job)
   row.settings_digest = job.settings_digest
   row.dest_version = job.version
   row.dest_commit = job.commit

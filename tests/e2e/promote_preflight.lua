@@ -31,7 +31,7 @@ function(t)
     e2e.seed(dev, "acme/Fine")
   end, { prod = { environments = { e2e.ENVIRONMENTS[1] } } })
   local r = e2e.expect(w:promote({ HELLO, "acme/Java", "acme/Nothing",
-    "acme/Fine" }), 6)
+    "acme/Fine", "--fail-fast" }), 6)
   t:eq(r.doc.counts.refused, 4)
   t:match(r.items[1].why, "secrets TOKEN, PASSWORD")
   t:match(r.items[1].why, "%-%-without%-secrets")
@@ -41,8 +41,8 @@ function(t)
   untouched(t, w)
   t:eq(w.prod:get("acme/Fine"), nil)
 
-  r = e2e.expect(w:promote({ HELLO, "acme/Java", "acme/Nothing", "acme/Fine",
-    "--keep-going" }), 3)
+  r = e2e.expect(w:promote({ HELLO, "acme/Java", "acme/Nothing",
+    "acme/Fine" }), 3)
   t:eq(r.doc.counts.refused, 3)
   t:eq(r.doc.counts.created, 1)
   untouched(t, w)

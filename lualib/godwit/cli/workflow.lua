@@ -142,6 +142,14 @@ local function opener(head, flags)
   end
 end
 
+local function given(origins)
+  local set = {}
+  for name in pairs(origins) do
+    set[name] = true
+  end
+  return set
+end
+
 --- Runs a checked head with its values; prints the result.
 ---@async
 ---@param name string
@@ -159,6 +167,7 @@ function M.run(name, head, values, flags, origins)
   end })
   local result = run.start(head, values, {
     dry_run = flags.dry_run, jobs = flags.jobs, yes = flags.yes,
+    given = given(origins),
     progress = function(ref, phase, detail)
       shown:update(ref, phase, detail)
     end,

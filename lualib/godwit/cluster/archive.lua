@@ -238,6 +238,8 @@ end
 local function input_of(input)
   if input.text then
     return { kind = "text", value = input.text }
+  elseif input.bytes and input.content_type == "application/json" then
+    return { kind = "json", value = err.check(json.decode(input.bytes)) }
   elseif input.bytes then
     return { kind = "binary", value = input.bytes }
   end

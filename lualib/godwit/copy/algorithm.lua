@@ -3,10 +3,12 @@
 --- here, with the same defaults.
 
 local copy = require("godwit.copy")
+local decide = require("godwit.copy.decide")
 local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
 local outcome = require("godwit.workflow.outcome")
 local ref = require("godwit.copy.ref")
+local source = require("godwit.copy.source")
 local store = require("godwit.copy.store")
 local sys = require("godwit.core.sys")
 local versionmap = require("godwit.versionmap")
@@ -85,10 +87,10 @@ end
 ---@return godwit.Outcome
 function M.run(a, to, given)
   local opts = options(given or {})
-  local job = copy.job(driver_of(a.cluster), driver_of(to), {
-    owner = a.owner, name = a.name,
-    revision = ref.revision(opts.version or "head"),
-  }, opts)
+  local from = source.new(driver_of(a.cluster), a.owner, a.name,
+    ref.revision(opts.version or "head"))
+  local job = copy.job(from, driver_of(to),
+    decide.destination(a, opts), opts)
 
   local ok, result = xpcall(carry_out, err.traced, job)
   store.close(job)

@@ -13,10 +13,13 @@ local NOT_READY = 30 -- seconds a fresh build may be unknown to callers
 --- How the sample input is sent: as JSON when it parses, else as text. Its
 --- bytes stay as they are.
 ---@param text string
----@return string content_type
-function M.content_type(text)
+---@return godwit.cluster.Input
+function M.input(text)
   local _, e = core_json.decode(text)
-  return e == nil and "application/json" or "text/plain"
+  if e then
+    return { text = text }
+  end
+  return { bytes = text, content_type = "application/json" }
 end
 
 -- A build that has just ended may not be callable for a moment; the cluster
@@ -36,12 +39,11 @@ end
 ---@return table
 function M.call(driver, owner, name, commit, sample, opts)
   local started, pause = sys.monotonic(), 0.25
-  local how = { timeout = opts.timeout,
-    content_type = M.content_type(sample) }
+  local input = M.input(sample)
 
   while true do
-    local ok, answer = pcall(driver.call, driver, owner, name, commit, sample,
-      how)
+    local ok, answer = pcall(driver.call, driver, owner, name, commit, input,
+      { timeout = opts.timeout })
     if ok then
       return answer
     end

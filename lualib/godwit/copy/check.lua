@@ -1,156 +1,35 @@
---- check: the pre-flight of one algorithm. Reads both sides and writes down
---- every hole at once: nothing here stops at the first, nothing here writes.
+--- check: the pre-flight of one algorithm at one destination. Reads both sides
+--- and writes down every hole at once: nothing here stops at the first, nothing
+--- here writes.
 
+local decide = require("godwit.copy.decide")
 local environment = require("godwit.copy.environment")
 local err = require("godwit.err")
+local findings = require("godwit.copy.findings")
+local key = require("godwit.copy.key")
 local settings = require("godwit.copy.settings")
 local source = require("godwit.copy.source")
 local task = require("godwit.task")
 
 local M = {}
 
--- Does several reads at once; each comes back as {ok, value}.
-local function together(reads)
-  local list, results = {}, {}
-
-  for name, fn in pairs(reads) do
-    list[#list + 1] = function()
-      results[name] = { xpcall(fn, err.traced) }
-    end
-  end
-  task.all(list)
-  return results
-end
-
--- Takes the result of a read. What a person has to fix becomes a problem,
--- anything else is why the job failed; either way the next one is looked at.
-local function take(job, what, result)
-  if result[1] then
-    return result[2]
-  end
-  local e = err.from(result[2])
-  if e.kind == "cancelled" or e.kind == "denied" or e.kind == "bug" then
-    error(e, 0)
-  elseif e.kind == "refused" then
-    job:problem("%s", e.message)
-  elseif e.kind == "auth" or e.kind == "notfound" or e.kind == "usage" then
-    job:problem("%s: %s", what, tostring(e))
-  elseif not job.failure or (job.failure.retryable and not e.retryable) then
-    job.failure = e
-  end
-end
-
-local function read(job, what, fn)
-  return take(job, what, { xpcall(fn, err.traced) })
-end
-
-local function external_scm(doc)
-  local scm = type(doc.source) == "table" and doc.source.scm
-  local provider = type(scm) == "table" and settings.present(scm, "provider")
-
-  if provider and provider ~= "internal" then
-    return settings.present(scm, "name") or settings.present(scm, "id")
-      or provider, provider
-  end
-end
-
-local function check_scm(job, doc, where)
-  local name, provider = external_scm(doc)
-  if name then
-    job:problem("the source code of %s is kept at %s (%s), not on the "
-      .. "cluster; that is not promoted yet", where, name, provider)
-  end
-end
-
--- Whether a key is taken at all. One that may not read data still has a name
--- we cannot learn; what it may do is seen by the other reads.
-local function try_key(driver, owner)
-  return function()
-    local ok, name = pcall(driver.whoami, driver, owner)
-    if ok then
-      return { name = name }
-    end
-    local e = err.from(name)
-    if e.kind ~= "notfound" and not (e.kind == "auth" and e.status == 403) then
-      error(e, 0)
-    end
-    return {}
-  end
-end
-
-local function take_key(job, driver, owner, result)
-  return take(job, string.format("the key of %s for %s", driver.name, owner),
-    result)
-end
-
--- All at once: what is asked of a repository that turns out not to be there
--- is not looked at.
-local function source_reads(job)
-  local from, owner, name = job.from, job.owner, job.name
-
-  return {
-    key = try_key(from, owner),
-    doc = function()
-      return from:try_get_algorithm(owner, name) or err.throw("refused",
-        "%s has no algorithm %s, or this key may not see it", from.name,
-        job.ref)
-    end,
-    published = function()
-      return source.published(from, owner, name)
-    end,
-    tip = function()
-      return from:git_tip(owner, name, { service = "upload-pack" })
-    end,
-  }
-end
-
-local function read_source(job)
-  local from, got = job.from, together(source_reads(job))
-
-  if not take_key(job, from, job.owner, got.key) then
-    return
-  end
-  local doc = take(job, job.ref .. " on " .. from.name, got.doc)
-  if not doc then
-    return
-  end
-  job.source.algorithm = doc
-  check_scm(job, doc, job.ref .. " on " .. from.name)
-  if external_scm(doc) then
-    return
-  end
-  local published = take(job, "the versions of " .. job.ref, got.published)
-  local tip = take(job, "the repository of " .. job.ref, got.tip)
-  local found = published and tip and read(job, "the versions of " .. job.ref,
-    function()
-      return source.resolve(job, tip, published)
-    end)
-  for k, v in pairs(found or {}) do
-    job.source[k] = v
-  end
-  if found and found.ahead_of then
-    job:warn("the head of %s (%s) is newer than its latest published version "
-      .. "%s", job.ref, found.commit:sub(1, 10), found.ahead_of)
-  end
-end
-
 -- A missing algorithm will be created: its owner must exist and the name must
 -- be free, also for those who may not read it.
 local function check_creation(job)
   local to, known = job.to, nil
 
-  local list = read(job, string.format("the owner %s on %s", job.to_owner,
+  local list = job:read(string.format("the owner %s on %s", job.to_owner,
     to.name), function()
       return to:list_algorithms(job.to_owner)
     end)
   for _, a in ipairs(list or {}) do
     local listed = a.algoname or a.name
-    if listed == job.name then
+    if listed == job.to_name then
       job:problem("%s exists, but this key may not read it", job.dest_ref)
       known = true
-    elseif listed and listed:lower() == job.name:lower() then
+    elseif listed and listed:lower() == job.to_name:lower() then
       job:problem("%s:%s/%s exists and differs from %s only in case", to.name,
-        job.to_owner, listed, job.name)
+        job.to_owner, listed, job.to_name)
       known = true
     end
   end
@@ -161,38 +40,31 @@ local function check_creation(job)
 end
 
 local function dest_reads(job)
-  local to, owner, name = job.to, job.to_owner, job.name
+  local to, owner, name = job.to, job.to_owner, job.to_name
 
   return {
-    key = try_key(to, owner),
+    key = key.try(to, owner),
     doc = function()
       return to:try_get_algorithm(owner, name) or false
     end,
-  }, {
-    published = function()
-      return source.published(to, owner, name)
-    end,
-    tip = function()
-      return to:git_tip(owner, name, { service = "receive-pack" })
-    end,
-  }
+  }, function()
+    return to:git_tip(owner, name, { service = "receive-pack" })
+  end
 end
 
+-- The document and the tip. Where we have been before both will be there, so
+-- they are asked for at once.
 local function read_dest(job)
-  local to, first, second = job.to, dest_reads(job)
-  local known = job.last ~= nil
+  local reads, tip = dest_reads(job)
 
-  -- Where we have been before it will be there: everything at once.
-  for name, fn in pairs(known and second or {}) do
-    first[name] = fn
-  end
-  local got = together(first)
-  local key = take_key(job, to, job.to_owner, got.key)
-  if not key then
+  reads.tip = job.last and tip or nil
+  local got = findings.together(reads)
+  local owner = job:take(key.what(job.to, job.to_owner), got.key)
+  if not owner then
     return
   end
-  job.dest.key_owner = key.name
-  local doc = take(job, job.dest_ref, got.doc)
+  job.dest.key_owner = owner.name
+  local doc = job:take(job.dest_ref, got.doc)
   if doc == nil then
     return
   elseif not doc then
@@ -200,33 +72,60 @@ local function read_dest(job)
     return check_creation(job)
   end
   job.dest.algorithm = doc
-  check_scm(job, doc, job.dest_ref)
-  if external_scm(doc) then
+  if source.is_external(job, doc, job.dest_ref) then
     return
   end
-  got = known and got or together(second)
-  local published = take(job, "the versions of " .. job.dest_ref,
-    got.published)
-  job.dest.published = published or {}
-  job.dest.latest = source.newest(published or {})
-  job.dest.tip = take(job, "the repository of " .. job.dest_ref, got.tip)
-  job:only_trying("whether the key of %s may publish algorithms of %s",
-    to.name, job.to_owner)
+  local what = "the repository of " .. job.dest_ref
+  if got.tip then
+    job.dest.tip = job:take(what, got.tip)
+  else
+    job.dest.tip = job:read(what, tip)
+  end
 end
 
---- Reads both sides, at the same time.
+local function read_dest_versions(job)
+  if job.creating or not job.dest.tip then
+    return
+  end
+  job.dest.published = job:read("the versions of " .. job.dest_ref, function()
+    return source.published(job.to, job.to_owner, job.to_name)
+  end) or {}
+  job.dest.latest = source.newest(job.dest.published)
+  job:only_trying("whether the key of %s may publish algorithms of %s",
+    job.to.name, job.to_owner)
+end
+
+local function same_place(job)
+  return job.from.id == job.to.id and job.owner == job.to_owner
+    and job.name == job.to_name
+end
+
+--- Reads documents and tips of both sides, at the same time: enough to see
+--- that there is nothing to do.
 ---@async
 ---@param job godwit.copy.Job
 function M.read(job)
-  if job.from.id == job.to.id and job.owner == job.to_owner then
+  if same_place(job) then
     job:problem("%s and %s are one and the same: give --to-owner another "
       .. "owner or --to another cluster", job.ref, job.dest_ref)
     return
   end
   task.all({
-    function() read_source(job) end,
+    function() job.source:read_basics() end,
     function() read_dest(job) end,
   })
+  job:adopt(job.source)
+end
+
+--- Reads what is left to know: versions of both sides.
+---@async
+---@param job godwit.copy.Job
+function M.read_versions(job)
+  task.all({
+    function() job.source:settle() end,
+    function() read_dest_versions(job) end,
+  })
+  job:adopt(job.source)
 end
 
 local function short(id)
@@ -245,7 +144,7 @@ local function check_environment(job)
     end
     return
   end
-  local got = together({
+  local got = findings.together({
     theirs = function()
       return job.from:list_environments()
     end,
@@ -253,13 +152,13 @@ local function check_environment(job)
       return job.to:list_environments()
     end,
   })
-  local theirs = take(job, "the environments of " .. job.from.name,
+  local theirs = job:take("the environments of " .. job.from.name,
     got.theirs)
-  local ours = take(job, "the environments of " .. job.to.name, got.ours)
+  local ours = job:take("the environments of " .. job.to.name, got.ours)
   if not theirs or not ours then
     return
   end
-  local env, problem = environment.map(id, theirs, ours)
+  local env, problem = decide.environment(job, id, theirs, ours)
   if not env then
     job:problem("%s: %s", job.ref, problem)
   end
@@ -282,7 +181,7 @@ end
 
 -- Values cannot be read anywhere, so they cannot travel; only names can be
 -- compared.
-local function check_secrets(job)
+local function read_secrets(job)
   local ok, theirs = pcall(secret_keys, job.from, job.owner, job.name)
   if not ok then
     local e = err.from(theirs)
@@ -295,23 +194,28 @@ local function check_secrets(job)
   if #theirs == 0 then
     return
   end
-  local ours = not job.creating and read(job, "the secrets of "
+  local ours = not job.creating and job:read("the secrets of "
     .. job.dest_ref, function()
-      return secret_keys(job.to, job.to_owner, job.name)
+      return secret_keys(job.to, job.to_owner, job.to_name)
     end) or {}
-  local missing = {}
   for _, key in ipairs(theirs) do
     if not ours[key] then
-      missing[#missing + 1] = key
+      job.missing_secrets[#job.missing_secrets + 1] = key
     end
   end
+end
+
+-- What it means that secrets are missing depends on whether it is published.
+local function judge_secrets(job)
+  local missing = job.missing_secrets
+
   if #missing == 0 then
     return
   end
   local text = string.format("%s lacks the secret%s %s of the source (values "
     .. "cannot be copied)", job.dest_ref, #missing == 1 and "" or "s",
     table.concat(missing, ", "))
-  if job.opts.publish ~= "no" and not job.opts.without_secrets then
+  if job.step ~= "no" and not job.opts.without_secrets then
     job:problem("%s: set %s there first, or publish without: "
       .. "--without-secrets, or do not publish: --publish no", text,
       #missing == 1 and "it" or "them")
@@ -357,10 +261,9 @@ local function permission_changes(job)
   return changes
 end
 
---- A change of permissions without a major step is refused beforehand.
----@param job godwit.copy.Job
-function M.permissions(job)
-  local step = job.opts.publish
+-- A change of permissions without a major step is refused beforehand.
+local function judge_permissions(job)
+  local step = job.step
 
   if not job.dest.latest or not job.desired or step == "no"
       or step == "major" then
@@ -374,13 +277,20 @@ function M.permissions(job)
   end
 end
 
+--- What depends on how it will be published.
+---@param job godwit.copy.Job
+function M.judge(job)
+  judge_secrets(job)
+  judge_permissions(job)
+end
+
 --- Everything that is compared only when there may be something to do.
 ---@async
 ---@param job godwit.copy.Job
 function M.compare(job)
   task.all({
     function()
-      check_secrets(job)
+      read_secrets(job)
     end,
     function()
       -- Nobody touched either side since we compared them.
@@ -393,8 +303,9 @@ function M.compare(job)
   for _, env in ipairs(job.dest.environments or {}) do
     names[env.id] = environment.show(env)
   end
-  job.desired = settings.desired(job.source.algorithm, job.dest.environment)
-  job.desired.sample_input = source.sample_input(job)
+  local desired = settings.desired(job.source.algorithm, job.dest.environment)
+  desired.sample_input = job.source:sample_input()
+  job.desired = decide.settings(job, desired)
   if job.dest.algorithm then
     job.compare_settings = function(readme)
       return settings.differences(job.desired, job.dest.algorithm, {

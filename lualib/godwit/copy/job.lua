@@ -1,8 +1,10 @@
---- job: one algorithm on its way from one cluster to another: what was asked,
---- what was read, what is to be done and what was done. The steps of a
---- promotion fill it in; `outcome` turns it into the record people see.
+--- job: one algorithm on its way to one destination: what was asked, what was
+--- read, what is to be done and what was done. The steps of a promotion fill it
+--- in; `outcome` turns it into the record people see. Its source is shared with
+--- the jobs of other destinations.
 
 local err = require("godwit.err")
+local findings = require("godwit.copy.findings")
 local unknown = require("godwit.unknown")
 
 local M = {}
@@ -22,74 +24,52 @@ local M = {}
 ---@field map? table The version map.
 ---@field progress? fun(ref: string, phase: string, detail: string?)
 
----@class godwit.copy.Job
+---@class godwit.copy.Job: godwit.copy.Findings
 ---@field from table The source's driver.
 ---@field to table The destination's driver.
 ---@field owner string
 ---@field name string
----@field revision godwit.copy.Revision
 ---@field to_owner string
+---@field to_name string
 ---@field opts godwit.copy.Options
 ---@field ref string
 ---@field dest_ref string
----@field source table What was read of the source.
+---@field source godwit.copy.Source
 ---@field dest table What was read of the destination.
----@field problems string[] Holes that only a person can close.
----@field unknowable string[] What only trying can tell.
----@field warnings string[]
+---@field step "minor"|"major"|"revision"|"no" How it is published.
 ---@field differences godwit.copy.Difference[]
 ---@field steps table[]
+---@field label? string What the progress display calls it; default: its ref.
 
 local Job = {}
 Job.__index = Job
+for name, method in pairs(findings.methods) do
+  Job[name] = method
+end
 
 --- A new job; nothing is read yet.
----@param from table
----@param to table
----@param ref godwit.copy.Ref
+---@param source godwit.copy.Source
+---@param to table The destination's driver.
+---@param there { owner: string, name: string } What it is called there.
 ---@param opts godwit.copy.Options
 ---@return godwit.copy.Job
-function M.new(from, to, ref, opts)
-  local to_owner = opts.to_owner or ref.owner
-
+function M.new(source, to, there, opts)
   return setmetatable({
-    from = from, to = to, owner = ref.owner, name = ref.name,
-    revision = ref.revision, to_owner = to_owner, opts = opts,
-    ref = ref.owner .. "/" .. ref.name,
-    dest_ref = to.name .. ":" .. to_owner .. "/" .. ref.name,
-    source = {}, dest = {},
+    source = source, from = source.driver, owner = source.owner,
+    name = source.name, ref = source.ref,
+    to = to, to_owner = there.owner, to_name = there.name,
+    dest_ref = to.name .. ":" .. there.owner .. "/" .. there.name,
+    opts = opts, step = opts.publish, dest = {},
     problems = {}, unknowable = {}, warnings = {}, differences = {},
-    steps = {}, files = {},
+    steps = {}, files = {}, missing_secrets = {},
   }, Job)
-end
-
---- Adds a hole; the run is refused before its first write.
-function Job:problem(fmt, ...)
-  self.problems[#self.problems + 1] = M.printable(fmt:format(...))
-end
-
---- Adds something a person should know that stops nothing, once.
-function Job:warn(fmt, ...)
-  local text = M.printable(fmt:format(...))
-
-  for _, said in ipairs(self.warnings) do
-    if said == text then
-      return
-    end
-  end
-  self.warnings[#self.warnings + 1] = text
-end
-
---- Adds what pre-flight cannot know.
-function Job:only_trying(fmt, ...)
-  self.unknowable[#self.unknowable + 1] = fmt:format(...)
 end
 
 --- Tells the progress display where this job is.
 function Job:progress(phase, detail)
   self.phase = phase or self.phase
   if self.opts.progress then
-    self.opts.progress(self.ref, phase, detail)
+    self.opts.progress(self.label or self.ref, phase, detail)
   end
 end
 
@@ -112,17 +92,7 @@ local function known(v)
   return v
 end
 
---- Text from a repository as UTF-8: names and messages may be any bytes.
----@param text string
----@return string
-function M.printable(text)
-  if utf8.len(text) then
-    return text
-  end
-  return (text:gsub("[\x80-\xff]", function(c)
-    return string.format("\\x%02x", c:byte())
-  end))
-end
+M.printable = findings.printable
 
 local function printable_files(files)
   for _, file in ipairs(files) do
@@ -140,7 +110,7 @@ local function common(job, record)
   record.to = job.dest_ref
   record.commit = known(job.commit)
   record.source_commit = job.source.commit
-  record.source_version = job.source.version
+  record.source_version = job.source.version or job.source_version
   record.version = known(job.version)
   record.steps = job.steps
   record.files = printable_files(job.files)
@@ -152,6 +122,13 @@ local function common(job, record)
   end
   record.wrote = job.wrote
   return record
+end
+
+--- Lets go of what was read: of an item that is done only its record is kept.
+---@param job godwit.copy.Job
+function M.forget(job)
+  job.source, job.dest, job.last = nil, nil, nil
+  job.desired, job.compare_settings = nil, nil
 end
 
 --- The record of a job that came to its end.

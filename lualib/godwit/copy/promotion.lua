@@ -1,13 +1,16 @@
 --- promotion: what the bundled `promote` does around the steps of `copy`: its
---- parameters, the list of jobs, the pre-flight of all of them, and what
---- becomes of each.
+--- parameters, which algorithm goes where, the pre-flight, and what becomes of
+--- each. Destinations go side by side, each at its own pace; a source is read
+--- once for all of them.
 
 local check_ref = require("godwit.copy.ref")
 local copy = require("godwit.copy")
+local decide = require("godwit.copy.decide")
 local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
 local log = require("godwit.log")
 local outcome = require("godwit.workflow.outcome")
+local source = require("godwit.copy.source")
 local store = require("godwit.copy.store")
 local sys = require("godwit.core.sys")
 local task = require("godwit.task")
@@ -23,8 +26,8 @@ M.PARAMS = {
   from = { "cluster", order = 2, metavar = "CLUSTER",
     help = "Where they come from: a profile, a URL, sandbox:NAME or an "
       .. "archive folder" },
-  to = { "cluster", order = 3, metavar = "CLUSTER",
-    help = "Where they go" },
+  to = { "cluster", order = 3, metavar = "CLUSTER", many = true,
+    help = "Where they go; may be repeated" },
   to_owner = { "string", optional = true, order = 4, metavar = "OWNER",
     help = "Owner at the destination; default: the same" },
   source_version = { "string", optional = true, order = 5,
@@ -56,9 +59,11 @@ M.PARAMS = {
     metavar = "SECONDS", help = "How long that call may take" },
   build_timeout = { "number", default = 1800, min = 1, order = 15,
     metavar = "SECONDS", help = "How long a build may take" },
-  keep_going = { "boolean", order = 16,
-    help = "Promote what has no problem although others have; otherwise one "
-      .. "problem found beforehand stops them all" },
+  keep_going = { "boolean", default = true, order = 16,
+    help = "Promote what has no problem although others have" },
+  fail_fast = { "boolean", order = 17,
+    help = "Start nothing when one problem is found beforehand, and nothing "
+      .. "more once one has failed" },
 }
 
 local function who()
@@ -82,8 +87,8 @@ local function options(cx)
   return opts
 end
 
--- With --to-owner two owners' algorithms may meet in one place.
-local function check_destinations(jobs)
+-- Two algorithms may meet in one place.
+local function check_places(jobs)
   local seen = {}
   for _, job in ipairs(jobs) do
     local other = seen[job.dest_ref]
@@ -95,23 +100,80 @@ local function check_destinations(jobs)
   end
 end
 
---- One job for each algorithm named.
+local function check_distinct(drivers)
+  local seen = {}
+  for _, driver in ipairs(drivers) do
+    if seen[driver.id] then
+      err.throw("usage", "--to %s and --to %s are one cluster",
+        seen[driver.id].name, driver.name)
+    end
+    seen[driver.id] = driver
+  end
+end
+
+---@class godwit.copy.Destination
+---@field driver table
+---@field jobs godwit.copy.Job[]
+---@field items godwit.Outcome[] In the order of the jobs.
+
+-- One source for all destinations that want the same revision of it.
+local function share_sources(from)
+  local known = {}
+
+  return function(ref, revision)
+    local key = string.format("%s/%s %s", ref.owner, ref.name,
+      check_ref.show(revision))
+    known[key] = known[key] or source.new(from, ref.owner, ref.name, revision)
+    return known[key]
+  end
+end
+
+-- What one destination gets.
+local function fill(dest, refs, source_of, opts)
+  for _, ref in ipairs(refs) do
+    local revision = decide.revision(ref)
+    dest.jobs[#dest.jobs + 1] = copy.job(source_of(ref, revision), dest.driver,
+      decide.destination(ref, opts), opts)
+  end
+  check_places(dest.jobs)
+end
+
+local function drivers_of(clusters)
+  local list = {}
+  for i, cluster in ipairs(clusters) do
+    list[i] = driver_of(cluster)
+  end
+  check_distinct(list)
+  return list
+end
+
+--- Which algorithm goes where: the jobs of each destination.
 ---@async
 ---@param cx godwit.workflow.Cx
----@return godwit.copy.Job[]
-function M.jobs(cx)
+---@return godwit.copy.Destination[]
+function M.destinations(cx)
   local p = cx.params
   local refs = check_ref.parse_all(p.algorithms or {}, p.source_version)
   if p.to_owner then
     check_ref.check_owner(p.to_owner)
   end
-  local opts, jobs = options(cx), {}
-
-  for i, ref in ipairs(refs) do
-    jobs[i] = copy.job(driver_of(cx.from), driver_of(cx.to), ref, opts)
+  if p.fail_fast and p.keep_going and cx.given.keep_going then
+    err.throw("usage", "--keep-going and --fail-fast exclude each other")
   end
-  check_destinations(jobs)
-  return jobs
+  p.fail_fast = p.fail_fast or not p.keep_going
+  local opts, list = options(cx), {}
+  local source_of = share_sources(driver_of(p.from))
+
+  for i, driver in ipairs(drivers_of(p.to)) do
+    list[i] = { driver = driver, jobs = {}, items = {} }
+    fill(list[i], refs, source_of, opts)
+  end
+  for _, dest in ipairs(#list > 1 and list or {}) do
+    for _, job in ipairs(dest.jobs) do
+      job.label = job.ref .. " -> " .. job.dest_ref
+    end
+  end
+  return list
 end
 
 local function look_at(job)
@@ -129,9 +191,17 @@ local function look_at(job)
       error(e, 0)
     end
     job.failure = e
+  elseif job.unchanged then
+    job.record = copy.outcome(job)
+    copy.forget(job)
   end
 end
 
+local function record_of(job, e)
+  return job.record or copy.failed(job, outcome.failure(e))
+end
+
+-- What is said of the jobs where this was still open.
 local function each_unknowable(jobs, fn)
   for i, job in ipairs(jobs) do
     for _, text in ipairs(job.unchanged and {} or job.unknowable) do
@@ -140,22 +210,18 @@ local function each_unknowable(jobs, fn)
   end
 end
 
---- Pre-flight: looks at every algorithm on both sides, writes nothing.
----@async
----@param cx godwit.workflow.Cx
----@param jobs godwit.copy.Job[]
-function M.look(cx, jobs)
-  local ok, e = pcall(task.each, jobs, look_at, { jobs = cx.jobs })
+local function look(cx, dest)
+  local ok, e = pcall(task.each, dest.jobs, look_at, { jobs = cx.jobs })
 
   if not ok then
     -- Interrupted: every item is still accounted for.
-    for i, job in ipairs(jobs) do
-      cx.result.items[i] = copy.failed(job, outcome.failure(e))
+    for i, job in ipairs(dest.jobs) do
+      dest.items[i] = record_of(job, e)
     end
     error(e, 0)
   end
   local told = {}
-  each_unknowable(cx.dry_run and {} or jobs, function(_, text)
+  each_unknowable(cx.dry_run and {} or dest.jobs, function(_, text)
     if not told[text] then
       log.info("only trying can tell %s", text)
       told[text] = true
@@ -165,9 +231,9 @@ end
 
 -- In the result stands what was still open when it ended: what came to its
 -- end has been tried.
-local function note_open(cx, jobs)
-  each_unknowable(jobs, function(i, text)
-    local item = cx.result.items[i]
+local function note_open(cx, dest)
+  each_unknowable(dest.jobs, function(i, text)
+    local item = dest.items[i]
     if cx.dry_run or item and (item.outcome == "refused"
         or item.outcome == "failed") then
       cx:note("only trying can tell %s", text)
@@ -175,39 +241,33 @@ local function note_open(cx, jobs)
   end)
 end
 
-local function holes(jobs)
+local function holes(destinations)
   local n = 0
-  for _, job in ipairs(jobs) do
-    n = n + (#job.problems > 0 and 1 or 0)
+  for _, dest in ipairs(destinations) do
+    for _, job in ipairs(dest.jobs) do
+      n = n + (#job.problems > 0 and 1 or 0)
+    end
   end
   return n
 end
 
---- Refuses the whole run when pre-flight found a hole: half a promotion is
---- worse than none. --keep-going leaves out only what has one.
----@param cx godwit.workflow.Cx
----@param jobs godwit.copy.Job[]
----@return boolean
-function M.refused(cx, jobs)
-  local n = holes(jobs)
-
-  if n == 0 or (cx.params.keep_going and n < #jobs) then
-    return false
-  end
-  for i, job in ipairs(jobs) do
-    local why = copy.refusal(job)
-    if job.unchanged then
-      cx.result.items[i] = copy.outcome(job)
-    elseif job.failure and not why then
-      cx.result.items[i] = copy.failed(job, outcome.failure(job.failure))
-    else
-      cx.result.items[i] = copy.refused(job, why or string.format(
-        "not started: pre-flight found problems with %d other%s (--keep-going "
-        .. "promotes what has none)", n, n == 1 and "" or "s"))
+-- With --fail-fast a hole anywhere stops all of it before the first write.
+local function refuse_all(cx, destinations, n)
+  for _, dest in ipairs(destinations) do
+    for i, job in ipairs(dest.jobs) do
+      local why = copy.refusal(job)
+      if job.record then
+        dest.items[i] = job.record
+      elseif job.failure and not why then
+        dest.items[i] = copy.failed(job, outcome.failure(job.failure))
+      else
+        dest.items[i] = copy.refused(job, why or string.format(
+          "not started: pre-flight found problems with %d other%s "
+          .. "(--fail-fast)", n, n == 1 and "" or "s"))
+      end
     end
+    note_open(cx, dest)
   end
-  note_open(cx, jobs)
-  return true
 end
 
 -- Said with every result that wrote, or would write, something.
@@ -215,33 +275,91 @@ local NOT_MOVED = "Never moved, since nobody can read or set them: values of "
   .. "secrets, passwords, keys, credentials of connectors, owner roles, "
   .. "single sign-on, version numbers"
 
---- Carries out what pre-flight let through; every job gets its outcome.
----@async
----@param cx godwit.workflow.Cx
----@param jobs godwit.copy.Job[]
----@param promote fun(job: godwit.copy.Job): godwit.Outcome
-function M.carry_out(cx, jobs, promote)
-  cx:each(jobs, function(job)
-    local closed <close> = setmetatable({}, { __close = function()
-      store.close(job)
-      job:progress(nil)
-    end })
-    local why = copy.refusal(job)
-    if job.failure then
-      error(job.failure, 0)
-    elseif why then
-      return copy.refused(job, why)
-    elseif job.unchanged then
-      return copy.outcome(job)
+-- Carries out one job; what pre-flight said is said again.
+local function work_on(job, promote)
+  local closed <close> = setmetatable({}, { __close = function()
+    store.close(job)
+    job:progress(nil)
+  end })
+  if job.record then
+    return job.record
+  end
+  local why = copy.refusal(job)
+  if job.failure then
+    error(job.failure, 0)
+  elseif why then
+    return copy.refused(job, why)
+  end
+  return promote(job)
+end
+
+local function work(cx, dest, promote, run)
+  cx:each(dest.jobs, function(job)
+    if run.failed and not job.record then
+      return copy.refused(job, "not started: " .. run.failed
+        .. " failed (--fail-fast)")
     end
-    return promote(job)
-  end, { kind = "algorithm", failed = copy.failed })
-  for _, job in ipairs(jobs) do
+    return work_on(job, promote)
+  end, { kind = "algorithm", into = dest.items, failed = function(job, record)
+    if cx.params.fail_fast then
+      run.failed = run.failed or job.ref
+    end
+    return job.record or copy.failed(job, record)
+  end })
+  for _, job in ipairs(dest.jobs) do
     if job.wrote then
       cx:note("%s", NOT_MOVED)
     end
   end
-  note_open(cx, jobs)
+  note_open(cx, dest)
+end
+
+-- One list of all destinations, one after the other.
+local function gather(cx, destinations)
+  for _, dest in ipairs(destinations) do
+    table.move(dest.items, 1, #dest.items, #cx.result.items + 1,
+      cx.result.items)
+  end
+end
+
+local function each_destination(destinations, fn)
+  local list = {}
+  for i, dest in ipairs(destinations) do
+    list[i] = function()
+      fn(dest)
+    end
+  end
+  task.all(list)
+end
+
+--- Looks at everything, then carries out what is left to do: each destination
+--- as soon as its own pre-flight has ended. `promote` takes one algorithm to
+--- one destination.
+---@async
+---@param cx godwit.workflow.Cx
+---@param destinations godwit.copy.Destination[]
+---@param promote fun(job: godwit.copy.Job): godwit.Outcome
+function M.run(cx, destinations, promote)
+  local run = {}
+  local gathered <close> = setmetatable({}, { __close = function()
+    gather(cx, destinations)
+  end })
+
+  if cx.params.fail_fast then
+    each_destination(destinations, function(dest)
+      look(cx, dest)
+    end)
+    local n = holes(destinations)
+    if n > 0 then
+      return refuse_all(cx, destinations, n)
+    end
+  end
+  each_destination(destinations, function(dest)
+    if not cx.params.fail_fast then
+      look(cx, dest)
+    end
+    work(cx, dest, promote, run)
+  end)
 end
 
 return M

@@ -51,7 +51,7 @@ local function author_of(job, commit)
   local ok, found = pcall(function()
     local repo = store.open(job)
     if not repo:has(commit) then
-      fetch.fetch(job.to, job.to_owner, job.name, repo, { commit = commit })
+      fetch.fetch(job.to, job.to_owner, job.to_name, repo, { commit = commit })
     end
     return repo:commit(commit)
   end)
@@ -67,14 +67,14 @@ end
 ---@async
 ---@param job godwit.copy.Job
 function M.check_before(job)
-  local newest = build.newest(job.to, job.to_owner, job.name)
+  local newest = build.newest(job.to, job.to_owner, job.to_name)
 
   if newest and newest.commit_sha == job.commit
       and newest.status == "in-progress" then
     -- Somebody had it compiled once more; it is ours all the same.
-    build.wait(job.to, job.to_owner, job.name, job.commit,
+    build.wait(job.to, job.to_owner, job.to_name, job.commit,
       { timeout = job.opts.build_timeout })
-    newest = build.newest(job.to, job.to_owner, job.name)
+    newest = build.newest(job.to, job.to_owner, job.to_name)
   end
   if not newest then
     err.throw("conflict", "not published: %s has no build", job.dest_ref)
@@ -94,7 +94,7 @@ end
 -- The cluster says this build is published already: by us, if the version
 -- is of our commit (an answer was lost), else it is not ours to claim.
 local function settle(job, e)
-  local doc = M.find(source.published(job.to, job.to_owner, job.name),
+  local doc = M.find(source.published(job.to, job.to_owner, job.to_name),
     job.commit)
 
   if doc then
@@ -114,7 +114,7 @@ function M.publish(job, body)
 
   local ok, doc = pcall(job.write, job, "publish " .. job.dest_ref,
     function()
-      return job.to:publish(job.to_owner, job.name, body)
+      return job.to:publish(job.to_owner, job.to_name, body)
     end)
   if not ok then
     local e = err.from(doc)

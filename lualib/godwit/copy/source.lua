@@ -1,17 +1,57 @@
---- source: which commit of the source is meant, and getting it into the
---- store. A head newer than the latest published version is noticed here.
+--- source: an algorithm as a promotion finds it where it comes from: its
+--- document, the commit that is meant, its files. One for all destinations:
+--- whoever asks first reads, the others get what was read.
 
 local err = require("godwit.err")
 local fetch = require("godwit.copy.fetch")
+local findings = require("godwit.copy.findings")
+local key = require("godwit.copy.key")
+local memo = require("godwit.memo")
 local moved = require("godwit.copy.moved")
 local ref = require("godwit.copy.ref")
 local settings = require("godwit.copy.settings")
+local tree = require("godwit.copy.tree")
 local version = require("godwit.cluster.version")
 
 local M = {}
 
-local function info(doc, key)
-  return settings.present(doc.version_info, key)
+---@class godwit.copy.Source: godwit.copy.Findings
+---@field driver table
+---@field owner string
+---@field name string
+---@field ref string "OWNER/NAME"
+---@field revision godwit.copy.Revision
+---@field algorithm? table Its document.
+---@field tip? table What `git_tip` says.
+---@field commit? string The one that is promoted.
+---@field version? string Its number, if it is published.
+---@field doc? table That version's document.
+---@field ahead_of? string The latest published version, when the head is newer.
+---@field info? table The commit, once it is fetched.
+---@field tree? string
+---@field readme? boolean
+local Source = {}
+Source.__index = Source
+for name, method in pairs(findings.methods) do
+  Source[name] = method
+end
+
+--- A source; nothing is read yet.
+---@param driver table
+---@param owner string
+---@param name string
+---@param revision godwit.copy.Revision
+---@return godwit.copy.Source
+function M.new(driver, owner, name, revision)
+  return setmetatable({
+    driver = driver, owner = owner, name = name, revision = revision,
+    ref = owner .. "/" .. name,
+    problems = {}, warnings = {}, unknowable = {}, memo = memo.new(),
+  }, Source)
+end
+
+local function info(doc, name)
+  return settings.present(doc.version_info, name)
 end
 
 local function newest_of(published)
@@ -20,96 +60,6 @@ local function newest_of(published)
     i = i + 1
     return published[i]
   end))
-end
-
-local function find(published, key, value)
-  for _, doc in ipairs(published) do
-    if info(doc, key) == value then
-      return doc
-    end
-  end
-end
-
-local function found(doc)
-  return { commit = info(doc, "git_hash"),
-    version = info(doc, "semantic_version"), doc = doc }
-end
-
-local resolve = {}
-
-function resolve.head(job, tip, published)
-  local latest = newest_of(published)
-  local out = { commit = tip.commit }
-
-  if not tip.commit then
-    err.throw("refused", "%s has no commit", job.ref)
-  end
-  if latest and info(latest, "git_hash") == tip.commit then
-    out.version, out.doc = info(latest, "semantic_version"), latest
-  elseif latest then
-    out.ahead_of = info(latest, "semantic_version")
-  end
-  return out
-end
-
-function resolve.latest(job, _, published)
-  local doc = newest_of(published)
-  if not doc then
-    err.throw("refused", "%s has no published version", job.ref)
-  end
-  return found(doc)
-end
-
-function resolve.version(job, _, published)
-  local doc = find(published, "semantic_version", job.revision.value)
-  if not doc then
-    -- A commit published twice is listed under its last number only.
-    local ok, e = pcall(job.from.get_version, job.from, job.owner, job.name,
-      job.revision.value)
-    if not ok and not err.is(e, "notfound") then
-      error(e, 0)
-    end
-    doc = ok and e or nil
-  end
-  if not doc then
-    err.throw("refused", "%s has no published version %s", job.ref,
-      job.revision.value)
-  end
-  return found(doc)
-end
-
--- The whole id of a commit given by its first digits: the head, or one of
--- those that were built, published or not.
-local function complete(job, tip, digits)
-  local ids, list = {}, {}
-
-  local function add(id)
-    if id and id:sub(1, #digits) == digits and not ids[id] then
-      ids[id], list[#list + 1] = true, id
-    end
-  end
-  add(tip.commit)
-  for doc in job.from:each_version(job.owner, job.name, {}) do
-    add(info(doc, "git_hash"))
-  end
-  if #list > 1 then
-    err.throw("refused", "%s has several commits that begin with %s: %s",
-      job.ref, digits, table.concat(list, ", "))
-  elseif #list == 0 then
-    err.throw("refused", "%s has no built commit that begins with %s; another "
-      .. "one needs all 40 digits", job.ref, digits)
-  end
-  return list[1]
-end
-
-function resolve.commit(job, tip, published)
-  local id = job.revision.value
-
-  if #id < 40 then
-    id = complete(job, tip, id)
-  end
-  local doc = find(published, "git_hash", id)
-  return doc and found(doc) or { commit = id }
 end
 
 --- Every published version there is.
@@ -133,65 +83,278 @@ function M.newest(published)
   return newest_of(published)
 end
 
---- Finds the commit that was asked for.
---- Raises `refused` if there is none.
----@async
----@param job godwit.copy.Job
----@param tip table
----@param published table[]
----@return {commit: string, version: string?, doc: table?, ahead_of: string?}
-function M.resolve(job, tip, published)
-  local out = resolve[job.revision.kind](job, tip, published)
-  out.tip = tip
+-- which commit -----------------------------------------------------------
+
+local function find(published, name, value)
+  for _, doc in ipairs(published) do
+    if info(doc, name) == value then
+      return doc
+    end
+  end
+end
+
+local function found(doc)
+  return { commit = info(doc, "git_hash"),
+    version = info(doc, "semantic_version"), doc = doc }
+end
+
+local resolve = {}
+
+function resolve.head(source, tip, published)
+  local latest = newest_of(published)
+  local out = { commit = tip.commit }
+
+  if not tip.commit then
+    err.throw("refused", "%s has no commit", source.ref)
+  end
+  if latest and info(latest, "git_hash") == tip.commit then
+    out.version, out.doc = info(latest, "semantic_version"), latest
+  elseif latest then
+    out.ahead_of = info(latest, "semantic_version")
+  end
   return out
 end
 
-local function fetch_version(job, store, version)
-  local ok, e = pcall(fetch.fetch, job.from, job.owner, job.name, store,
-    { commit = job.source.commit, version = version })
+function resolve.latest(source, _, published)
+  local doc = newest_of(published)
+  if not doc then
+    err.throw("refused", "%s has no published version", source.ref)
+  end
+  return found(doc)
+end
+
+function resolve.version(source, _, published)
+  local doc = find(published, "semantic_version", source.revision.value)
+  if not doc then
+    -- A commit published twice is listed under its last number only.
+    local ok, e = pcall(source.driver.get_version, source.driver, source.owner,
+      source.name, source.revision.value)
+    if not ok and not err.is(e, "notfound") then
+      error(e, 0)
+    end
+    doc = ok and e or nil
+  end
+  if not doc then
+    err.throw("refused", "%s has no published version %s", source.ref,
+      source.revision.value)
+  end
+  return found(doc)
+end
+
+-- The whole id of a commit given by its first digits: the head, or one of
+-- those that were built, published or not.
+local function complete(source, tip, digits)
+  local ids, list = {}, {}
+
+  local function add(id)
+    if id and id:sub(1, #digits) == digits and not ids[id] then
+      ids[id], list[#list + 1] = true, id
+    end
+  end
+  add(tip.commit)
+  for doc in source.driver:each_version(source.owner, source.name, {}) do
+    add(info(doc, "git_hash"))
+  end
+  if #list > 1 then
+    err.throw("refused", "%s has several commits that begin with %s: %s",
+      source.ref, digits, table.concat(list, ", "))
+  elseif #list == 0 then
+    err.throw("refused", "%s has no built commit that begins with %s; another "
+      .. "one needs all 40 digits", source.ref, digits)
+  end
+  return list[1]
+end
+
+function resolve.commit(source, tip, published)
+  local id = source.revision.value
+
+  if #id < 40 then
+    id = complete(source, tip, id)
+  end
+  local doc = find(published, "git_hash", id)
+  return doc and found(doc) or { commit = id }
+end
+
+-- reading ----------------------------------------------------------------
+
+local function external_scm(doc)
+  local scm = type(doc.source) == "table" and doc.source.scm
+  local provider = type(scm) == "table" and settings.present(scm, "provider")
+
+  if provider and provider ~= "internal" then
+    return settings.present(scm, "name") or settings.present(scm, "id")
+      or provider, provider
+  end
+end
+
+--- Adds the problem of an algorithm whose code is kept elsewhere.
+---@param who godwit.copy.Findings
+---@param doc table
+---@param where string
+---@return boolean
+function M.is_external(who, doc, where)
+  local name, provider = external_scm(doc)
+  if name then
+    who:problem("the source code of %s is kept at %s (%s), not on the "
+      .. "cluster; that is not promoted yet", where, name, provider)
+  end
+  return name ~= nil
+end
+
+-- Both at once: what is asked of a repository that turns out not to be there
+-- is not looked at.
+local function read(self)
+  local driver, owner, name = self.driver, self.owner, self.name
+  local got = findings.together({
+    key = key.try(driver, owner),
+    doc = function()
+      return driver:try_get_algorithm(owner, name) or err.throw("refused",
+        "%s has no algorithm %s, or this key may not see it", driver.name,
+        self.ref)
+    end,
+    tip = function()
+      return driver:git_tip(owner, name, { service = "upload-pack" })
+    end,
+  })
+
+  if not self:take(key.what(driver, owner), got.key) then
+    return
+  end
+  local where = self.ref .. " on " .. driver.name
+  local doc = self:take(where, got.doc)
+  if not doc then
+    return
+  end
+  self.algorithm = doc
+  if M.is_external(self, doc, where) then
+    return
+  end
+  self.tip = self:take("the repository of " .. self.ref, got.tip)
+  if self.tip and self.revision.kind == "head" then
+    self.commit = self.tip.commit
+  end
+end
+
+--- Reads the document and the tip.
+---@async
+function Source:read_basics()
+  self.memo:get("basics", function()
+    read(self)
+    return true
+  end)
+end
+
+--- Finds the commit that was asked for, with its version.
+---@async
+function Source:settle()
+  self.memo:get("settled", function()
+    local what = "the versions of " .. self.ref
+    local published = self.tip and self:read(what, function()
+      return M.published(self.driver, self.owner, self.name)
+    end)
+    local out = published and self:read(what, function()
+      return resolve[self.revision.kind](self, self.tip, published)
+    end)
+    for k, v in pairs(out or {}) do
+      self[k] = v
+    end
+    if out and out.ahead_of then
+      self:warn("the head of %s (%s) is newer than its latest published "
+        .. "version %s", self.ref, out.commit:sub(1, 10), out.ahead_of)
+    end
+    return true
+  end)
+end
+
+-- files ------------------------------------------------------------------
+
+local function fetch_version(self, store, wanted)
+  local ok, e = pcall(fetch.fetch, self.driver, self.owner, self.name, store,
+    { commit = self.commit, version = wanted })
   if not ok then
     e = err.from(e)
     if e.kind ~= "notfound" then
       error(e, 0)
     end
   end
-  return store:has(job.source.commit)
+  return store:has(self.commit)
 end
 
---- Gets the source's history, and the commit asked for, into the store. A
---- commit that master does not reach is looked for under its version's URL.
----@async
----@param job godwit.copy.Job
----@param store table
-function M.fetch(job, store)
-  local source = job.source
+-- The history, and the commit asked for. A commit that the main branch does
+-- not reach is looked for under its version's URL.
+local function fetch_history(self, store, progress)
+  local tip = self.tip
 
-  local tip = source.tip
   if tip.commit and not store:has(tip.commit) then
     local tell = moved.teller("down")
-    job:progress("fetch", source.commit:sub(1, 10))
-    fetch.fetch(job.from, job.owner, job.name, store, {
+    progress("fetch", self.commit:sub(1, 10))
+    fetch.fetch(self.driver, self.owner, self.name, store, {
       commit = tip.commit, advert = tip.advert,
       progress = function(news)
-        job:progress("fetch", tell(news))
+        progress("fetch", tell(news))
       end,
     })
   end
-  if store:has(source.commit)
-      or (source.version and fetch_version(job, store, source.version))
-      or fetch_version(job, store, source.commit) then
+  if store:has(self.commit)
+      or (self.version and fetch_version(self, store, self.version))
+      or fetch_version(self, store, self.commit) then
     return
   end
-  err.throw("refused", "%s has no commit %s (asked for %s)", job.ref,
-    source.commit, ref.show(job.revision))
+  err.throw("refused", "%s has no commit %s (asked for %s)", self.ref,
+    self.commit, ref.show(self.revision))
+end
+
+local function plural(n, one, many)
+  return n == 1 and one or many
+end
+
+local function scan(self, store)
+  local seen = store:scan(self.tree)
+
+  if #seen.lfs > 0 then
+    self:warn("%d file%s Git LFS pointer%s, whose contents stay behind: %s",
+      #seen.lfs, plural(#seen.lfs, " is a", "s are"),
+      plural(#seen.lfs, "", "s"), table.concat(seen.lfs, ", ", 1,
+        math.min(#seen.lfs, 10)))
+  end
+  if #seen.submodules > 0 then
+    self:warn("submodule%s stay%s a reference to another repository: %s",
+      plural(#seen.submodules, "", "s"), plural(#seen.submodules, "s", ""),
+      table.concat(seen.submodules, ", ", 1, math.min(#seen.submodules, 10)))
+  end
+end
+
+--- Gets the history and the commit's files into the store, and checks that
+--- they are safe to promote.
+---@async
+---@param store table From copy.store.
+---@param progress fun(phase: string, detail: string?)
+function Source:fetch(store, progress)
+  self.memo:get("fetched", function()
+    fetch_history(self, store, progress)
+    local commit = store:commit(self.commit)
+    local ok, e = store.raw:check_tree(commit.tree)
+    if not ok then
+      err.throw("refused", "the files of %s at %s are not safe to promote: %s",
+        self.ref, self.commit:sub(1, 10), err.from(e).message)
+    end
+    self.info, self.tree = commit, commit.tree
+    self.readme = tree.has_readme(store, commit.tree)
+    scan(self, store)
+    return true
+  end)
+end
+
+--- Forgets that it was fetched: the store was thrown away.
+function Source:forget_files()
+  self.memo:forget("fetched")
 end
 
 --- The sample input that goes with the commit.
----@param job godwit.copy.Job
 ---@return string?
-function M.sample_input(job)
-  local own = job.source.doc and info(job.source.doc, "sample_input")
-  return own or info(job.source.algorithm, "sample_input")
+function Source:sample_input()
+  local own = self.doc and info(self.doc, "sample_input")
+  return own or info(self.algorithm, "sample_input")
 end
 
 return M

@@ -134,29 +134,27 @@ local function list_commits(commits)
   return table.concat(lines, "; ")
 end
 
---- Why a destination is refused, or nil if it may be written to.
+--- Why a destination is refused.
 ---@param state godwit.copy.State
----@param opts {overwrite_drift: boolean?, adopt: boolean?}
----@return string?
-function M.refusal(state, opts)
-  if state.kind == "drifted" and not opts.overwrite_drift then
+---@return string
+function M.refusal(state)
+  local changes = #state.changes > 0 and list_changes(state.changes)
+    or "no file"
+
+  if state.kind == "drifted" then
     return string.format("the destination has drifted: %d commit%s after our "
       .. "last promotion (%s), which changed: %s; --overwrite-drift puts the "
       .. "source's files on top of them",
       #state.after, #state.after == 1 and "" or "s",
-      list_commits(state.after),
-      #state.changes > 0 and list_changes(state.changes) or "no file")
+      list_commits(state.after), changes)
   end
-  if state.kind == "unknown" and not opts.adopt then
-    local from = state.came_from
-    return string.format("the destination was not made from this source%s; "
-      .. "its tip is %s; promoting would change: %s; --adopt puts the "
-      .. "source's files on top of it",
-      from and string.format(" (it came from %s/%s on %s)", from.owner,
-        from.name, from.cluster) or "",
-      list_commits(state.after),
-      #state.changes > 0 and list_changes(state.changes) or "no file")
-  end
+  local from = state.came_from
+  return string.format("the destination was not made from this source%s; "
+    .. "its tip is %s; promoting would change: %s; --adopt puts the "
+    .. "source's files on top of it",
+    from and string.format(" (it came from %s/%s on %s)", from.owner,
+      from.name, from.cluster) or "",
+    list_commits(state.after), changes)
 end
 
 return M

@@ -1,10 +1,12 @@
 --- store: the cached bare repository a promotion works in, one per source
---- repository, holding the destinations' histories beside it. It is locked
---- while open, so it is opened late and closed as soon as the push is over.
+--- repository, holding the destinations' histories beside it. Other runs are
+--- locked out while it is open, so it is opened late and closed as soon as the
+--- push is over. Within a run all jobs of one source share it.
 
 local err = require("godwit.err")
 local core_git = require("godwit.core.git")
 local fs = require("godwit.core.fs")
+local memo = require("godwit.memo")
 local places = require("godwit.config.places")
 local sys = require("godwit.core.sys")
 local task = require("godwit.task")
@@ -62,17 +64,33 @@ function Repo.__index(self, name)
   return method
 end
 
+---@class godwit.copy.Shared
+---@field path string
+---@field repo table
+---@field was_there boolean
+---@field users integer
+---@field aside? string Where it is since it was thrown away.
+
+local shared = memo.new()
+
+local function share(path)
+  return shared:get(path, function()
+    local was_there = fs.stat(path) ~= nil
+    return { path = path, was_there = was_there, users = 0,
+      repo = setmetatable({ raw = open(path) }, Repo) }
+  end)
+end
+
 --- The job's store, opened when it is not. Its methods raise.
 ---@async
 ---@param job godwit.copy.Job
 ---@return table
 function M.open(job)
   if not job.store then
-    local path = M.path(job.from.id, job.owner, job.name)
-    job.store_was_there = fs.stat(path) ~= nil
-    job.store = setmetatable({ raw = open(path) }, Repo)
+    job.store = share(M.path(job.from.id, job.owner, job.name))
+    job.store.users = job.store.users + 1
   end
-  return job.store
+  return job.store.repo
 end
 
 local ENOSPC = 28
@@ -85,31 +103,48 @@ local SUSPECT = { remote = true, io = true, notfound = true }
 ---@return boolean
 function M.may_be_damaged(job, e)
   local op = e.op or ""
-  return job.store_was_there and SUSPECT[e.kind] and not e.retryable
+  return job.store ~= nil and job.store.was_there and SUSPECT[e.kind] and not e.retryable
     and op:find("^git%.") ~= nil and op ~= "git.ls_remote"
     and e.status ~= ENOSPC or false
 end
 
---- Throws the store away: all that is in it can be fetched again.
+--- Throws the store away: all that is in it can be fetched again. Jobs that
+--- are at work in it keep what they opened until they close it.
 ---@async
 ---@param job godwit.copy.Job
 function M.discard(job)
-  local path = M.path(job.from.id, job.owner, job.name)
+  local store = job.store
 
-  -- Out of the way first: nobody finds half of it.
-  local aside = path:gsub("%.git$", "") .. "-damaged-" .. sys.random_hex(4)
-    .. ".git" -- which a prune finds, should we be killed here
-  err.check(fs.rename(path, aside))
+  if store and not store.aside then
+    -- Out of the way first: nobody finds half of it. A prune finds it there,
+    -- should we be killed here.
+    local aside = store.path:gsub("%.git$", "") .. "-damaged-"
+      .. sys.random_hex(4) .. ".git"
+    store.aside = aside
+    shared:forget(store.path)
+    err.check(fs.rename(store.path, aside))
+  end
   M.close(job)
-  err.check(fs.remove_tree(aside))
 end
 
---- Lets other runs have it.
+--- Lets others have it.
 ---@param job godwit.copy.Job
 function M.close(job)
-  if job.store then
-    job.store.raw:close()
-    job.store = nil
+  local store = job.store
+
+  if not store then
+    return
+  end
+  job.store = nil
+  store.users = store.users - 1
+  if store.users > 0 then
+    return
+  end
+  store.repo.raw:close()
+  if store.aside then
+    fs.remove_tree(store.aside)
+  else
+    shared:forget(store.path)
   end
 end
 

@@ -1,14 +1,13 @@
 --- transfer: from two repositories to the one commit that is pushed. Fetches
 --- what the store lacks, says what the destination is, builds the expected
---- tree and the commit on the destination's tip.
+--- tree and the commit on the destination's tip, and pushes it.
 
 local commit = require("godwit.copy.commit")
+local decide = require("godwit.copy.decide")
 local err = require("godwit.err")
 local fetch = require("godwit.copy.fetch")
 local log = require("godwit.log")
 local moved = require("godwit.copy.moved")
-local log = require("godwit.log")
-local source = require("godwit.copy.source")
 local state = require("godwit.copy.state")
 local store = require("godwit.copy.store")
 local tree = require("godwit.copy.tree")
@@ -21,24 +20,7 @@ local function fetch_dest(job, repo)
   local tip = job.dest.tip.commit
 
   if tip and not unknown.is(tip) and not repo:has(tip) then
-    fetch.fetch(job.to, job.to_owner, job.name, repo, { commit = tip })
-  end
-end
-
-local function scan(job, repo, source_tree)
-  local found = repo:scan(source_tree)
-
-  if #found.lfs > 0 then
-    job:warn("%d file%s Git LFS pointer%s, whose contents stay behind: %s",
-      #found.lfs, #found.lfs == 1 and " is a" or "s are",
-      #found.lfs == 1 and "" or "s", table.concat(found.lfs, ", ", 1,
-        math.min(#found.lfs, 10)))
-  end
-  if #found.submodules > 0 then
-    job:warn("submodule%s stay%s a reference to another repository: %s",
-      #found.submodules == 1 and "" or "s",
-      #found.submodules == 1 and "s" or "",
-      table.concat(found.submodules, ", ", 1, math.min(#found.submodules, 10)))
+    fetch.fetch(job.to, job.to_owner, job.to_name, repo, { commit = tip })
   end
 end
 
@@ -58,29 +40,25 @@ local function classify(job, repo)
     source_tree = job.source.tree,
     expected = job.expected, to_owner = job.to_owner,
   })
-  job.refusal = state.refusal(job.state, job.opts)
+  local kind = job.state.kind
+  if kind ~= "drifted" and kind ~= "unknown" then
+    return
+  end
+  job.drift = decide.drift(job)
+  if job.drift == "refuse" then
+    job.refusal = state.refusal(job.state)
+  end
 end
 
--- Reads the source's side of it: what is safe to promote, and how it looks
--- at the destination.
-local function read_source(job, repo)
-  source.fetch(job, repo)
-  local from = repo:commit(job.source.commit)
-  local ok, e = repo.raw:check_tree(from.tree)
-  if not ok then
-    err.throw("refused", "the files of %s at %s are not safe to promote: %s",
-      job.ref, job.source.commit:sub(1, 10), err.from(e).message)
-  end
-  job.source.info, job.source.tree = from, from.tree
-  job.source.readme = tree.has_readme(repo, from.tree)
-  scan(job, repo, from.tree)
-
+-- The files as they should be at the destination.
+local function expect(job, repo)
   local expected, problem =
-    tree.expected(repo, from.tree, job.owner, job.to_owner)
-  job.expected = expected
+    tree.expected(repo, job.source.tree, job.owner, job.to_owner)
+
   if problem then
     job:warn("%s", problem)
   end
+  job.expected = decide.tree(job, repo, expected)
 end
 
 -- The files as a plan shows them.
@@ -96,7 +74,7 @@ local function list_files(job, repo, parent)
 end
 
 --- Decides on the commit: the tip itself when its tree is already right.
-local function decide(job, repo)
+local function choose_commit(job, repo)
   local tip = job.dest.tip.commit
   local parent = tip and repo:commit(tip)
 
@@ -108,7 +86,7 @@ local function decide(job, repo)
   list_files(job, repo, parent)
   job.commit = repo:make_commit(commit.fields({
     tree = job.expected, parent = parent, source = job.source.info,
-    message = job.opts.message, origin = origin(job),
+    message = decide.message(job), origin = origin(job),
   }))
   job.to_push = true
 end
@@ -123,8 +101,12 @@ local function prepare(job)
     -- source is offered to a repository that knows none of them.
     fetch_dest(job, repo)
   end
-  if not job.source.info then
-    read_source(job, repo)
+  job.source:fetch(repo, function(phase, detail)
+    job:progress(phase, detail)
+  end)
+  job:adopt(job.source)
+  if not job.expected then
+    expect(job, repo)
   end
   if not job.dest.tip then
     return -- created later; its first commit is not known yet
@@ -139,7 +121,7 @@ local function prepare(job)
     return
   end
   classify(job, repo)
-  decide(job, repo)
+  choose_commit(job, repo)
 end
 
 --- Prepares the commit; `job.to_push` says whether one is needed.
@@ -158,7 +140,8 @@ function M.prepare(job)
   log.info("%s: its cached repository may be damaged (%s); fetching all of it "
     .. "again", job.ref, tostring(e))
   store.discard(job)
-  job.source.info = nil
+  job.source:forget_files()
+  job.expected = nil
   prepare(job)
 end
 
@@ -166,7 +149,7 @@ end
 ---@async
 ---@param job godwit.copy.Job
 function M.prepare_created(job)
-  job.dest.tip = job.to:git_tip(job.to_owner, job.name,
+  job.dest.tip = job.to:git_tip(job.to_owner, job.to_name,
     { service = "receive-pack" })
   M.prepare(job)
   if job.refusal then
@@ -178,7 +161,7 @@ local BRANCH = "refs/heads/master"
 
 -- After a lost answer the ref says whether our commit arrived.
 local function arrived(job)
-  local ok, tip = pcall(job.to.git_tip, job.to, job.to_owner, job.name,
+  local ok, tip = pcall(job.to.git_tip, job.to, job.to_owner, job.to_name,
     { service = "receive-pack" })
   return ok and tip.commit == job.commit
 end
@@ -196,7 +179,7 @@ function M.push(job)
   job:progress("push")
   local repo = store.open(job)
   local ok, e = pcall(job.write, job, "push to " .. job.dest_ref, function()
-    return job.to:push(job.to_owner, job.name, {
+    return job.to:push(job.to_owner, job.to_name, {
       store = repo.raw, commit = job.commit, ref = BRANCH,
       expected = job.dest.tip.commit, advert = job.dest.tip.advert,
       build_timeout = job.opts.build_timeout,

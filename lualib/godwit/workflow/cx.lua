@@ -9,11 +9,15 @@ local task = require("godwit.task")
 
 local M = {}
 
+--- Items worked on at once unless -j says otherwise.
+M.JOBS = 16
+
 ---@class godwit.workflow.Cx
 ---@field params table<string, any>
+---@field given table<string, boolean> Which of them were given, not taken by default.
 ---@field dry_run boolean
 ---@field from? table The cluster of the parameter `from`.
----@field to? table
+---@field to? table The cluster of the parameter `to`; a list if it takes many.
 ---@field result godwit.workflow.Result
 local Cx = {}
 Cx.__index = methods.of(Cx)
@@ -28,13 +32,14 @@ Cx.__index = methods.of(Cx)
 
 --- A context for one run.
 ---@param params table<string, any>
----@param opts {dry_run: boolean?, jobs: integer?, progress: fun(ref: string, phase: string?, detail: string?)?} A nil phase: it has ended.
+---@param opts {dry_run: boolean?, jobs: integer?, given: table<string, boolean>?, progress: fun(ref: string, phase: string?, detail: string?)?} A nil phase: it has ended.
 ---@return godwit.workflow.Cx
 function M.new(params, opts)
   return setmetatable({
     params = params, from = params.from, to = params.to,
+    given = opts.given or {},
     dry_run = opts.dry_run or false,
-    jobs = math.tointeger(tonumber(opts.jobs)) or 8,
+    jobs = math.tointeger(tonumber(opts.jobs)) or M.JOBS,
     on_progress = opts.progress,
     result = { items = {}, counts = outcome.counts({}), exit = 0, notes = {},
       dry_run = opts.dry_run or nil },
@@ -115,16 +120,16 @@ end
 
 --- Runs a function over items, several at a time. It returns an outcome word
 --- or a table with one; what it raises becomes "failed". One item never hides
---- another: every one gets a record.
+--- another: every one gets a record, in the run's result or in `into`.
 ---@async
 ---@param items table|fun(): any
 ---@param fn fun(item: any): any
----@param opts? {kind: string?, jobs: integer?, failed: (fun(item: any, record: godwit.Outcome): godwit.Outcome)?}
+---@param opts? {kind: string?, jobs: integer?, into: godwit.Outcome[]?, failed: (fun(item: any, record: godwit.Outcome): godwit.Outcome)?}
 ---@return godwit.Outcome[]
 function Cx:each(items, fn, opts)
   opts = opts or {}
   local list, records = listed(items), {}
-  local order = {}
+  local order, into = {}, opts.into or self.result.items
 
   for i, item in ipairs(list) do
     order[i] = { index = i, item = item }
@@ -149,7 +154,7 @@ function Cx:each(items, fn, opts)
       record.ref, record.type = name_of(item), opts.kind
       records[i] = opts.failed and opts.failed(item, record) or record
     end
-    self.result.items[#self.result.items + 1] = records[i]
+    into[#into + 1] = records[i]
   end
   if not ok then
     self.result.interrupted = err.from(e).kind == "cancelled" or nil

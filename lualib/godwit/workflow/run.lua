@@ -17,7 +17,7 @@ local M = {}
 ---@field progress? fun(ref: string, phase: string, detail: string?)
 ---@field withhold? fun(p: godwit.workflow.Param, driver: table): boolean Clusters that stay read-only.
 ---@field on_clusters? fun(drivers: table<string, table[]>)
----@field script? boolean A file of one's own, not a bundled workflow.
+---@field given? table<string, boolean> Parameters that were given, not taken by default.
 
 local function open_cluster(spec, name, count)
   return cluster.open(config.profile(spec, {
