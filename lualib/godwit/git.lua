@@ -139,6 +139,23 @@ function Store:tree(commit)
   return tree.open(self.core, self:commit(commit).tree)
 end
 
+--- Merges in memory what `ours` and `theirs` did since `base` (ids of trees;
+--- nil: the empty one). Returns the merged tree, or nil and the files where
+--- both did something: what each did is "added", "deleted", "changed", "mode",
+--- "none", or what it was turned into: "link", "file", "submodule". Renames are
+--- not guessed: they are a file less and a file more.
+---@async
+---@param base string?
+---@param ours string
+---@param theirs string
+---@return string? tree
+---@return { path: string, ours: string, theirs: string, binary: boolean }[]? conflicts
+function Store:merge(base, ours, theirs)
+  local merged, conflicts = self.core:merge(base, ours, theirs)
+  if merged == nil then error(conflicts, 0) end
+  return merged or nil, conflicts
+end
+
 --- Gives the lock back; also at the end of a `<close>` variable.
 function Store:close()
   self.core:close()

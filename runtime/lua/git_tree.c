@@ -1,6 +1,7 @@
 /*
  * git_tree: the store's methods about trees and blobs.
  */
+#include "git/merge.h"
 #include "git/tree.h"
 #include "lua/bind.h"
 #include "lua/err.h"
@@ -367,6 +368,62 @@ static int l_edit(lua_State *L)
   return gw_lua_git_call(L, e, store, edit_work, edit_result);
 }
 
+struct merge {
+  char base[GW_GIT_HEX], ours[GW_GIT_HEX], theirs[GW_GIT_HEX];
+  char out[GW_GIT_HEX]; /* "": there are conflicts */
+  struct gw_conflicts conflicts;
+};
+
+static void merge_dispose(void *data)
+{
+  gw_conflicts_dispose(&((struct merge *)data)->conflicts);
+}
+
+static int merge_work(void *data, struct gw_repo *repo, struct gw_err *err)
+{
+  struct merge *m = data;
+
+  return gw_tree_merge(repo, m->base, m->ours, m->theirs, m->out,
+                       &m->conflicts, err);
+}
+
+static int merge_result(lua_State *L, void *data)
+{
+  const struct merge *m = data;
+
+  if (m->out[0]) {
+    lua_pushstring(L, m->out);
+    return 1;
+  }
+  lua_pushboolean(L, false);
+  lua_createtable(L, (int)m->conflicts.count, 0);
+  for (size_t i = 0; i < m->conflicts.count; i++) {
+    const struct gw_conflict *c = &m->conflicts.at[i];
+    lua_createtable(L, 0, 4);
+    set_text(L, "path", c->path);
+    set_text(L, "ours", c->ours);
+    set_text(L, "theirs", c->theirs);
+    lua_pushboolean(L, c->binary);
+    lua_setfield(L, -2, "binary");
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 2;
+}
+
+/* A base of nil is the empty tree. */
+static int l_merge(lua_State *L)
+{
+  struct gw_store *store = gw_lua_check_store(L, 1);
+  const char *base = lua_isnil(L, 2) ? "" : gw_lua_check_id(L, 2);
+  const char *ours = gw_lua_check_id(L, 3), *theirs = gw_lua_check_id(L, 4);
+  struct merge *m = gw_lua_git_new(L, sizeof(*m), merge_dispose);
+
+  (void)snprintf(m->base, sizeof(m->base), "%s", base);
+  (void)snprintf(m->ours, sizeof(m->ours), "%s", ours);
+  (void)snprintf(m->theirs, sizeof(m->theirs), "%s", theirs);
+  return gw_lua_git_call(L, m, store, merge_work, merge_result);
+}
+
 struct blob {
   char *data;
   size_t len;
@@ -413,6 +470,7 @@ void gw_lua_open_git_tree(lua_State *L)
       {"scan", l_scan},
       {"check_tree", l_check_tree},
       {"edit", l_edit},
+      {"merge", l_merge},
       {"write_blob", l_write_blob},
       {NULL, NULL},
   };

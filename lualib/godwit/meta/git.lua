@@ -130,6 +130,16 @@ function store:write_blob(data) end
 ---@return godwit.Err?
 function store:edit(tree, edits) end
 
+--- Three trees made into one; false and the conflicts when both sides did
+--- something to a file.
+---@async
+---@param base? string
+---@param ours string
+---@param theirs string
+---@return string|false|nil tree
+---@return godwit.Err|{ path: string, ours: string, theirs: string, binary: boolean }[]|nil
+function store:merge(base, ours, theirs) end
+
 --- From one tree to another; nil is the empty tree.
 ---@async
 ---@param a? string
