@@ -1,0 +1,35 @@
+---@meta
+--- values: what a script can hold and hand on, but not look into: secrets, and
+--- what a plan cannot know.
+---
+--- A secret comes from `godwit.secret`. It can be given to `http` and `git` as
+--- a credential for its own hosts; printed it is "[secret NAME]", and joining it
+--- to a text, encoding it or sending it elsewhere raises `denied` or an error.
+---
+--- An unknown stands, under `-n`, for what only the real write would tell: the
+--- commit a cluster has not made, a call's result. It prints as
+--- "(known after apply)" and may be handed to any primitive. Indexing, calling,
+--- comparing in order, computing with it, its length and joining it to a text
+--- raise `usage` with the script's line. Lua has no way to notice truth or `==`
+--- with another type: `if x then` and `x == "y"` take an unknown for something
+--- that is there and is not equal.
+---
+--- ```lua
+--- -- unknown.lua: the commit of a plan is handed on, and not looked into
+--- local a = godwit.cluster("dev").algorithms:get "acme/Hello"
+--- local commit = a:edit("A note", function(tree) tree:write("NOTE", "x\n") end)
+--- if commit then
+---   a:wait_build(commit)
+---   log.info("built %s", commit)
+--- end
+--- ```
+---
+--- ```sh
+--- godwit run -n unknown.lua
+--- ```
+
+--- A credential. It can be handed over, not read.
+---@class godwit.Secret: userdata
+
+--- What is known after apply only.
+---@class godwit.Unknown
