@@ -325,6 +325,7 @@ function M.semaphore(n)
   return setmetatable({ free = n, first = 1, last = 0, queue = {} }, Semaphore)
 end
 
+--- Takes a permit; waits for one.
 ---@async
 function Semaphore:acquire()
   if self.free > 0 then
@@ -339,6 +340,7 @@ function Semaphore:acquire()
   core.wait(ticket)
 end
 
+--- Gives a permit to who waits longest, else back.
 function Semaphore:release()
   while self.first <= self.last do
     local ticket = self.queue[self.first]

@@ -11,7 +11,9 @@ foreach(folder lualib scripts)
   file(GLOB_RECURSE found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.lua)
   list(SORT found)
   foreach(file IN LISTS found)
-    if(file MATCHES "/lualib/godwit/meta/") # for editors only
+    # Definitions: those of scripts, which `godwit init` hands out; the others
+    # are for who works on the library.
+    if(file MATCHES "/lualib/godwit/meta/[^/]*$")
       continue()
     endif()
     if(folder STREQUAL lualib)

@@ -49,9 +49,11 @@ local function page_home(t)
 end
 
 local pages = { "README.md" }
-for _, entry in ipairs(fs.list(cli.source() .. "/docs")) do
-  if entry.name:find("%.md$") then
-    pages[#pages + 1] = "docs/" .. entry.name
+for _, folder in ipairs({ "docs/", "docs/reference/" }) do
+  for _, entry in ipairs(fs.list(cli.source() .. "/" .. folder)) do
+    if entry.name:find("%.md$") then
+      pages[#pages + 1] = folder .. entry.name
+    end
   end
 end
 

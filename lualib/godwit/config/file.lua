@@ -59,13 +59,16 @@ local function environment(file)
   end
   env.string.dump, env.string.rep = nil, nil
   env._G = env
+  -- The words of a configuration; see meta/public/config.lua.
   function env.secret(name)
     return (source.named("secret", name))
   end
   if file.full then
+    -- A variable of the environment.
     function env.env(name)
       return (source.named("env", name))
     end
+    -- A file with one secret in it.
     function env.file(name)
       return (source.named("file", name))
     end

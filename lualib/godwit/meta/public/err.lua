@@ -28,7 +28,7 @@
 --- variables run.
 ---
 --- ```lua
---- local a, e = godwit.cluster("dev").algorithms:try_get "acme/Fraud"
+--- local a, e = godwit.cluster("dev").algorithms:try_get "acme/FraudScore"
 --- if err.is(e, "notfound") then
 ---   print "not there yet"
 --- elseif e then

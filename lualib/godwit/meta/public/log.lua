@@ -7,7 +7,7 @@
 --- filter that knows the run's secrets.
 ---
 --- ```lua
---- log.info("%s: %d builds", "acme/Fraud", 3)
+--- log.info("%s: %d builds", "acme/FraudScore", 3)
 --- log.debug("%s", json.encode { seen = true })
 --- if log.enabled "trace" then log.trace("only with -vv") end
 --- ```

@@ -16,7 +16,7 @@
 ---
 --- ```lua
 --- -- unknown.lua: the commit of a plan is handed on, and not looked into
---- local a = godwit.cluster("dev").algorithms:get "acme/Hello"
+--- local a = godwit.cluster("dev").algorithms:get "acme/FraudScore"
 --- local commit = a:edit("A note", function(tree) tree:write("NOTE", "x\n") end)
 --- if commit then
 ---   a:wait_build(commit)

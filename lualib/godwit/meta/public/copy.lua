@@ -1,0 +1,78 @@
+---@meta
+--- copy: what the bundled workflows do, as functions for your own.
+---
+--- Raises what goes wrong on the way, with what was done until then as
+--- `e.record`; a refusal is no error but an outcome.
+---
+--- ```lua
+--- -- mirror.lua
+--- return {
+---   summary = "Promotes all of an owner's algorithms, unpublished.",
+---   params = { from = "cluster", to = "cluster", owner = "string" },
+---   run = function(cx)
+---     local p = cx.params
+---     cx:each(p.from.algorithms:each { owner = p.owner }, function(a)
+---       return copy.algorithm(a, p.to, { publish = "no" })
+---     end, { kind = "algorithm" })
+---   end,
+--- }
+--- ```
+---
+--- ```sh
+--- godwit run mirror.lua --from dev --to prod --owner alice -n
+--- ```
+
+--- Promotions.
+---@class godwit.copy
+copy = {}
+
+--- Options of a promotion. They have the meaning and the defaults of the flags
+--- of `godwit promote`.
+---@class godwit.copy.Opts
+---@field version? string "head" (default), "latest", X.Y.Z or a commit.
+---@field to_owner? string The owner there. Default: the same.
+---@field publish? "minor"|"major"|"revision"|"no"|false Which number goes up. Default "minor".
+---@field callability? "private"|"public" Of what is published.
+---@field message? string Of the commit. Default: the source's.
+---@field overwrite_drift? boolean Puts the source's files on commits made there since.
+---@field adopt? boolean Takes over an algorithm that was not made by this program.
+---@field update_settings? boolean Changes settings that differ.
+---@field without_secrets? boolean Goes on though secrets are missing there.
+---@field call? boolean Calls it with its sample input. Default true.
+---@field call_timeout? number Seconds. Default 300.
+---@field build_timeout? number Seconds. Default 1800.
+
+--- What became of an item.
+---@class godwit.Outcome
+---@field outcome "created"|"updated"|"unchanged"|"skipped"|"waiting"|"refused"|"failed"
+---@field ref? string "OWNER/NAME"
+---@field to? string The algorithm there.
+---@field type? string What kind of item it is, "algorithm".
+---@field why? string For skipped, waiting, refused and failed.
+---@field kind? string The error's kind.
+---@field retryable? boolean A later attempt may succeed.
+---@field wrote? boolean Something was written, whatever the outcome.
+---@field log? string[] The end of a log, in lines, that `why` announces.
+---@field commit? string The commit there.
+---@field version? string The version there.
+---@field source_commit? string
+---@field source_version? string
+---@field steps? table[] What was done, in order.
+---@field files? { status: string, path: string }[] What changed there.
+---@field differences? table[] Settings that differ.
+---@field problems? string[] Why it was refused.
+---@field warnings? string[]
+---@field unknowable? string[] What only trying can tell.
+
+--- Promotes one algorithm: creates it or brings it up to date, pushes one
+--- commit, waits for its build, calls it, publishes it, remembers which version
+--- is which. Nothing is done twice: a second call finds it `unchanged`. Raises
+--- `usage` for an option that is none.
+---@async
+---@param a godwit.Algorithm
+---@param to godwit.Cluster
+---@param opts? godwit.copy.Opts
+---@return godwit.Outcome
+function copy.algorithm(a, to, opts) end
+
+return copy
