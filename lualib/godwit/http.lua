@@ -21,7 +21,8 @@ local MAX_URL = 32768
 
 ---@class godwit.http.Opts
 ---@field json? any Sent as JSON.
----@field body? string
+---@field body? string|(string|godwit.Secret)[] Of a list, texts are sent as they
+--- are and secrets as JSON strings.
 ---@field from_file? string The body is this file's. Only of _transfer.
 ---@field query? table|string Values are encoded; an array repeats its name.
 ---@field headers? table<string, string>

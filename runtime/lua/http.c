@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define SEND_META "godwit.http.send"
+#define MAX_PARTS 1000
 
 struct send_op {
   struct gw_tasks *tasks;
@@ -98,16 +99,54 @@ static struct gw_secret *read_secret(lua_State *L)
   return secret;
 }
 
-static void read_body(lua_State *L, struct gw_http_req *req)
+static void read_part(lua_State *L, struct gw_http_part *part)
 {
-  if (gw_rawfield(L, 1, "body") == LUA_TSTRING)
+  memset(part, 0, sizeof(*part));
+  if (lua_type(L, -1) == LUA_TSTRING)
+    part->bytes = lua_tolstring(L, -1, &part->len);
+  else
+    part->secret = gw_lua_tosecret(L, -1);
+  if (!part->bytes && !part->secret)
+    luaL_error(L, "bad option 'body' (a list of texts and secrets expected, "
+                  "with a %s in it)",
+               luaL_typename(L, -1));
+}
+
+/* The list is copied to `keep`, so that nothing in it goes meanwhile. */
+static void read_parts(lua_State *L, struct gw_http_req *req, int keep)
+{
+  lua_Unsigned n = lua_rawlen(L, -1);
+  struct gw_http_part *parts;
+
+  if (n == 0 || n > MAX_PARTS)
+    luaL_error(L, "bad option 'body' (1 to %d parts expected)", MAX_PARTS);
+  parts = lua_newuserdatauv(L, (size_t)n * sizeof(*parts), 0);
+  lua_setfield(L, keep, "parts");
+  lua_createtable(L, (int)n, 0);
+  for (lua_Unsigned i = 0; i < n; i++) {
+    lua_rawgeti(L, -2, (lua_Integer)i + 1);
+    read_part(L, &parts[i]);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  lua_setfield(L, keep, "kept");
+  req->parts = parts;
+  req->part_count = (size_t)n;
+}
+
+static void read_body(lua_State *L, struct gw_http_req *req, int keep)
+{
+  int type = gw_rawfield(L, 1, "body");
+
+  if (type == LUA_TSTRING)
     req->body = lua_tolstring(L, -1, &req->body_len);
-  else if (!lua_isnil(L, -1))
+  else if (type == LUA_TTABLE)
+    read_parts(L, req, keep);
+  else if (type != LUA_TNIL)
     luaL_error(L, "bad option 'body' (string expected, got %s)",
                luaL_typename(L, -1));
   lua_pop(L, 1);
   req->body_file = gw_opt_string(L, 1, "body_file", NULL);
-  if (req->body && req->body_file)
+  if (type != LUA_TNIL && req->body_file)
     luaL_error(L, "both body and body_file are given");
 }
 
@@ -121,7 +160,7 @@ static void read_request(lua_State *L, struct gw_http_req *req, int keep)
   luaL_argcheck(L, req->url, 1, "no url");
   luaL_argcheck(L, max >= 0 && max < 9e15, 1, "max_body is not a size");
   req->headers = read_headers(L, keep);
-  read_body(L, req);
+  read_body(L, req, keep);
   req->auth = read_secret(L);
   req->auth_scheme = gw_opt_string(L, 1, "auth_scheme", NULL);
   req->auth_user = gw_opt_string(L, 1, "auth_user", NULL);
@@ -238,7 +277,7 @@ static int l_send(lua_State *L)
 
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
-  lua_newtable(L); /* keeps the headers' strings until they are copied */
+  lua_newtable(L); /* keeps what the request points to until it is copied */
   read_request(L, &req, 2);
   op = push_op(L);
   op->tasks = host->tasks;

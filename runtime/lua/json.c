@@ -1,6 +1,7 @@
 #include "lua/json.h"
 
 #include "base/fault.h"
+#include "base/utf8.h"
 #include "lua/bind.h"
 #include "lua/err.h"
 
@@ -274,7 +275,7 @@ static int refuse(struct writer *w, const char *what)
   }
   if (len == 0)
     return gw_lua_throw(w->L, GW_EUSAGE, "json.encode", "%s", what);
-  if (!gw_json_utf8(where, strlen(where)))
+  if (!gw_utf8_valid(where, strlen(where)))
     snprintf(where, sizeof(where), "a key that is not UTF-8");
   return gw_lua_throw(w->L, GW_EUSAGE, "json.encode", "%s at %s", what, where);
 }
@@ -303,48 +304,12 @@ static void newline(struct writer *w, int depth)
     put(w, spaces, (size_t)(left < 32 ? left : 32));
 }
 
-static size_t sequence(const unsigned char *s, size_t left)
-{
-  if (s[0] < 0x80)
-    return 1;
-  if (s[0] >= 0xc2 && s[0] <= 0xdf)
-    return left >= 2 && (s[1] & 0xc0) == 0x80 ? 2 : 0;
-  if (s[0] >= 0xe0 && s[0] <= 0xef) {
-    if (left < 3 || (s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80)
-      return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f))
-      return 0;
-    return 3;
-  }
-  if (s[0] >= 0xf0 && s[0] <= 0xf4) {
-    if (left < 4 || (s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 ||
-        (s[3] & 0xc0) != 0x80)
-      return 0;
-    if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-      return 0;
-    return 4;
-  }
-  return 0;
-}
-
-bool gw_json_utf8(const char *text, size_t len)
-{
-  size_t n;
-
-  for (size_t i = 0; i < len; i += n) {
-    n = sequence((const unsigned char *)text + i, len - i);
-    if (n == 0)
-      return false;
-  }
-  return true;
-}
-
 static void write_string(struct writer *w, const char *text, size_t len)
 {
   static const char shorts[] = "\bb\ff\nn\rr\tt\"\"\\\\";
   size_t from = 0;
 
-  if (!gw_json_utf8(text, len))
+  if (!gw_utf8_valid(text, len))
     refuse(w, "a text that is not UTF-8");
   put(w, "\"", 1);
   for (size_t i = 0; i < len; i++) {

@@ -24,7 +24,4 @@ int gw_json_decode(lua_State *L, const char *text, size_t len, size_t max,
 /* Appends the value at idx; raises what cannot be written. */
 void gw_json_encode(lua_State *L, int idx, bool pretty, struct gw_buf *out);
 
-/* True when it is well-formed UTF-8: no surrogates, nothing overlong. */
-bool gw_json_utf8(const char *text, size_t len);
-
 #endif

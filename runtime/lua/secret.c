@@ -66,6 +66,21 @@ static int l_new(lua_State *L)
   return 1;
 }
 
+/* A copy goes where its own new owner says, the original nowhere else. */
+static int l_copy(lua_State *L)
+{
+  struct gw_secret *secret = check(L, 1);
+  struct gw_err err = {0};
+  struct box *box;
+
+  luaL_argcheck(L, secret, 1, "a secret");
+  box = lua_newuserdatauv(L, sizeof(*box), 0);
+  box->secret = NULL;
+  luaL_setmetatable(L, SECRET_META);
+  box->secret = gw_secret_copy(secret, &err);
+  return box->secret ? 1 : gw_lua_raise(L, &err);
+}
+
 static int l_allow(lua_State *L)
 {
   struct gw_secret *secret = check(L, 1);
@@ -134,7 +149,7 @@ int gw_luaopen_secret(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
       {"new", l_new}, {"allow", l_allow},   {"allow_proxy", l_allow_proxy},
-      {"is", l_is},   {"redact", l_redact}, {NULL, NULL},
+      {"copy", l_copy}, {"is", l_is}, {"redact", l_redact}, {NULL, NULL},
   };
   static const luaL_Reg metas[] = {
       {"__gc", secret_gc},  {"__tostring", secret_tostring},

@@ -500,6 +500,8 @@ static void destroy(struct gw_exchange *x)
   free(x->where);
   free(x->body_file);
   free(x->sink_file);
+  if (x->has_secret)
+    explicit_bzero(x->body, x->body_len);
   free(x->body);
   free(x);
 }

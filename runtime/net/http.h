@@ -24,6 +24,13 @@ struct gw_http_tls { /* all may be NULL; paths */
   bool insecure;
 };
 
+/* A piece of a body: bytes, or a secret, sent as a JSON string. */
+struct gw_http_part {
+  const void *bytes; /* NULL: the secret */
+  size_t len;
+  struct gw_secret *secret;
+};
+
 struct gw_http_req {
   const char *method;
   const char *url;
@@ -33,9 +40,11 @@ struct gw_http_req {
   const char *auth_header;    /* NULL: "Authorization" */
   const char *auth_user;
 
-  /* Body: none, bytes, a file, or pulled. */
+  /* Body: none, bytes, parts, a file, or pulled. */
   const void *body;
   size_t body_len;
+  const struct gw_http_part *parts;
+  size_t part_count;
   const char *body_file;
   /* Pulled: fill up to len bytes; return bytes, 0 at the end, -1 for "not
    * now" (then gw_http_resume) and -2 to abort. Sent chunked unless body_len

@@ -34,6 +34,7 @@ struct gw_exchange {
   char *body;
   size_t body_len;
   bool has_body;
+  bool has_secret;   /* in its body, which is wiped then */
   bool sink_any;     /* push_any_status */
   bool may_resend;   /* curl may repeat it on a connection that had died */
   size_t max_body;   /* 0: no cap (pushed bodies) */

@@ -132,7 +132,7 @@ static int add_header(struct gw_exchange *x, const char *line,
   return rc;
 }
 
-/* The only place where a secret becomes text. */
+/* Here and in copy_parts only a secret becomes text. */
 static int add_auth(struct gw_exchange *x, const struct gw_http_req *req,
                     struct gw_err *err)
 {
@@ -201,6 +201,49 @@ static int open_upload(struct gw_exchange *x, struct gw_err *err)
   return 0;
 }
 
+static int part_length(const struct gw_exchange *x,
+                       const struct gw_http_part *part, size_t *len,
+                       struct gw_err *err)
+{
+  if (part->bytes) {
+    *len = part->len;
+    return 0;
+  }
+  if (gw_secret_check(part->secret, &x->url, err) != 0)
+    return -1;
+  return gw_secret_json(part->secret, NULL, len, err);
+}
+
+/* Measured first: growing would leave pieces of a secret in freed memory. */
+static int copy_parts(struct gw_exchange *x, const struct gw_http_req *req,
+                      struct gw_err *err)
+{
+  size_t all = 0, len = 0;
+
+  for (size_t i = 0; i < req->part_count; i++) {
+    if (part_length(x, &req->parts[i], &len, err) != 0)
+      return -1;
+    all += len;
+  }
+  x->has_body = true;
+  x->body = malloc(all + 1);
+  if (!x->body)
+    return no_memory(err);
+  for (size_t i = 0; i < req->part_count; i++) {
+    const struct gw_http_part *part = &req->parts[i];
+    len = part->len;
+    if (part->bytes) {
+      memcpy(x->body + x->body_len, part->bytes, len);
+    } else {
+      x->has_secret = true;
+      if (gw_secret_json(part->secret, x->body + x->body_len, &len, err) != 0)
+        return -1;
+    }
+    x->body_len += len;
+  }
+  return 0;
+}
+
 static int copy_body(struct gw_exchange *x, const struct gw_http_req *req,
                      struct gw_err *err)
 {
@@ -215,6 +258,8 @@ static int copy_body(struct gw_exchange *x, const struct gw_http_req *req,
     x->has_body = true;
   if (req->body_file)
     return open_upload(x, err);
+  if (req->parts)
+    return copy_parts(x, req, err);
   if (req->pull || !req->body)
     return 0;
   x->has_body = true;
@@ -316,29 +361,31 @@ int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,
 /* A proxy that also ends the TLS connection reads what goes through it: where
  * the server's certificate is not checked, or against an authority that came
  * with the request, only a proxy of the secret's own profile is used. */
-static int check_tunnel(const struct gw_http_req *req, struct gw_err *err)
+static int check_tunnel(const struct gw_http_req *req,
+                        const struct gw_secret *secret, struct gw_err *err)
 {
   if ((!req->tls.insecure && !req->tls.ca) ||
-      gw_secret_knows_proxy(req->auth, req->proxy))
+      gw_secret_knows_proxy(secret, req->proxy))
     return 0;
   return gw_err_set(err, GW_EDENIED, GW_HTTP_OP,
                     "the secret %s is not sent through a proxy that is not "
                     "its profile's without the usual check of certificates",
-                    gw_secret_label(req->auth));
+                    gw_secret_label(secret));
 }
 
 /* A proxy reads what goes through it in clear: no secret takes that way, even
  * to this machine. */
-static int check_proxy(const struct gw_exchange *x,
-                       const struct gw_http_req *req, struct gw_err *err)
+static int check_proxy_for(const struct gw_exchange *x,
+                           const struct gw_http_req *req,
+                           const struct gw_secret *secret, struct gw_err *err)
 {
   struct gw_url proxy;
   bool local;
 
-  if (!req->auth || !req->proxy || !*req->proxy)
+  if (!secret || !req->proxy || !*req->proxy)
     return 0;
   if (strcmp(x->url.scheme, "https") == 0)
-    return check_tunnel(req, err);
+    return check_tunnel(req, secret, err);
   if (gw_url_parse(&proxy, req->proxy, err) != 0)
     return -1;
   local = gw_url_is_loopback(&proxy);
@@ -348,7 +395,18 @@ static int check_proxy(const struct gw_exchange *x,
   return gw_err_set(err, GW_EDENIED, GW_HTTP_OP,
                     "the secret %s is not sent through a proxy over plain "
                     "http; use https",
-                    gw_secret_label(req->auth));
+                    gw_secret_label(secret));
+}
+
+static int check_proxy(const struct gw_exchange *x,
+                       const struct gw_http_req *req, struct gw_err *err)
+{
+  if (check_proxy_for(x, req, req->auth, err) != 0)
+    return -1;
+  for (size_t i = 0; i < req->part_count; i++)
+    if (check_proxy_for(x, req, req->parts[i].secret, err) != 0)
+      return -1;
+  return 0;
 }
 
 /* One place where curl may refuse an option. */

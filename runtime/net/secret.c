@@ -5,6 +5,7 @@
 
 #include "base/base64.h"
 #include "base/redact.h"
+#include "base/utf8.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -52,6 +53,12 @@ fail:
   gw_secret_unref(secret);
   no_memory(err);
   return NULL;
+}
+
+struct gw_secret *gw_secret_copy(const struct gw_secret *secret,
+                                 struct gw_err *err)
+{
+  return gw_secret_new(secret->text, secret->len, secret->label, err);
 }
 
 struct gw_secret *gw_secret_ref(struct gw_secret *secret)
@@ -233,6 +240,49 @@ int gw_secret_header(const struct gw_secret *secret, const char *scheme,
   if (*scheme && gw_buf_printf(out, err, "%s ", scheme) != 0)
     return -1;
   return gw_buf_append(out, secret->text, secret->len, err);
+}
+
+/* One character of a JSON string: at most six bytes. */
+static size_t put_escaped(char *out, char c)
+{
+  static const char hex[] = "0123456789abcdef";
+  unsigned char u = (unsigned char)c;
+  size_t n = 0;
+
+  if (c == '"' || c == '\\') {
+    out[n++] = '\\';
+    out[n++] = c;
+  } else if (u < 0x20) {
+    memcpy(out, "\\u00", 4);
+    out[4] = hex[u >> 4];
+    out[5] = hex[u & 15];
+    n = 6;
+  } else {
+    out[n++] = c;
+  }
+  return n;
+}
+
+int gw_secret_json(const struct gw_secret *secret, char *out, size_t *len,
+                   struct gw_err *err)
+{
+  char one[6];
+  size_t n = 0;
+
+  if (!gw_utf8_valid(secret->text, secret->len))
+    return gw_err_set(err, GW_EUSAGE, OP,
+                      "the secret %s is not UTF-8 text, which JSON demands",
+                      secret->label);
+  if (out)
+    out[n] = '"';
+  n++;
+  for (size_t i = 0; i < secret->len; i++)
+    n += put_escaped(out ? out + n : one, secret->text[i]);
+  if (out)
+    out[n] = '"';
+  *len = n + 1;
+  explicit_bzero(one, sizeof(one));
+  return 0;
 }
 
 const char *gw_secret_label(const struct gw_secret *secret)

@@ -14,6 +14,9 @@ struct gw_secret;
 
 struct gw_secret *gw_secret_new(const char *text, size_t len,
                                 const char *label, struct gw_err *err);
+/* The same text, bound to no origin yet. */
+struct gw_secret *gw_secret_copy(const struct gw_secret *secret,
+                                 struct gw_err *err);
 struct gw_secret *gw_secret_ref(struct gw_secret *secret);
 void gw_secret_unref(struct gw_secret *secret); /* accepts NULL */
 
@@ -42,6 +45,11 @@ int gw_secret_check(const struct gw_secret *secret, const struct gw_url *url,
 int gw_secret_header(const struct gw_secret *secret, const char *scheme,
                      const char *user, struct gw_buf *out,
                      struct gw_err *err);
+/* The text as a JSON string, quotes included, written to `out` when that is
+ * not NULL; *len is its length either way. GW_EUSAGE when it is not UTF-8.
+ * Only net/http_setup.c calls this, after gw_secret_check. */
+int gw_secret_json(const struct gw_secret *secret, char *out, size_t *len,
+                   struct gw_err *err);
 const char *gw_secret_label(const struct gw_secret *secret);
 
 #endif

@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "base/log.h"
-#include "lua/json.h"
+#include "base/utf8.h"
 
 static bool is_plain(const struct gw_buf *buf)
 {
@@ -14,7 +14,7 @@ static bool is_plain(const struct gw_buf *buf)
     if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
       return false;
   }
-  return gw_json_utf8(buf->data, buf->len);
+  return gw_utf8_valid(buf->data, buf->len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -293,3 +293,21 @@ test("what a server says fits into a message, whatever its bytes", function(t)
     t:ok(json.encode(e.message))
   end
 end)
+
+test("a body in parts: secrets stand in it as JSON, and go nowhere else", function(t)
+  local secret = require("godwit.core.secret")
+  local asked, base = server(t, { { 200 } })
+  local token = secret.new('to"ken\nof parts', { label = "token", origins = { base } })
+  http.post(base .. "/x", { body = { '{"v":', token, "}" } })
+  t:eq(json.decode(asked[1].body), { v = 'to"ken\nof parts' })
+  t:eq(secret.redact(asked[1].body), '{"v":"[secret]"}')
+  http.put(base .. "/y", { body = { "a", "b" } })
+  t:eq(asked[2].body, "ab")
+  local other = secret.copy(token)
+  local e = t:raises("denied", http.post, "the secret token must not be sent to", base, { body = { other } })
+  t:ok(not tostring(e):find("of parts", 1, true))
+  for _, bad in ipairs({ {}, { 1 }, { "a", true }, { n = token }, { {} } }) do
+    t:raises(nil, http.post, "bad option 'body'", base, { body = bad })
+  end
+  t:eq(#asked, 2)
+end)

@@ -11,7 +11,8 @@ local M = {}
 ---@field method string
 ---@field url string
 ---@field headers? table<string, string>
----@field body? string
+---@field body? string|(string|godwit.Secret)[] Of a list, texts are sent as they
+--- are and secrets as JSON strings.
 ---@field body_file? string
 ---@field sink_file? string The body of a 2xx goes here.
 ---@field max_body? integer Default 64 MiB.

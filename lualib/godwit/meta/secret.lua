@@ -13,6 +13,11 @@ local M = {}
 ---@return godwit.Secret
 function M.new(text, opts) end
 
+--- The same text, allowed nowhere yet.
+---@param secret godwit.Secret
+---@return godwit.Secret
+function M.copy(secret) end
+
 --- Allows an origin ("https://host:port").
 ---@param secret godwit.Secret
 ---@param origin string
