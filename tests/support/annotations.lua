@@ -35,6 +35,9 @@ local function named(text, at)
   if text:sub(at, at) == "[" then
     stop = parse_type(text, at + 1)
     if not stop or text:sub(stop, stop) ~= "]" then return nil end
+  elseif text:sub(at, at + 2) == "..." and stop == at + 2
+    and not text:find("^%s*:", stop + 1) then
+    return stop + 1 -- of a function: whatever it is
   end
   if not stop then return nil end
   local colon = select(2, text:find("^%s*:", stop + 1))
@@ -79,7 +82,9 @@ function parse_type(text, at)
   repeat
     at = parse_atom(text, at)
     if not at then return nil end
-    at = select(2, text:find("^[%[%]?]*", at)) + 1
+    while text:find("^%[%]", at) or text:find("^%?", at) do
+      at = at + (text:sub(at, at) == "?" and 1 or 2)
+    end
     local bar = select(2, text:find("^ ?| ?", at))
     local more = bar ~= nil
     at = more and bar + 1 or at
