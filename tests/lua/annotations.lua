@@ -23,7 +23,7 @@ x = {}
 ---@param opts? { deep?: { a: string }[], [string]: any } Options.
 ---@param ... any
 ---@return string? commit
----@return godwit.x|fun(): string?, integer Said.
+---@return godwit.x|fun(...): string? Said.
 function x.go(a, opts, ...) end
 
 --- A letter.

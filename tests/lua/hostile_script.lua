@@ -90,7 +90,7 @@ end)
 
 test("objects do not lead to their class", function(t)
   t:eq(run([[local s <close> = git.store() return s.__index]]), nil)
-  t:eq(run([[return tree.open({}, nil).__index]]), nil)
+  t:eq(run([[return dir.__index]], require("godwit.tree").open({}, nil)), nil)
   t:eq(run([[return err.new({}).__index]]), nil)
   t:eq(run([[return task.semaphore(1).__index]]), nil)
 end)

@@ -6,7 +6,7 @@ local closed = require("godwit.closed")
 local cluster = require("godwit.cluster.handle")
 local cx = require("godwit.workflow.cx")
 local git = require("godwit.git")
-local globals = require("godwit.cli.globals")
+local globals = require("godwit.globals")
 local http = require("godwit.http")
 local serve = require("godwit.core.serve")
 local task = require("godwit.task")
@@ -84,13 +84,11 @@ function M.globals()
   local env = closed.environment({ globals = own })
   local found = { functions = {}, values = {}, modules = {} }
   for name in pairs(own) do
-    if name ~= "print" then
-      found.modules[#found.modules + 1] = name
-      for key, value in pairs(env[name]) do
-        local list = type(value) == "function" and found.functions
-          or found.values
-        list[name .. "." .. key] = value
-      end
+    found.modules[#found.modules + 1] = name
+    for key, value in pairs(env[name]) do
+      local list = type(value) == "function" and found.functions
+        or found.values
+      list[name .. "." .. key] = value
     end
   end
   for _, name in ipairs({ "require" }) do

@@ -261,6 +261,22 @@ function store:write_blob(data) end
 ---@return string tree
 function store:edit(tree, edits) end
 
+--- A file that both sides of a merge did something to: what each did is "added",
+--- "deleted", "changed", "mode", "none", or what it was turned into: "link",
+--- "file", "submodule".
+---@alias godwit.git.Conflict { path: string, ours: string, theirs: string, binary: boolean }
+
+--- Merges in memory what `ours` and `theirs` did since `base`. Returns the
+--- merged tree, or nil and the files in conflict. Renames are not guessed: they
+--- are a file less and a file more.
+---@async
+---@param base string? Nil is the empty tree.
+---@param ours string
+---@param theirs string
+---@return string? tree
+---@return godwit.git.Conflict[]? conflicts
+function store:merge(base, ours, theirs) end
+
 --- Makes a commit and returns its id, which depends on nothing but this table.
 ---@async
 ---@param commit table tree, parents, author, committer, message; people as in a commit.

@@ -66,6 +66,7 @@
 --- What `run` is given.
 ---@class godwit.workflow.Cx
 ---@field params table<string, any> As their types say.
+---@field given table<string, boolean> Which parameters were given, and not taken by default.
 ---@field dry_run boolean Whether this is `-n`.
 ---@field from? godwit.Cluster The parameter `from`.
 ---@field to? godwit.Cluster The parameter `to`.
