@@ -54,16 +54,6 @@ return {
 }
 ]]
 
-local EDITOR = [[
-{
-  "runtime.version": "Lua 5.4",
-  "diagnostics.globals": [
-    "godwit", "http", "git", "tree", "copy", "json", "cjson", "task", "step",
-    "log", "err", "env", "file", "command", "secret"
-  ]
-}
-]]
-
 local function create(path, text, mode)
   if fs.stat(path) then
     return false
@@ -79,10 +69,13 @@ end
 return {
   summary = "Writes a configuration to start from.",
   details = [[
-Nothing that exists is changed. With --editor also a .luarc.json in this
-folder, so that an editor knows the names scripts use.]],
+Nothing of yours that exists is changed. In a project (a folder with a
+godwit.config.lua or with policies), or with --editor, also .luarc.json and the
+definitions it names (.godwit/meta), so that an editor with lua-language-server
+knows what scripts can use. The definitions are brought up to date every time.]],
   params = {
-    editor = { type = "boolean", help = "Writes .luarc.json here, too." },
+    editor = { type = "boolean",
+      help = "Writes settings and definitions for the editor here." },
   },
   no_config = true,
   run = function(cx)
@@ -91,11 +84,11 @@ folder, so that an editor knows the names scripts use.]],
     local doc = { config = { path = path, created = wrote } }
     local lines = { wrote and ("Wrote %s; put your clusters in."):format(path)
       or ("%s is there already and stays as it is."):format(path) }
-    if cx.args.editor then
-      local made = create(".luarc.json", EDITOR, tonumber("644", 8))
-      doc.editor = { path = ".luarc.json", created = made }
-      lines[#lines + 1] = made and "Wrote .luarc.json."
-        or ".luarc.json is there already and stays as it is."
+    local editor = require("godwit.cli.editor")
+    if cx.args.editor or editor.is_project() then
+      local more
+      doc.editor, more = editor.write()
+      table.move(more, 1, #more, #lines + 1, lines)
     end
     output.result(doc, table.concat(lines, "\n"))
     return 0
