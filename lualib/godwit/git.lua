@@ -126,6 +126,7 @@ for _, name in ipairs({ "commit", "has", "contains", "history", "entries", "blob
   end
 end
 
+--- The folder it is in.
 ---@return string
 function Store:path()
   return self.core:path()

@@ -308,30 +308,82 @@ test("the names of Lua's own are those of the page", function(t)
   report(t, problems)
 end)
 
---- Whether a comment stands right above a function.
-local function is_commented(lines, at)
-  for i = at - 1, math.max(1, at - 12), -1 do
-    if lines[i]:find("^%s*%-%-") then return true end
-    if lines[i]:find("^%s*$") then return false end
+local function lines_of(file)
+  local lines = {}
+  for line in (read(file) .. "\n"):gmatch("(.-)\n") do
+    lines[#lines + 1] = line
   end
-  return false
+  return lines
 end
 
-test("every public function of the library has a comment", function(t)
+--- The comment right above a line, nil without one. Between them may stand the
+--- beginning of a loop that makes several functions.
+local function comment_above(lines, at)
+  local from = at - 1
+  while from > 1 and at - from < 8 and lines[from]:find("%S")
+    and not lines[from]:find("^%s*%-%-") do
+    from = from - 1
+  end
+  local comment = {}
+  while from > 0 and lines[from]:find("^%s*%-%-") do
+    table.insert(comment, 1, lines[from])
+    from = from - 1
+  end
+  return #comment > 0 and table.concat(comment, "\n") or nil
+end
+
+--- The parameters a comment names with @param, in order.
+local function named_in(comment)
+  local names = {}
+  for name in comment:gmatch("%-%-%-@param ([%w_.]+)") do
+    names[#names + 1] = name
+  end
+  return names
+end
+
+test("every public function of the library is annotated", function(t)
   local files, problems = {}, {}
   for name, fn in pairs(reachable(t)) do
     local file, at = public.where(fn)
     if file then
-      if not files[file] then
-        local lines = {}
-        for line in (read(file) .. "\n"):gmatch("(.-)\n") do
-          lines[#lines + 1] = line
-        end
-        files[file] = lines
-      end
-      if not is_commented(files[file], at) then
+      files[file] = files[file] or lines_of(file)
+      local lines = files[file]
+      local comment = comment_above(lines, at)
+      local p = public.parameters(fn)
+      if p.more then p.names[#p.names + 1] = "..." end
+      local want = table.concat(p.names, ", ")
+      if not comment then
         problems[#problems + 1] = ("%s:%d: say above %s what it does, with "
           .. "---@param and ---@return"):format(file, at, name)
+      elseif lines[at]:find("^function ")
+        and table.concat(named_in(comment), ", ") ~= want then
+        problems[#problems + 1] = ("%s:%d: above %s(%s) stands @param for (%s)")
+          :format(file, at, name, want,
+          table.concat(named_in(comment), ", "))
+      elseif comment:gsub("%-%-%-?@[^\n]*", ""):gsub("[%s%-]", "") == "" then
+        problems[#problems + 1] = ("%s:%d: say above %s what it does"):format(
+          file, at, name)
+      end
+    end
+  end
+  report(t, problems)
+end)
+
+test("annotations of the library name real parameters", function(t)
+  local problems = {}
+  for _, name in ipairs(modules.names("godwit/")) do
+    local file = "lualib/" .. name
+    local lines = not name:find("meta/", 1, true) and lines_of(file) or {}
+    for at, line in ipairs(lines) do
+      local params = line:match("^function [%w_.:]+%((.*)%)")
+        or line:match("^local function [%w_]+%((.*)%)")
+      local comment = params and lines[at - 1]:find("^%-%-")
+        and comment_above(lines, at)
+      for _, one in ipairs(comment and named_in(comment) or {}) do
+        if not (", " .. params .. ","):find(", " .. one .. ",", 1, true) then
+          problems[#problems + 1] = ("%s:%d: there is no parameter %s"):format(
+            file, at, one)
+        end
       end
     end
   end

@@ -68,6 +68,7 @@ function Algorithm:update(patch)
   return driver:update_algorithm(owner, name, patch), "updated"
 end
 
+--- Iterates over the documents of its versions.
 ---@async
 ---@param filter? { published: boolean?, callable: boolean? }
 ---@return fun(): table|nil
@@ -76,6 +77,7 @@ function Algorithm:versions(filter)
   return driver:each_version(owner, name, filter or {})
 end
 
+--- Iterates over its builds, newest first.
 ---@async
 ---@return fun(): table|nil
 function Algorithm:builds()

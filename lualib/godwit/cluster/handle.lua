@@ -70,6 +70,7 @@ function Algorithms:each(filter)
   end
 end
 
+--- One algorithm; raises when there is none.
 ---@async
 ---@param ref string "OWNER/NAME"
 ---@return godwit.Algorithm
@@ -79,6 +80,7 @@ function Algorithms:get(ref)
   return algorithm.new(self.cluster, owner, name, doc.id)
 end
 
+--- As get; nil and the error instead of raising.
 ---@async
 ---@param ref string
 ---@return godwit.Algorithm|nil, godwit.Err|nil
@@ -133,6 +135,7 @@ end
 local Catalogue = {}
 Catalogue.__index = methods.of(Catalogue)
 
+--- Iterates over the documents that match.
 ---@async
 ---@param filter? table<string, any>  name= is a glob, others must be equal
 ---@return fun(): table|nil
@@ -187,6 +190,7 @@ function Catalogue:get(ref)
   return body.copy(found)
 end
 
+--- As get; nil and the error instead of raising.
 ---@async
 ---@param ref string
 ---@return table|nil, godwit.Err|nil

@@ -60,6 +60,7 @@ end
 
 --- Says something about the whole run, once.
 ---@param fmt string
+---@param ... any
 function Cx:note(fmt, ...)
   local text = fmt:format(...)
   for _, known in ipairs(self.result.notes) do
