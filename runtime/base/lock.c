@@ -73,6 +73,21 @@ int gw_lock_open(struct gw_lock **out, const char *path, struct gw_err *err)
   return 0;
 }
 
+int gw_lock_held(bool *held, const char *path, struct gw_err *err)
+{
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc;
+
+  *held = false;
+  if (fd < 0)
+    return errno == ENOENT ? 0 : gw_err_errno(err, "lock", path);
+  rc = flock(fd, LOCK_SH | LOCK_NB);
+  *held = rc != 0 && errno == EWOULDBLOCK;
+  if (rc != 0 && !*held)
+    gw_err_errno(err, "lock", path);
+  (void)close(fd); /* gives it back */
+  return rc == 0 || *held ? 0 : -1;
+}
+
 void gw_lock_close(struct gw_lock *lock)
 {
   if (!lock)

@@ -14,6 +14,10 @@ struct gw_lock;
 /* Never waits: GW_ELOCKED, retryable, naming the holder's process when it is
  * known. The file is made 0600; its folder must exist. Fault: lock.open. */
 int gw_lock_open(struct gw_lock **out, const char *path, struct gw_err *err);
+/* Whether somebody holds it. Makes and writes nothing; a file that is not
+ * there is held by nobody. */
+int gw_lock_held(bool *held, const char *path, struct gw_err *err);
+
 void gw_lock_close(struct gw_lock *lock); /* accepts NULL */
 
 #endif

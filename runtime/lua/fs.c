@@ -12,9 +12,11 @@
 #include "tree/dir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define MAX_READ (64u << 20)
@@ -207,6 +209,30 @@ static int l_mktemp(lua_State *L)
   return 1;
 }
 
+/* may_write(path): whether this process may, without trying. */
+static int l_may_write(lua_State *L)
+{
+  const char *path = check_path(L, 1);
+
+  lua_pushboolean(L, faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0);
+  return 1;
+}
+
+/* space(path): bytes free for this user on its file system. */
+static int l_space(lua_State *L)
+{
+  const char *path = check_path(L, 1);
+  struct statvfs fs;
+  struct gw_err err = {0};
+
+  if (statvfs(path, &fs) != 0) {
+    gw_err_errno(&err, "fs.space", path);
+    return gw_lua_fail(L, &err);
+  }
+  lua_pushinteger(L, (lua_Integer)(fs.f_bavail * fs.f_frsize));
+  return 1;
+}
+
 static int l_cwd(lua_State *L)
 {
   char path[PATH_MAX];
@@ -272,6 +298,19 @@ static int l_is_name(lua_State *L)
   return 1;
 }
 
+/* locked(path): whether somebody holds it, without taking it. */
+static int l_locked(lua_State *L)
+{
+  const char *path = check_path(L, 1);
+  struct gw_err err = {0};
+  bool held;
+
+  if (gw_lock_held(&held, path, &err) != 0)
+    return gw_lua_fail(L, &err);
+  lua_pushboolean(L, held);
+  return 1;
+}
+
 int gw_luaopen_fs(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
@@ -288,6 +327,9 @@ int gw_luaopen_fs(lua_State *L)
       {"cwd", l_cwd},
       {"realpath", l_realpath},
       {"lock", l_lock},
+      {"locked", l_locked},
+      {"may_write", l_may_write},
+      {"space", l_space},
       {"is_name", l_is_name},
       {NULL, NULL},
   };

@@ -178,6 +178,7 @@ static void read_request(lua_State *L, struct gw_http_req *req, int keep)
   req->proxy = gw_opt_string(L, 1, "proxy", NULL);
   req->no_proxy = gw_opt_string(L, 1, "no_proxy", NULL);
   req->fresh = gw_opt_bool(L, 1, "fresh", false);
+  req->facts = gw_opt_bool(L, 1, "facts", false);
 }
 
 /* --- the answer -------------------------------------------------------- */
@@ -207,6 +208,39 @@ static void push_headers(lua_State *L, const char *text)
   }
 }
 
+static void set_flag(lua_State *L, const char *name, bool value)
+{
+  lua_pushboolean(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static void set_number(lua_State *L, const char *name, long value)
+{
+  lua_pushinteger(L, value);
+  lua_setfield(L, -2, name);
+}
+
+/* Into the table on top, as its field `facts`. */
+static void set_facts(lua_State *L, const struct gw_http_facts *f)
+{
+  if (!f)
+    return;
+  lua_createtable(L, 0, 9);
+  set_flag(L, "resolved", f->resolved);
+  set_flag(L, "connected", f->connected);
+  set_flag(L, "secured", f->secured);
+  set_number(L, "port", f->port);
+  set_number(L, "proxy_status", f->proxy_status);
+  set_number(L, "verify", f->verify);
+  lua_pushstring(L, f->ip);
+  lua_setfield(L, -2, "ip");
+  lua_pushstring(L, f->tls);
+  lua_setfield(L, -2, "tls");
+  push_headers(L, f->certificate);
+  lua_setfield(L, -2, "certificate");
+  lua_setfield(L, -2, "facts");
+}
+
 static void push_answer(lua_State *L, const struct gw_http_result *r)
 {
   lua_createtable(L, 0, 5);
@@ -220,6 +254,7 @@ static void push_answer(lua_State *L, const struct gw_http_result *r)
   lua_setfield(L, -2, "bytes_up");
   lua_pushinteger(L, (lua_Integer)r->bytes_down);
   lua_setfield(L, -2, "bytes_down");
+  set_facts(L, r->facts);
 }
 
 /* nil and the error, which says of which request. */
@@ -244,8 +279,11 @@ static int send_result(lua_State *L, int status, lua_KContext ctx)
   if (op->err.kind)
     return send_fail(L, &op->err, op->sent);
   r = gw_http_result(op->x);
-  if (r->err.kind)
-    return send_fail(L, &r->err, r->sent);
+  if (r->err.kind) {
+    send_fail(L, &r->err, r->sent);
+    set_facts(L, r->facts);
+    return 2;
+  }
   push_answer(L, r);
   gw_http_free(op->x); /* its memory need not wait for the collector */
   op->x = NULL;

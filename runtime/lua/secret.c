@@ -107,6 +107,19 @@ static int l_is(lua_State *L)
   return 1;
 }
 
+/* expiry(secret): seconds since 1970, or nothing. */
+static int l_expiry(lua_State *L)
+{
+  struct gw_secret *secret = check(L, 1);
+  double when;
+
+  luaL_argcheck(L, secret, 1, "a secret");
+  if (!gw_secret_expiry(secret, &when))
+    return 0;
+  lua_pushnumber(L, when);
+  return 1;
+}
+
 static int l_redact(lua_State *L)
 {
   size_t len;
@@ -149,7 +162,8 @@ int gw_luaopen_secret(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
       {"new", l_new}, {"allow", l_allow},   {"allow_proxy", l_allow_proxy},
-      {"copy", l_copy}, {"is", l_is}, {"redact", l_redact}, {NULL, NULL},
+      {"copy", l_copy}, {"is", l_is}, {"redact", l_redact},
+      {"expiry", l_expiry}, {NULL, NULL},
   };
   static const luaL_Reg metas[] = {
       {"__gc", secret_gc},  {"__tostring", secret_tostring},

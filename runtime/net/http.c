@@ -151,6 +151,8 @@ int gw_http_on_request(void *arg, char *ip, char *local_ip, int port,
   if (x->freed || (x->connected && !x->may_resend))
     return CURL_PREREQFUNC_ABORT;
   x->connected = true;
+  if (x->wants_facts)
+    gw_http_facts_note(x);
   x->body_ended = !x->pull && !x->upload && x->body_len == 0;
   x->progress = gw_clock_ms();
   arm(x);
@@ -467,6 +469,8 @@ static void finish(struct gw_exchange *x, CURLcode code)
   curl_easy_getinfo(x->easy, CURLINFO_SIZE_UPLOAD_T, &up);
   r->bytes_up = (uint64_t)up;
   r->sent = x->connected;
+  if (x->wants_facts)
+    gw_http_facts_gather(x, code);
   x->finished = true;
   release(x);
   if (!r->err.kind)
@@ -495,6 +499,7 @@ static void destroy(struct gw_exchange *x)
   gw_url_dispose(&x->url);
   gw_buf_dispose(&x->header_text);
   gw_buf_dispose(&x->collected);
+  gw_buf_dispose(&x->certificate);
   free(x->method);
   free(x->address);
   free(x->where);
@@ -536,6 +541,7 @@ int gw_http_start(struct gw_exchange **out, struct gw_http *http,
   x->clock.fn = on_clock;
   gw_buf_init(&x->header_text, 0);
   gw_buf_init(&x->collected, 0);
+  gw_buf_init(&x->certificate, 0);
   if (gw_http_copy(x, req, err) != 0)
     goto fail;
   x->easy = make_easy();

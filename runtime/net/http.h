@@ -74,6 +74,21 @@ struct gw_http_req {
   const char *proxy;   /* NULL: from the environment; "": none */
   const char *no_proxy;
   bool fresh;          /* a new connection, not a kept one */
+  bool facts;          /* also tells what the connection was like; goes with
+                          `fresh`, a kept one shows no certificate */
+};
+
+/* What a connection was like, as far as it came. */
+struct gw_http_facts {
+  bool resolved, connected, secured; /* name, TCP, TLS */
+  char ip[46]; /* of the peer: a proxy, if there is one; may be empty */
+  long port;
+  long proxy_status;       /* the answer to CONNECT; 0: none */
+  long verify;             /* what OpenSSL found (X509_V_…, 62: another name); 0:
+                              nothing */
+  char tls[16];            /* "TLSv1.3"; empty: none, or refused */
+  const char *certificate; /* the server's: "name: value\n" lines of subject,
+                              issuer, start, end, names; empty: not seen */
 };
 
 struct gw_http_result {
@@ -83,6 +98,7 @@ struct gw_http_result {
   size_t body_len;
   bool sent;               /* the request may have reached the server */
   uint64_t bytes_up, bytes_down;
+  const struct gw_http_facts *facts; /* NULL: not asked for */
   struct gw_err err;       /* kind GW_OK when an answer came whole */
 };
 

@@ -1,5 +1,5 @@
 /*
- * http_impl: what http.c, http_setup.c, http_sink.c and http_error.c share.
+ * http_impl: what http.c, http_setup.c, http_sink.c, http_facts.c and http_error.c share.
  * Nobody else includes it.
  */
 #ifndef GW_NET_HTTP_IMPL_H
@@ -70,6 +70,9 @@ struct gw_exchange {
   int sink_fd;             /* -1: none */
   char *sink_temp;
   struct gw_http_result result;
+  bool wants_facts;
+  struct gw_http_facts facts;
+  struct gw_buf certificate;
   char curl_text[CURL_ERROR_SIZE];
 };
 
@@ -89,6 +92,10 @@ void gw_http_sink_drop(struct gw_exchange *x);  /* close and remove */
 /* http_error.c: one sentence for what curl reports, and for our own limits. */
 void gw_http_explain(struct gw_exchange *x, CURLcode code);
 void gw_http_late(struct gw_exchange *x, uint64_t now);
+
+/* http_facts.c: notes what only a live connection shows; gathers the rest. */
+void gw_http_facts_note(struct gw_exchange *x);
+void gw_http_facts_gather(struct gw_exchange *x, CURLcode code);
 
 /* http.c: callbacks that setup installs. */
 size_t gw_http_on_header(char *line, size_t size, size_t n, void *arg);

@@ -347,6 +347,7 @@ int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,
   x->sink_any = req->push_any_status;
   x->done = req->done;
   x->arg = req->arg;
+  x->wants_facts = req->facts;
   x->max_body = req->max_body;
   if (!x->max_body && !req->push)
     x->max_body = GW_HTTP_BODY_MAX;
@@ -485,6 +486,8 @@ static void set_connection(struct setter *s, const struct gw_exchange *x,
     SET(s, CURLOPT_MAXAGE_CONN, 15L);
   if (req->fresh)
     SET(s, CURLOPT_FRESH_CONNECT, 1L);
+  if (req->facts)
+    SET(s, CURLOPT_CERTINFO, 1L);
   SET(s, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   SET(s, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
   /* A proxy of the environment is for the outside: what it would get of a

@@ -6,6 +6,7 @@
 #include "base/base64.h"
 #include "base/redact.h"
 #include "base/utf8.h"
+#include "net/jwt.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -283,6 +284,11 @@ int gw_secret_json(const struct gw_secret *secret, char *out, size_t *len,
   *len = n + 1;
   explicit_bzero(one, sizeof(one));
   return 0;
+}
+
+bool gw_secret_expiry(const struct gw_secret *secret, double *out)
+{
+  return gw_jwt_expiry(secret->text, secret->len, out);
 }
 
 const char *gw_secret_label(const struct gw_secret *secret)

@@ -45,26 +45,31 @@ local function openssl(dir, ...)
   if p:wait() ~= 0 then error("openssl: " .. table.concat(said)) end
 end
 
-local function sign(dir, name, subject, extensions)
+local function sign(dir, name, subject, extensions, days)
   local fs = require("godwit.core.fs")
   assert(fs.write(dir .. "/" .. name .. ".ext", extensions))
   openssl(dir, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
     "-keyout", name .. ".key", "-out", name .. ".csr", "-subj", subject)
   openssl(dir, "x509", "-req", "-in", name .. ".csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-    "-CAcreateserial", "-days", "2", "-extfile", name .. ".ext", "-out", name .. ".pem")
+    "-CAcreateserial", "-days", tostring(days or 2), "-extfile", name .. ".ext", "-out", name .. ".pem")
 end
 
 --- A CA of our own, a server's certificate for 127.0.0.1 (by address) and
---- godwit.test, and a client's. Returns the files' names.
+--- godwit.test, and a client's. Returns the files' names. `o`: other `names`
+--- (as openssl writes them) and another number of `days` (-1: it has ended) of
+--- the server's.
 ---@param t table
+---@param o? { names?: string, days?: integer }
 ---@return { ca: string, cert: string, key: string, client: string, client_key: string, other_ca: string }
-function M.certificates(t)
+function M.certificates(t, o)
+  o = o or {}
   local dir = t:tmpdir()
   for _, name in ipairs({ "ca", "other" }) do
     openssl(dir, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
       "-keyout", name .. ".key", "-out", name .. ".pem", "-days", "2", "-subj", "/CN=" .. name)
   end
-  sign(dir, "server", "/CN=server", "subjectAltName=IP:127.0.0.1,DNS:godwit.test\n")
+  sign(dir, "server", "/CN=server", "subjectAltName="
+    .. (o.names or "IP:127.0.0.1,DNS:godwit.test") .. "\n", o.days)
   sign(dir, "client", "/CN=client", "extendedKeyUsage=clientAuth\n")
   return { ca = dir .. "/ca.pem", other_ca = dir .. "/other.pem", cert = dir .. "/server.pem",
     key = dir .. "/server.key", client = dir .. "/client.pem", client_key = dir .. "/client.key" }

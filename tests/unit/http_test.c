@@ -895,6 +895,41 @@ static void test_http__no_secret_through_a_foreign_tunnel(void **state)
   gw_secret_unref(s);
 }
 
+/* How far a connection came is told whether or not an answer did. */
+static void test_http__facts_of_a_connection(void **state)
+{
+  struct rig *rig = *state;
+  const struct gw_http_facts *f;
+  struct call c;
+
+  call_init(&c, "GET", rig->port, "/status/200");
+  call_run(rig, &c);
+  assert_null(c.result->facts);
+  gw_http_free(c.x);
+  call_init(&c, "GET", rig->port, "/status/200");
+  c.req.facts = c.req.fresh = true;
+  call_run(rig, &c);
+  f = c.result->facts;
+  assert_true(f->resolved && f->connected && !f->secured);
+  assert_string_equal(f->ip, "127.0.0.1");
+  assert_int_equal(f->port, rig->port);
+  assert_string_equal(f->tls, "");
+  assert_string_equal(f->certificate, "");
+  assert_int_equal(f->proxy_status, 0);
+  gw_http_free(c.x);
+  call_init(&c, "GET", 1, "/");
+  c.req.facts = true;
+  call_run(rig, &c);
+  assert_true(c.result->facts->resolved && !c.result->facts->connected);
+  gw_http_free(c.x);
+  c.done = false;
+  c.req.url = "http://nowhere.invalid/";
+  call_run(rig, &c);
+  assert_false(c.result->facts->resolved || c.result->facts->connected);
+  expect_error(&c, GW_ENET, "cannot be resolved");
+  gw_http_free(c.x);
+}
+
 /* curl keeps trailers, so somebody has to count them. */
 static void test_http__endless_trailers(void **state)
 {
@@ -941,6 +976,7 @@ int main(void)
       T(test_http__no_secret_through_a_plain_proxy),
       T(test_http__no_secret_through_a_foreign_tunnel),
       T(test_http__endless_trailers),
+      T(test_http__facts_of_a_connection),
       T(test_http__every_fault_is_an_error),
   };
 

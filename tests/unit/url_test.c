@@ -1,6 +1,8 @@
 /* url, secret and guard: who may be told what, and by which address. */
+#include "base/base64.h"
 #include "base/buf.h"
 #include "net/guard.h"
+#include "net/jwt.h"
 #include "net/secret.h"
 #include "net/url.h"
 
@@ -253,6 +255,57 @@ static void test_guard__writes_go_where_allowed(void **state)
   gw_guard_free(g);
 }
 
+/* {"alg":"none"}.PAYLOAD.x, the payload in base64url by the test itself. */
+static bool expiry_of(const char *payload, double *out)
+{
+  struct gw_buf text = GW_BUF_INIT;
+  bool found;
+
+  assert_int_equal(gw_buf_puts(&text, "eyJhbGciOiJub25lIn0.", NULL), 0);
+  assert_int_equal(gw_base64_encode(payload, strlen(payload), &text, NULL), 0);
+  assert_int_equal(gw_buf_puts(&text, ".c2ln", NULL), 0);
+  found = gw_jwt_expiry(text.data, text.len, out);
+  gw_buf_dispose(&text);
+  return found;
+}
+
+static void test_jwt__expiry(void **state)
+{
+  static const char *const without[] = {
+      "{}",
+      "{\"exp\":\"1700000000\"}",
+      "{\"exp\":null}",
+      "{\"exp\":-5}",
+      "{\"exp\":1e99}",
+      "{\"exp\":",
+      "{\"a\":{\"exp\":1700000000}}",
+      "{\"a\":\"\\\",\\\"exp\\\":1700000000\"}",
+      "[1700000000]",
+      "{\"a",
+      "{\"a\":[[[",
+      "nonsense",
+  };
+  double when = 0;
+
+  (void)state;
+  assert_true(expiry_of("{\"exp\":1700000000}", &when));
+  assert_true(when > 1699999999 && when < 1700000001);
+  assert_true(expiry_of(" { \"sub\" : \"a\\\"b\", \"roles\":[1,{\"exp\":5},[]],"
+                        "\"n\":{}, \"t\":true, \"exp\" : 1.8e9 } ",
+                        &when));
+  assert_true(when > 1.7e9 && when < 1.9e9);
+  for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++)
+    if (expiry_of(without[i], &when)) {
+      print_error("found in: %s\n", without[i]);
+      fail();
+    }
+  assert_false(gw_jwt_expiry("simKEY", 6, &when));
+  assert_false(gw_jwt_expiry("a.b", 3, &when));
+  assert_false(gw_jwt_expiry("a..c", 4, &when));
+  assert_false(gw_jwt_expiry("a.%%.c", 6, &when));
+  assert_false(gw_jwt_expiry("..", 2, &when));
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -264,6 +317,7 @@ int main(void)
       cmocka_unit_test(test_secret__goes_to_its_origins_only),
       cmocka_unit_test(test_secret__header),
       cmocka_unit_test(test_secret__has_a_manner_of_its_own),
+      cmocka_unit_test(test_jwt__expiry),
       cmocka_unit_test(test_guard__plan_sends_reads_only),
       cmocka_unit_test(test_guard__writes_go_where_allowed),
   };

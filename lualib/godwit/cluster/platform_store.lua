@@ -95,10 +95,7 @@ end
 --- True if another process (or another user of this one) writes here.
 function Store:in_use()
   if self.folder_lock then return true end
-  local lock = fs.stat(self.dir .. "/lock") and fs.lock(self.dir .. "/lock")
-  if not lock then return fs.stat(self.dir .. "/lock") ~= nil end
-  lock:close()
-  return false
+  return fs.locked(self.dir .. "/lock") ~= false
 end
 
 function Store:close()

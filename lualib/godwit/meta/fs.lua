@@ -102,4 +102,21 @@ function lock:close() end
 ---@return godwit.Err?
 function M.lock(path) end
 
+--- Whether somebody holds that lock; nothing is made or written.
+---@param path string
+---@return boolean?
+---@return godwit.Err?
+function M.locked(path) end
+
+--- Whether this process may write it (for a folder: in it), without trying.
+---@param path string
+---@return boolean
+function M.may_write(path) end
+
+--- Bytes free for this user on the file system of a path.
+---@param path string
+---@return integer?
+---@return godwit.Err?
+function M.space(path) end
+
 return M

@@ -31,6 +31,18 @@ local M = {}
 ---@field proxy? string
 ---@field no_proxy? string
 ---@field fresh? boolean A new connection.
+---@field facts? boolean The answer, or the error, tells what the connection was like; with `fresh`.
+
+---@class godwit.core.http.Facts
+---@field resolved boolean The name has an address.
+---@field connected boolean
+---@field secured boolean TLS was agreed on.
+---@field ip string Of the peer, a proxy if there is one; may be empty.
+---@field port integer
+---@field proxy_status integer What a proxy answered to CONNECT; 0: nothing.
+---@field verify integer What OpenSSL found with the certificate (X509_V_…); 0: nothing.
+---@field tls string "TLSv1.3"; empty: none, or refused.
+---@field certificate { subject?: string, issuer?: string, start?: string, ["end"]?: string, names?: string }
 
 ---@class godwit.core.http.Response
 ---@field status integer
@@ -38,11 +50,12 @@ local M = {}
 ---@field body string
 ---@field bytes_up integer
 ---@field bytes_down integer
+---@field facts? godwit.core.http.Facts
 
 ---@async
 ---@param request godwit.core.http.Request
 ---@return godwit.core.http.Response?
----@return godwit.Err? e With `sent`, `url` and `method`.
+---@return godwit.Err? e With `sent`, `url` and `method`, and `facts`.
 function M.send(request) end
 
 ---@class godwit.core.http.guard

@@ -32,6 +32,12 @@ function M.allow_proxy(secret, proxy) end
 ---@return boolean
 function M.is(v) end
 
+--- When a token says that it ends, in seconds since 1970; nil for any other
+--- text. Nothing is verified.
+---@param secret godwit.Secret
+---@return number?
+function M.expiry(secret) end
+
 --- The text as the output filter would write it.
 ---@param text string
 ---@return string
