@@ -237,7 +237,7 @@ test("no field of a handle reaches the network", function(t)
     t:ok(a[key])
   end
   t:eq(a.nothing, nil)
-  t:eq(box.users, nil)
+  t:eq(box.data, nil)
   t:eq(box.driver, nil)
   local ok, e = pcall(a.get, a)
   t:no(ok)

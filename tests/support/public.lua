@@ -33,6 +33,7 @@ function M.samples(t)
     ["godwit.Algorithm"] = algorithm.new(c, "acme", "Fraud", "id"),
     ["godwit.Cluster"] = c,
     ["godwit.Tree"] = tree.open(store, ("0"):rep(40)),
+    ["godwit.cluster.Accounts"] = c.users,
     ["godwit.cluster.Algorithms"] = c.algorithms,
     ["godwit.cluster.Catalogue"] = c.environments,
     ["godwit.git.Store"] = store,

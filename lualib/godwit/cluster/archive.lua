@@ -4,9 +4,11 @@ local err = require("godwit.err")
 local fs = require("godwit.core.fs")
 local git = require("godwit.core.git")
 local json = require("godwit.core.json")
+local accounts = require("godwit.cluster.accounts")
 local build = require("godwit.cluster.platform_build")
 local calls = require("godwit.cluster.platform_call")
 local platform = require("godwit.cluster.platform")
+local platform_accounts = require("godwit.cluster.platform_accounts")
 local platform_git = require("godwit.cluster.platform_git")
 local stores = require("godwit.cluster.platform_store")
 
@@ -135,6 +137,37 @@ end
 function Archive:get_scm_status(owner, name)
   self.platform:find(ALL, owner, name)
   return { scm_connection_status = "active" }
+end
+
+---@async
+---@return fun(): table|nil
+function Archive:each_user()
+  return iterate(platform_accounts.users(self.platform))
+end
+
+---@async
+---@return fun(): table|nil
+function Archive:each_organization()
+  return iterate(platform_accounts.organizations(self.platform))
+end
+
+---@async
+---@return table|nil
+function Archive:try_get_user(name)
+  return platform_accounts.user(self.platform, name)
+end
+
+---@async
+---@return table|nil
+function Archive:try_get_organization(name)
+  return platform_accounts.organization(self.platform, name)
+end
+
+--- Names of all who can own something.
+---@async
+---@return fun(): string|nil
+function Archive:each_owner()
+  return accounts.owners(self)
 end
 
 -- Git --------------------------------------------------------------------

@@ -1,3 +1,4 @@
+local accounts = require("godwit.cluster.accounts")
 local algorithm = require("godwit.cluster.algorithm")
 local body = require("godwit.cluster.body")
 local driver_of = require("godwit.cluster.driver_of")
@@ -219,6 +220,8 @@ end
 ---@field id string    Its identity
 ---@field kind string
 ---@field algorithms godwit.cluster.Algorithms
+---@field users godwit.cluster.Accounts
+---@field organizations godwit.cluster.Accounts
 ---@field environments godwit.cluster.Catalogue
 ---@field scms godwit.cluster.Catalogue
 local Cluster = {}
@@ -239,6 +242,8 @@ function M.new(driver)
   }, Cluster)
   driver_of.set(self, driver)
   self.algorithms = setmetatable({ cluster = self }, Algorithms)
+  self.users = accounts.handle(self, "users")
+  self.organizations = accounts.handle(self, "organizations")
   self.environments = catalogue("environment", function()
     return driver:list_environments()
   end, function(env)

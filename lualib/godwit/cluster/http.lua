@@ -1,3 +1,4 @@
+local accounts = require("godwit.cluster.http_accounts")
 local address = require("godwit.cluster.address")
 local environments = require("godwit.cluster.environments")
 local err = require("godwit.err")
@@ -11,7 +12,7 @@ local writes = require("godwit.cluster.http_writes")
 --- cluster.http: the driver of a live cluster, over its REST API and Git.
 ---
 --- Here: keys, identity and reads. Writes are in http_writes, Git is in
---- http_git. All requests of a cluster share one limiter. A key acts for its
+--- http_git, users and organizations in http_accounts. All requests of a cluster share one limiter. A key acts for its
 --- owner: every request names the owner it is about.
 ---@class godwit.cluster.Http
 ---@field kind "http"
@@ -77,6 +78,17 @@ function Http:key(owner)
   return key
 end
 
+--- The administrator's key, or nil.
+---@async
+---@return any|nil secret
+function Http:find_admin_key()
+  local key = self.profile.admin_key
+  if type(key) == "function" then
+    return self.memo:get("admin key", key)
+  end
+  return key
+end
+
 --- Sends one request with the owner's key and returns the decoded answer.
 ---@async
 ---@param method string
@@ -85,7 +97,7 @@ end
 ---@return any doc, table response
 function Http:request(method, path, opts)
   opts = opts or {}
-  local key = opts.admin and self.profile.admin_key or self:key(opts.owner)
+  local key = opts.admin and self:find_admin_key() or self:key(opts.owner)
   local ok, doc, response = pcall(self.rest.send, self.rest, method, path,
     key, opts)
   if ok then
@@ -162,11 +174,30 @@ local function check_row(row)
   end
 end
 
+--- Asks with the owner's key; where there is none, or it is turned away, with
+--- the administrator's, which clusters take for some reads.
+---@async
+function Http:get_or_admin(owner, path)
+  local ok, doc = pcall(self.get, self, owner, path)
+  if ok then
+    return doc
+  elseif not err.is(doc, "auth") or self:find_admin_key() == nil then
+    error(doc, 0)
+  end
+  local answered, found = pcall(self.request, self, "GET", path,
+    { admin = true })
+  if not answered and not err.is(found, "auth") then
+    error(found, 0)
+  end
+  return answered and found or error(doc, 0)
+end
+
 ---@async
 ---@param owner string
 ---@return { id: string, algoname: string, username: string }[]
 function Http:list_algorithms(owner)
-  local doc = self:get(owner, "/v1/users" .. address.path(owner, "algorithms"))
+  local doc = self:get_or_admin(owner,
+    "/v1/users" .. address.path(owner, "algorithms"))
   local rows = pages.rows(doc, "results", "algorithms")
   for _, row in ipairs(rows) do
     check_row(row)
@@ -253,13 +284,7 @@ end
 ---@return table[]
 function Http:list_scms()
   return self.memo:get("scms", function()
-    local ok, doc = pcall(self.get, self, nil, "/v1/scms")
-    if not ok and err.is(doc, "auth") and self.profile.admin_key then
-      doc = self:request("GET", "/v1/scms", { admin = true })
-    elseif not ok then
-      error(doc, 0)
-    end
-    return pages.rows(doc, "results", "scms")
+    return pages.rows(self:get_or_admin(nil, "/v1/scms"), "results", "scms")
   end)
 end
 
@@ -269,7 +294,7 @@ function Http:get_scm_status(owner, name)
   return (self:get(owner, address.algorithm(owner, name, "scm", "status")))
 end
 
-for _, part in ipairs({ repository, writes }) do
+for _, part in ipairs({ accounts, repository, writes }) do
   for name, method in pairs(part.methods) do
     Http[name] = method
   end

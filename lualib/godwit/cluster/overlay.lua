@@ -64,7 +64,8 @@ end
 --- What falls through -----------------------------------------------------
 
 for _, name in ipairs({ "whoami", "list_environments", "list_languages",
-  "list_scms", "git_remote" }) do
+  "list_scms", "each_user", "each_organization", "each_owner", "try_get_user",
+  "try_get_organization", "git_remote" }) do
   Overlay[name] = function(self, ...)
     return self.under[name](self.under, ...)
   end

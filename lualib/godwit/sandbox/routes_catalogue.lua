@@ -3,6 +3,7 @@ local fs = require("godwit.core.fs")
 local json = require("godwit.core.json")
 local process = require("godwit.core.process")
 local sys = require("godwit.core.sys")
+local accounts = require("godwit.sandbox.routes_accounts")
 local keys = require("godwit.sandbox.keys")
 local rules = require("godwit.cluster.platform_rules")
 local template = require("godwit.cluster.platform_template")
@@ -162,7 +163,12 @@ function M.serve(cx)
     return owner_algorithms(cx, segs[3])
   elseif segs[2] == "secret-provider" and not segs[3] then
     return secret_providers(cx)
-  elseif LATER[segs[2]] then
+  end
+  if segs[2] == "users" or segs[2] == "organizations" then
+    local status, doc = accounts.serve(cx)
+    if status then return status, doc end
+  end
+  if LATER[segs[2]] then
     cx:authenticate()
     reject(501, 5005, "not implemented")
   end

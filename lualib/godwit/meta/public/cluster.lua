@@ -35,6 +35,8 @@
 ---@field id string Its identity in version maps and commits.
 ---@field kind string "http" or "archive".
 ---@field algorithms godwit.cluster.Algorithms
+---@field users godwit.cluster.Accounts
+---@field organizations godwit.cluster.Accounts
 ---@field environments godwit.cluster.Catalogue
 ---@field scms godwit.cluster.Catalogue
 local cluster = {}
@@ -128,3 +130,33 @@ function catalogue:get(ref) end
 ---@return table?
 ---@return godwit.Err?
 function catalogue:try_get(ref) end
+
+--- The users or the organizations of a cluster, to read. They are an
+--- administrator's to see: the profile's `admin_key` is used, and without one
+--- `auth` is raised.
+---@class godwit.cluster.Accounts
+local accounts = {}
+
+--- Which users or organizations.
+---@class godwit.cluster.AccountFilter
+---@field name? string A glob of `*` and `?`.
+
+--- Iterates over the documents of those whose name matches. A user's name is
+--- its `username`, an organization's its `org_name`.
+---@async
+---@param filter? godwit.cluster.AccountFilter
+---@return fun(): table?
+function accounts:each(filter) end
+
+--- The document of the one with that name. Raises `notfound`.
+---@async
+---@param name string
+---@return table
+function accounts:get(name) end
+
+--- As `get`, but returns nil and the error instead of raising it.
+---@async
+---@param name string
+---@return table?
+---@return godwit.Err?
+function accounts:try_get(name) end
