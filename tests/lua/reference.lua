@@ -238,6 +238,13 @@ local OPTIONS = {
     end
     return known
   end,
+  ["godwit.http.Retry"] = function()
+    local known = { random = true }
+    for name in pairs(require("godwit.http.retry").DEFAULTS) do
+      known[name] = true
+    end
+    return known
+  end,
   ["godwit.http.Tls"] = function()
     return public.upvalue(require("godwit.http").request, "TLS")
   end,
@@ -342,7 +349,7 @@ local function named_in(comment)
 end
 
 test("every public function of the library is annotated", function(t)
-  local files, problems = {}, {}
+  local files, problems, docs = {}, {}, described(pages())
   for name, fn in pairs(reachable(t)) do
     local file, at = public.where(fn)
     if file then
@@ -360,6 +367,11 @@ test("every public function of the library is annotated", function(t)
         problems[#problems + 1] = ("%s:%d: above %s(%s) stands @param for (%s)")
           :format(file, at, name, want,
           table.concat(named_in(comment), ", "))
+      elseif lines[at]:find("^function ") and docs.functions[name]
+        and (#docs.functions[name].doc.returns > 0)
+          ~= (comment:find("@return", 1, true) ~= nil) then
+        problems[#problems + 1] = ("%s:%d: of %s and its definition one says "
+          .. "@return, the other does not"):format(file, at, name)
       elseif comment:gsub("%-%-%-?@[^\n]*", ""):gsub("[%s%-]", "") == "" then
         problems[#problems + 1] = ("%s:%d: say above %s what it does"):format(
           file, at, name)

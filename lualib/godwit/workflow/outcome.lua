@@ -24,7 +24,7 @@ end
 ---@field log? string[] The end of a log, in lines, that `why` announces.
 
 --- Checks what an item's function returned and makes it a record.
----@param value any A word, a table with one, or nil for "unchanged".
+---@param value any A word, or a table with one.
 ---@return godwit.Outcome
 function M.record(value)
   if type(value) == "string" then

@@ -18,7 +18,7 @@
 ---@field null lightuserdata
 cjson = {}
 
---- Parses a text; all numbers become floats unless they are whole.
+--- Parses a text; all numbers become floats.
 ---@param text string
 ---@return any
 function cjson.decode(text) end

@@ -39,10 +39,11 @@ http = {}
 --- How a request that failed is repeated.
 ---@class godwit.http.Retry
 ---@field attempts? integer The most. Default 4.
----@field base? number Seconds of the first pause. Default 0.25.
+---@field base? number Seconds of the first pause, which doubles each time. Default 0.25.
+---@field max_delay? number Seconds of the longest pause. Default 20.
+---@field max_wait? number Seconds of the longest `Retry-After` that is waited for. Default 120.
 ---@field budget? number Seconds of all pauses together. Default 300.
 ---@field private random? function
----@field private longest? number
 
 --- Certificates of one request.
 ---@class godwit.http.Tls
