@@ -218,7 +218,8 @@ test("every class whose objects scripts hold is walked", function(t)
     if n > (covered[file] or 0) and not public.INTERNAL[file] then
       problems[#problems + 1] = ("%s makes %d classes for scripts "
         .. "(methods.of), and %d of them are walked: add an object of each to "
-        .. "samples() of tests/support/public.lua and describe it in %s")
+        .. "samples() of tests/support/public.lua and describe it in %s; "
+        .. "or, if scripts never get one, name the file in INTERNAL there")
         :format(file, n, covered[file] or 0, META)
     end
   end
@@ -277,6 +278,32 @@ test("options are those the library knows", function(t)
       if known[name] == nil then
         problems[#problems + 1] = ("%s: %s describes the option %s, which "
           .. "nothing knows"):format(class, docs.classes[class].file, name)
+      end
+    end
+  end
+  report(t, problems)
+end)
+
+test("the kinds of errors are those the library raises", function(t)
+  local listed, problems = {}, {}
+  for kind in read(META .. "/err.lua"):gmatch("\n%-%-%- | `(%w+)` |") do
+    listed[kind] = true
+  end
+  local function alias(text)
+    local kinds = {}
+    for kind in text:match("@alias godwit%.err%.Kind(.-)\n\n"):gmatch('"(%w+)"') do
+      kinds[kind] = true
+    end
+    return kinds
+  end
+  t:eq(alias(read(META .. "/err.lua")), listed)
+  t:eq(alias(read("lualib/godwit/err.lua")), listed)
+  for _, name in ipairs(modules.names("godwit/")) do
+    for kind in modules.source(name):gmatch('err%.throw%(%s*"(%w+)"') do
+      if not listed[kind] then
+        problems[#problems + 1] = ("lualib/%s raises the kind %s: name it in "
+          .. "godwit.err.Kind of lualib/godwit/err.lua and %s/err.lua"):format(
+          name, kind, META)
       end
     end
   end
