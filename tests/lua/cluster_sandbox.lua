@@ -236,12 +236,23 @@ test("no field of a handle reaches the network", function(t)
   for _, key in ipairs({ "cluster", "owner", "name", "ref", "id" }) do
     t:ok(a[key])
   end
-  t:eq(a.nothing, nil)
-  t:eq(box.data, nil)
-  t:eq(box.driver, nil)
+  t:raises(nil, function() return box.driver end, "a cluster has no driver")
   local ok, e = pcall(a.get, a)
   t:no(ok)
   t:ok(err.is(e, "net"))
+end)
+
+test("a misspelt name of a handle is an error, not nil", function(t)
+  local driver = start(t)
+  local box = cluster.handle(driver)
+  driver:create_algorithm("acme", request(driver, "Hello"))
+  local a = box.algorithms:get("acme/Hello")
+  t:raises(nil, function() return a.nmae end,
+    "an algorithm has no nmae.*'name'")
+  t:raises(nil, function() return a:complie() end, "'compile'")
+  t:raises(nil, function() return box.algoritms end, "'algorithms'")
+  t:raises(nil, function() return box.algorithms.ech end, "'each'")
+  t:eq(box.owner, nil)
 end)
 
 test("waiting for a build that failed raises the end of its log", function(t)

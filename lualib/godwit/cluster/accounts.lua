@@ -65,7 +65,7 @@ end
 --- administrator's: the profile's `admin_key` is used.
 ---@class godwit.cluster.Accounts
 local Accounts = {}
-Accounts.__index = methods.of(Accounts)
+Accounts.__index = methods.strict(Accounts, "users and organizations")
 
 -- Beside the handles, not in them: the names of methods that are called on a
 -- driver are not a script's to change.

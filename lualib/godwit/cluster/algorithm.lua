@@ -17,7 +17,7 @@ local version = require("godwit.cluster.version")
 ---@field ref string   "OWNER/NAME"
 ---@field id? string   Where the cluster told it
 local Algorithm = {}
-Algorithm.__index = methods.of(Algorithm)
+Algorithm.__index = methods.strict(Algorithm, "an algorithm")
 Algorithm.__name = "algorithm"
 
 local M = {}

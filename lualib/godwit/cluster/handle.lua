@@ -30,7 +30,7 @@ end
 ---@class godwit.cluster.Algorithms
 ---@field private cluster godwit.Cluster
 local Algorithms = {}
-Algorithms.__index = methods.of(Algorithms)
+Algorithms.__index = methods.strict(Algorithms, "the algorithms of a cluster")
 
 local function split(ref)
   local owner, name
@@ -134,7 +134,7 @@ end
 ---@field private what string
 ---@field private names fun(row: table): string[]
 local Catalogue = {}
-Catalogue.__index = methods.of(Catalogue)
+Catalogue.__index = methods.strict(Catalogue, "a catalogue")
 
 --- Iterates over the documents that match.
 ---@async
@@ -225,7 +225,7 @@ end
 ---@field environments godwit.cluster.Catalogue
 ---@field scms godwit.cluster.Catalogue
 local Cluster = {}
-Cluster.__index = methods.of(Cluster)
+Cluster.__index = methods.strict(Cluster, "a cluster")
 Cluster.__name = "cluster"
 
 function Cluster:__tostring()
