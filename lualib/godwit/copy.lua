@@ -6,7 +6,7 @@
 ---   ensure   creates the algorithm or updates its settings
 ---   push     the commit
 ---   build    waits for its build
----   call     tries it with the sample input
+---   call     tries it with the sample input, beside the published version
 ---   publish  releases it
 ---   record   the version map
 
@@ -33,7 +33,7 @@ M.forget = jobs.forget
 ---@async
 ---@param a godwit.Algorithm
 ---@param to godwit.Cluster
----@param opts? table to_owner, version, publish (false: not), callability, message, overwrite_drift, adopt, update_settings, without_secrets, call, call_timeout, build_timeout
+---@param opts? table to_owner, version, publish (false: not), callability, message, overwrite_drift, adopt, on_drift, compare, update_settings, without_secrets, call, call_timeout, build_timeout
 ---@return godwit.Outcome
 function M.algorithm(a, to, opts)
   return require("godwit.copy.algorithm").run(a, to, opts)
@@ -284,6 +284,47 @@ function M.build(job)
   job:did("build", "=", say("built", "wait for its build"))
 end
 
+-- The version people call now, called with the same input; nil when it fails:
+-- then there is nothing to compare with.
+local function call_published(job, number, sample)
+  local ok, answer = pcall(call.call, job.to, job.to_owner, job.to_name,
+    number, sample, { timeout = job.opts.call_timeout })
+  if ok then
+    return answer
+  end
+  local e = err.from(answer)
+  if e.kind == "cancelled" or e.kind == "denied" then
+    error(e, 0)
+  end
+  job:warn("not compared: %s of %s failed with the same sample input: %s",
+    number, job.dest_ref, e.message)
+end
+
+-- Lets somebody look at what the published version and the new one answer.
+local function compare(job, sample, answer)
+  local latest = job.dest.latest
+  local number = latest and settings.present(latest.version_info,
+    "semantic_version")
+
+  if not job.to_publish or not number or not decide.compares(job) then
+    return
+  elseif planning() then
+    job:did("compare", "=", "compare its answer with that of %s", number)
+    return
+  end
+  job:progress("compare")
+  local old = call_published(job, number, sample)
+  if not old then
+    return
+  end
+  local why = decide.compare(job, old, answer)
+  job:did("compare", "=", "compared its answer with that of %s", number)
+  if why then
+    job.withheld = "built but not published: " .. why
+    job.wrote = true
+  end
+end
+
 --- Calls the commit with the sample input, if there is one.
 ---@async
 ---@param job godwit.copy.Job
@@ -302,10 +343,11 @@ function M.call(job)
     return
   end
   job:progress("call")
-  call.call(job.to, job.to_owner, job.to_name, job.commit, sample,
-    { timeout = job.opts.call_timeout })
+  local answer = call.call(job.to, job.to_owner, job.to_name, job.commit,
+    sample, { timeout = job.opts.call_timeout })
   job:did("call", "=", say("called with its sample input",
     "call it with its sample input"))
+  compare(job, sample, answer)
 end
 
 local function notes(job)
@@ -317,7 +359,7 @@ end
 ---@async
 ---@param job godwit.copy.Job
 function M.publish(job)
-  if not job.to_publish then
+  if not job.to_publish or job.withheld then
     return
   end
   job:progress("publish")

@@ -158,7 +158,7 @@ function M.rebuild(driver, owner, name, store, source)
         source_cluster = origin.cluster, source_owner = origin.owner,
         source_name = origin.name, source_commit = origin.commit,
         source_version = known[from][origin.commit],
-        expected_tree = found.tree, dest_cluster = driver.id,
+        expected_tree = (commit.merged(found) or found).tree, dest_cluster = driver.id,
         dest_owner = owner, dest_name = name, dest_commit = entry.id,
         dest_version = versions[entry.id],
         created_at = sys.format_time(found.committer.time),

@@ -123,3 +123,65 @@ test("a copied trailer under another committer is not ours", function(t)
   tip.committer = by("bob")
   t:eq(classify({ tip, ours(id("b"), "T8") }).kind, "drifted")
 end)
+
+-- A promotion that took in what was at its parent, and expected that tree.
+local function merged(source_commit, tree, tip, expected)
+  local c = ours(source_commit, tree)
+  c.message = commit.message("m", { cluster = "dev", owner = "acme",
+    name = "Hello", commit = source_commit }, { tip = tip, tree = expected })
+  return c
+end
+
+local E1, E2, GONE = ("e"):rep(40), ("f"):rep(40), ("0"):rep(40)
+
+local function base_tree(tree)
+  return tree ~= GONE and tree or nil
+end
+
+test("what was merged in is drift until the source has it", function(t)
+  local line = function(tree, expected)
+    return { merged(id("b"), tree, id("2"), expected), hand("T7", "hotfix"),
+      ours(id("b"), "T8") }
+  end
+  local s = classify(line("M1", E1), { expected = E2, base_tree = base_tree })
+  t:eq(s.kind, "drifted")
+  t:eq({ s.base, s.base_tree, #s.after, s.merged_in },
+    { id("1"), E1, 1, 1 })
+  t:match(state.refusal(s), "1 commit merged into our last promotion")
+  t:match(state.refusal(s), "modified " .. E1 .. ">M1")
+  -- The same source commit's files: as it should be.
+  s = classify(line("M1", E1), { expected = E1, base_tree = base_tree })
+  t:eq({ s.kind, s.keeps, s.absorbed }, { "ours", true, nil })
+  -- The source has all of it now.
+  s = classify(line("M1", E1), { expected = "M1", base_tree = base_tree })
+  t:eq({ s.kind, s.keeps, s.absorbed }, { "ours", nil, true })
+  -- Its base cannot be made any more.
+  s = classify(line("M1", GONE), { expected = E2, base_tree = base_tree })
+  t:eq({ s.kind, s.base_tree }, { "drifted", nil })
+  t:match(state.refusal(s), E2 .. ">M1")
+end)
+
+test("by hand after a merge: both are drift", function(t)
+  local s = classify({ hand("T9x", "later"),
+    merged(id("b"), "M2", id("3"), E2), hand("T7", "second"),
+    merged(id("c"), "M1", id("5"), E1), hand("T6", "first"),
+    ours(id("d"), "T8"), hand("T5", "of old") },
+    { expected = ("9"):rep(40), base_tree = base_tree })
+  t:eq({ s.base, s.base_tree, s.merged_in }, { id("2"), E2, 2 })
+  local said = {}
+  for i, c in ipairs(s.after) do
+    said[i] = c.message
+  end
+  t:eq(said, { "later", "second", "first" })
+  t:match(state.refusal(s), "3 commits after or merged into our last")
+end)
+
+test("a hand that copies the trailers has merged nothing", function(t)
+  local c = merged(id("b"), "M1", id("2"), E1)
+  c.committer = by("bob")
+  t:no(commit.merged(c))
+  t:no(commit.merged(ours(id("b"), "T8")))
+  local again = commit.message(merged(id("b"), "M1", id("2"), E1).message,
+    ORIGIN)
+  t:no(again:find("Godwit-Merged", 1, true)) -- of the source's own past
+end)

@@ -19,8 +19,10 @@ local KNOWN = {
   to_owner = "string", version = "string", publish = "string",
   callability = "string", message = "string", overwrite_drift = "boolean",
   adopt = "boolean", update_settings = "boolean", without_secrets = "boolean",
+  on_drift = "string", compare = "function",
   call = "boolean", call_timeout = "number", build_timeout = "number",
 }
+local DRIFT = { refuse = true, overwrite = true, merge = true }
 local STEPS = { minor = true, major = true, revision = true, no = true }
 
 local function check_options(given)
@@ -33,10 +35,28 @@ local function check_options(given)
       err.throw("usage", "copy.algorithm: %s takes a %s", name, KNOWN[name])
     end
   end
+  if given.on_drift and not DRIFT[given.on_drift] then
+    err.throw("usage", "copy.algorithm: on_drift is refuse, overwrite or "
+      .. "merge, not %s", given.on_drift)
+  end
   local step = given.publish
   if step and not STEPS[step] then
     err.throw("usage", "copy.algorithm: publish is minor, major, revision "
       .. "or false, not %s", step)
+  end
+end
+
+-- What a script's compare answers: nothing or true; false, or why not.
+local function asks(compare)
+  return function(old, new)
+    local good, why = compare(old, new)
+    if good == nil or good == true then
+      return nil
+    elseif good ~= false or why ~= nil and type(why) ~= "string" then
+      err.throw("usage", "copy.algorithm: compare answers nothing, true, or "
+        .. "false and why, not %s", tostring(good))
+    end
+    return why or "its answer differs from that of the published version"
   end
 end
 
@@ -47,6 +67,7 @@ local function options(given)
   for name, v in pairs(given) do
     opts[name] = v
   end
+  opts.compare = given.compare and asks(given.compare)
   if given.publish == false then
     opts.publish = "no"
   end

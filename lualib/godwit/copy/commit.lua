@@ -6,6 +6,7 @@
 local M = {}
 
 local TRAILER = "Godwit-Source"
+local MERGED = "Godwit-Merged"
 
 -- Trailers and committer mark a commit as ours; a hand that copies the
 -- message leaves its own name as committer.
@@ -50,21 +51,35 @@ function M.trailer(origin)
     origin.owner, origin.name, origin.commit)
 end
 
---- Message and trailer. An older Godwit-Source line is replaced: it is still
---- in the source's own commit, and two would leave open which one counts.
+---@class godwit.copy.Merged
+---@field tip string The commit whose changes were merged in.
+---@field tree string The tree it would have been without them.
+
+local function is_ours(line)
+  local name = line:match("^([%w-]+):")
+  return name == TRAILER or name == MERGED
+end
+
+--- Message and trailers. Older lines of ours are replaced: they are still in
+--- the source's own commit, and two would leave open which one counts.
 ---@param message string
 ---@param origin godwit.copy.Origin
+---@param merged? godwit.copy.Merged
 ---@return string
-function M.message(message, origin)
+function M.message(message, origin, merged)
   local body, trailers = split_trailers(trim_end(message:gsub("\r\n", "\n")))
   local kept = {}
 
   for line in (trailers or ""):gmatch("[^\n]+") do
-    if line:sub(1, #TRAILER + 1) ~= TRAILER .. ":" then
+    if not is_ours(line) then
       kept[#kept + 1] = line
     end
   end
   kept[#kept + 1] = M.trailer(origin)
+  if merged then
+    kept[#kept + 1] = string.format("%s: %s %s", MERGED, merged.tip,
+      merged.tree)
+  end
   if body:find("^%s*$") then
     body = "Promoted from " .. origin.owner .. "/" .. origin.name
   end
@@ -101,8 +116,25 @@ function M.origin(commit)
   return M.parse(commit.message)
 end
 
+--- What was merged into a commit of ours, or nil.
+---@param commit table As `store:commit` returns it.
+---@return godwit.copy.Merged?
+function M.merged(commit)
+  if not M.origin(commit) then
+    return nil
+  end
+  local _, trailers = split_trailers(trim_end(commit.message))
+  for line in trailers:gmatch("[^\n]+") do
+    local tip, tree = line:match("^" .. MERGED:gsub("%-", "%%-")
+      .. ": (%x+) (%x+)$")
+    if tip and #tip == 40 and #tree == 40 then
+      return { tip = tip, tree = tree }
+    end
+  end
+end
+
 --- What `store:make_commit` is given.
----@param c {tree: string, parent: table?, source: table, message: string?, origin: godwit.copy.Origin}
+---@param c {tree: string, parent: table?, source: table, message: string?, origin: godwit.copy.Origin, merged: godwit.copy.Merged?}
 ---@return table
 function M.fields(c)
   local time = c.source.committer.time
@@ -116,7 +148,8 @@ function M.fields(c)
     author = c.source.author,
     committer = { name = M.COMMITTER.name, email = M.COMMITTER.email,
       time = time, offset = 0 },
-    message = M.message(c.message or c.source.message, c.origin),
+    message = M.message(c.message or c.source.message, c.origin,
+      c.merged),
   }
 end
 

@@ -84,10 +84,31 @@ end
 function M.drift(job)
   local opts = job.opts
 
-  if job.state.kind == "drifted" then
+  if opts.on_drift then
+    return opts.on_drift
+  elseif job.state.kind == "drifted" then
     return opts.overwrite_drift and "overwrite" or "refuse"
   end
   return opts.adopt and "overwrite" or "refuse"
+end
+
+--- Whether the answers of the published version and of the new one are
+--- compared before the new one is published.
+---@param job godwit.copy.Job
+---@return boolean
+function M.compares(job)
+  return job.opts.compare ~= nil
+end
+
+--- Why the new one is not published; nil: it is. Asked when `compares` says
+--- so and both calls returned.
+---@async
+---@param job godwit.copy.Job
+---@param old { result: any, metadata: table }
+---@param new { result: any, metadata: table }
+---@return string?
+function M.compare(job, old, new)
+  return job.opts.compare(old, new)
 end
 
 return M

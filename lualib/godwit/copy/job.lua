@@ -16,6 +16,8 @@ local M = {}
 ---@field message? string
 ---@field overwrite_drift? boolean
 ---@field adopt? boolean
+---@field on_drift? "refuse"|"overwrite"|"merge" Instead of the two above.
+---@field compare? fun(old: table, new: table): string? Why it is not published.
 ---@field update_settings? boolean
 ---@field without_secrets? boolean
 ---@field call boolean Call it with its sample input before publishing.
@@ -39,6 +41,7 @@ local M = {}
 ---@field step "minor"|"major"|"revision"|"no" How it is published.
 ---@field differences godwit.copy.Difference[]
 ---@field steps table[]
+---@field withheld? string Why it was built and not published.
 ---@field label? string What the progress display calls it; default: its ref.
 
 local Job = {}
@@ -137,7 +140,9 @@ end
 function M.outcome(job)
   local word = "unchanged"
 
-  if job.created then
+  if job.withheld then
+    return common(job, { outcome = "refused", why = job.withheld })
+  elseif job.created then
     word = "created"
   elseif job.wrote then
     word = "updated"

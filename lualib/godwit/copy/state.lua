@@ -12,8 +12,12 @@ local TEMPLATE_SUBJECT = "Algorithmia initial commit"
 ---@class godwit.copy.State
 ---@field kind "empty"|"template"|"ours"|"equal"|"drifted"|"unknown"
 ---@field source_commit? string The source commit it corresponds to.
----@field base? string drifted: our newest commit below the tip.
----@field after? table[] Commits after the base, newest first.
+---@field keeps? boolean ours: with what was merged in, it is as it should be.
+---@field absorbed? boolean ours: what was merged in is the source's, too, now.
+---@field base? string drifted: our newest commit, the tip or below it.
+---@field base_tree? string What we would have left there; nil: it is gone.
+---@field after? table[] Commits that are not ours, newest first.
+---@field merged_in? integer How many of these are below the base.
 ---@field changes? table[] What differs, as `store:diff` says.
 ---@field came_from? godwit.copy.Origin unknown: another source's promotion.
 
@@ -56,22 +60,64 @@ local function equal_source(c, tip)
   end
 end
 
--- Commits above the newest one of ours, or nil if none is ours.
+-- Our newest commit, the ones above it, and where it stands; nil if none is
+-- ours.
 local function above_ours(c, history)
   local after = {}
 
-  for _, entry in ipairs(history) do
+  for i, entry in ipairs(history) do
     local found = c.store:commit(entry.id)
     if our_source(c, found) then
-      return found, after
+      return found, after, i
     end
     after[#after + 1] = found
   end
 end
 
+local MERGED_SHOWN = 50
+
+-- Others' commits below one of ours whose changes it took in.
+local function merged_in(c, history, at)
+  local list = {}
+
+  for i = at + 1, #history do
+    local found = c.store:commit(history[i].id)
+    if not our_source(c, found) then
+      list[#list + 1] = found
+    elseif not commit.merged(found) then
+      break
+    end
+    if #list == MERGED_SHOWN then
+      break
+    end
+  end
+  return list
+end
+
+-- What somebody else changed since our newest promotion, also what that
+-- promotion itself took in: asked about again, it is not lost by accident.
+local function drifted(c, tip, history)
+  local base, after, at = above_ours(c, history)
+  if not base then
+    return nil
+  end
+  local source_commit = our_source(c, base)
+  local merged, base_tree, inside = commit.merged(base), base.tree, {}
+
+  if merged then
+    base_tree = c.base_tree(merged.tree, source_commit)
+    inside = merged_in(c, history, at)
+    table.move(inside, 1, #inside, #after + 1, after)
+  end
+  return { kind = "drifted", base = base.id, base_tree = base_tree,
+    after = after, merged_in = #inside, source_commit = source_commit,
+    changes = base_tree and c.store:diff(base_tree, tip.tree)
+      or c.store:diff(c.expected, tip.tree) }
+end
+
 --- Says what the destination is.
 ---@async
----@param c {store: table, tip: string?, recorded: table<string, table>, origin: godwit.copy.Origin, source_history: (fun(): table[]), source_tree: string, expected: string, to_owner: string}
+---@param c {store: table, tip: string?, recorded: table<string, table>, origin: godwit.copy.Origin, source_history: (fun(): table[]), source_tree: string, expected: string, to_owner: string, base_tree: (fun(tree: string, source_commit: string): string?)}
 ---@return godwit.copy.State
 function M.classify(c)
   if not c.tip then
@@ -79,11 +125,18 @@ function M.classify(c)
   end
   local tip = c.store:commit(c.tip)
   local ours = our_source(c, tip)
-  if ours then
-    return { kind = "ours", source_commit = ours }
+  local merged = ours and commit.merged(tip)
+  if ours and (not merged or merged.tree == c.expected
+      or tip.tree == merged.tree or tip.tree == c.expected) then
+    return { kind = "ours", source_commit = ours,
+      keeps = merged and merged.tree == c.expected or nil,
+      absorbed = merged and merged.tree ~= c.expected or nil }
   end
 
   local history = c.store:history(c.tip)
+  if ours then
+    return drifted(c, tip, history)
+  end
   if is_template(tip, history) then
     return { kind = "template" }
   end
@@ -93,13 +146,7 @@ function M.classify(c)
     return { kind = "equal", source_commit = equal }
   end
 
-  local base, after = above_ours(c, history)
-  if base then
-    return { kind = "drifted", base = base.id, after = after,
-      source_commit = our_source(c, base),
-      changes = c.store:diff(base.tree, tip.tree) }
-  end
-  return { kind = "unknown", after = { tip }, came_from = commit.origin(tip),
+  return drifted(c, tip, history) or { kind = "unknown", after = { tip }, came_from = commit.origin(tip),
     changes = c.store:diff(tip.tree, c.expected) }
 end
 
@@ -134,6 +181,14 @@ local function list_commits(commits)
   return table.concat(lines, "; ")
 end
 
+local function where_of(state)
+  local inside = state.merged_in or 0
+  if inside == 0 then
+    return "after"
+  end
+  return inside == #state.after and "merged into" or "after or merged into"
+end
+
 --- Why a destination is refused.
 ---@param state godwit.copy.State
 ---@return string
@@ -142,11 +197,11 @@ function M.refusal(state)
     or "no file"
 
   if state.kind == "drifted" then
-    return string.format("the destination has drifted: %d commit%s after our "
+    return string.format("the destination has drifted: %d commit%s %s our "
       .. "last promotion (%s), which changed: %s; --overwrite-drift puts the "
       .. "source's files on top of them",
       #state.after, #state.after == 1 and "" or "s",
-      list_commits(state.after), changes)
+      where_of(state), list_commits(state.after), changes)
   end
   local from = state.came_from
   return string.format("the destination was not made from this source%s; "

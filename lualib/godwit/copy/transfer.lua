@@ -7,6 +7,7 @@ local decide = require("godwit.copy.decide")
 local err = require("godwit.err")
 local fetch = require("godwit.copy.fetch")
 local log = require("godwit.log")
+local merge = require("godwit.copy.merge")
 local moved = require("godwit.copy.moved")
 local state = require("godwit.copy.state")
 local store = require("godwit.copy.store")
@@ -29,6 +30,47 @@ local function origin(job)
     commit = job.source.commit }
 end
 
+-- The files of a source tree as they should be at the destination.
+local function expected_of(job, repo, source_tree)
+  local expected, problem =
+    tree.expected(repo, source_tree, job.owner, job.to_owner)
+  return decide.tree(job, repo, expected), problem
+end
+
+local function check_tree(job, repo, id, what)
+  local ok, e = repo.raw:check_tree(id)
+  if not ok then
+    err.throw("refused", "%s for %s are not safe to promote: %s", what,
+      job.dest_ref, err.from(e).message)
+  end
+end
+
+local function expect(job, repo)
+  local expected, problem = expected_of(job, repo, job.source.tree)
+
+  if problem then
+    job:warn("%s", problem)
+  end
+  if expected ~= job.source.tree then -- that one is checked already
+    check_tree(job, repo, expected, "the files as they are changed")
+  end
+  job.expected = expected
+end
+
+-- Keeps what was changed there, when no file was touched on both sides.
+local function merge_in(job, repo)
+  local tip = repo:commit(job.dest.tip.commit)
+  local merged, why = merge.tree(job, repo, tip)
+
+  job.refusal = why
+  if not merged then
+    return
+  end
+  check_tree(job, repo, merged, "the merged files")
+  job.merged = { tip = tip.id, tree = job.expected }
+  job.merged_tree = merged
+end
+
 local function classify(job, repo)
   job.state = state.classify({
     store = repo, tip = job.dest.tip.commit, origin = origin(job),
@@ -37,9 +79,15 @@ local function classify(job, repo)
     source_history = function()
       return repo:history(job.source.tip.commit or job.source.commit)
     end,
+    base_tree = function(id, source_commit)
+      return merge.base(job, repo, id, source_commit, function(source_tree)
+        return (expected_of(job, repo, source_tree))
+      end)
+    end,
     source_tree = job.source.tree,
     expected = job.expected, to_owner = job.to_owner,
   })
+  job.merged, job.merged_tree, job.refusal = nil, nil, nil
   local kind = job.state.kind
   if kind ~= "drifted" and kind ~= "unknown" then
     return
@@ -47,46 +95,42 @@ local function classify(job, repo)
   job.drift = decide.drift(job)
   if job.drift == "refuse" then
     job.refusal = state.refusal(job.state)
+  elseif job.drift == "merge" then
+    merge_in(job, repo)
   end
-end
-
--- The files as they should be at the destination.
-local function expect(job, repo)
-  local expected, problem =
-    tree.expected(repo, job.source.tree, job.owner, job.to_owner)
-
-  if problem then
-    job:warn("%s", problem)
-  end
-  job.expected = decide.tree(job, repo, expected)
 end
 
 -- The files as a plan shows them.
 local SYMBOL = { added = "+", deleted = "-", modified = "~", mode = "~" }
 
-local function list_files(job, repo, parent)
+local function list_files(job, repo, parent, wanted)
   job.files = {}
-  for i, change in ipairs(parent and repo:diff(parent.tree, job.expected)
-      or {}) do
+  for i, change in ipairs(parent and repo:diff(parent.tree, wanted) or {}) do
     job.files[i] = { status = change.status, path = change.path,
       symbol = SYMBOL[change.status] or "~" }
   end
 end
 
---- Decides on the commit: the tip itself when its tree is already right.
+--- Decides on the commit: the tip itself when it is already right. What was
+--- merged always gets a commit that says so, and what the source took over one
+--- that says that, though the files be the tip's: the next promotion must know
+--- what is not the source's.
 local function choose_commit(job, repo)
   local tip = job.dest.tip.commit
   local parent = tip and repo:commit(tip)
+  local wanted = job.merged_tree or job.expected
 
   job.parent = parent
-  if parent and parent.tree == job.expected then
+  if parent and (job.state.keeps
+      or parent.tree == job.expected and not job.state.absorbed) then
     job.commit, job.to_push = tip, false
     return
   end
-  list_files(job, repo, parent)
+  list_files(job, repo, parent, wanted)
   job.commit = repo:make_commit(commit.fields({
-    tree = job.expected, parent = parent, source = job.source.info,
+    tree = wanted, parent = parent, source = job.source.info,
     message = decide.message(job), origin = origin(job),
+    merged = wanted ~= job.expected and job.merged or nil,
   }))
   job.to_push = true
 end
@@ -200,6 +244,11 @@ function M.push(job)
   end
   store.close(job)
   job.pushed = true
+  if job.merged then
+    job:did("merge", "=", "kept what was changed there since our last "
+      .. "promotion: %d file%s", #job.state.changes,
+      #job.state.changes == 1 and "" or "s")
+  end
   job:did("push", "~", "commit %s on %s%s", tostring(job.commit), job.dest_ref,
     job.parent and " after " .. job.parent.id:sub(1, 10) or "")
 end
