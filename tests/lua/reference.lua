@@ -471,3 +471,21 @@ test("docs/reference is what the definitions say", function(t)
     end
   end
 end)
+
+test("links within docs/reference lead to headings", function(t)
+  local made, headings, links = reference.make(pages()), {}, 0
+  for name, text in pairs(made) do
+    headings[name] = {}
+    for heading in text:gmatch("\n##+ ([^\n]+)") do
+      headings[name][heading:lower():gsub("[^%w_-]", "")] = true
+    end
+  end
+  for name, text in pairs(made) do
+    for page, anchor in text:gmatch("%]%(([%w_]*%.?m?d?)#([%w_-]+)%)") do
+      links = links + 1
+      local target = headings[page == "" and name or page]
+      t:ok(target and target[anchor], ("%s: %s#%s"):format(name, page, anchor))
+    end
+  end
+  t:ok(links > 100)
+end)

@@ -68,7 +68,7 @@ function algorithm:builds() end
 --- of its log when it failed, `timeout` when there is none in time.
 ---@async
 ---@param commit string
----@param opts? { timeout?: number } Seconds. Default 1800.
+---@param opts? { timeout?: number } `timeout` is in seconds. Default 1800.
 ---@return table build
 function algorithm:wait_build(commit, opts) end
 
