@@ -16,7 +16,9 @@ local function places(pages)
   for _, page in ipairs(pages) do
     for _, list in ipairs({ page.classes, page.aliases }) do
       for _, one in ipairs(list) do
-        found[one.name] = { page = page.title, anchor = anchor(one.name) }
+        -- A module is its page.
+        found[one.name] = { page = page.title,
+          anchor = anchor(one.global and page.title or one.name) }
       end
     end
   end
