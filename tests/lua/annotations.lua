@@ -23,7 +23,7 @@ x = {}
 ---@param opts? { deep?: { a: string }[], [string]: any } Options.
 ---@param ... any
 ---@return string? commit
----@return godwit.x|fun(...): string? Said.
+---@return godwit.x|fun(a: fun(): boolean, b: any): string?, integer Said.
 function x.go(a, opts, ...) end
 
 --- A letter.

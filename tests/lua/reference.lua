@@ -214,10 +214,10 @@ test("every class whose objects scripts hold is walked", function(t)
   local covered, problems = public.covered(public.samples(t)), {}
   for _, name in ipairs(modules.names("godwit/")) do
     local file = "lualib/" .. name
-    local _, n = modules.source(name):gsub("= methods%.of%(", "")
+    local _, n = modules.source(name):gsub("= methods%.%l+%(", "")
     if n > (covered[file] or 0) and not public.INTERNAL[file] then
       problems[#problems + 1] = ("%s makes %d classes for scripts "
-        .. "(methods.of), and %d of them are walked: add an object of each to "
+        .. "(methods.of, methods.strict), and %d of them are walked: add an object of each to "
         .. "samples() of tests/support/public.lua and describe it in %s; "
         .. "or, if scripts never get one, name the file in INTERNAL there")
         :format(file, n, covered[file] or 0, META)

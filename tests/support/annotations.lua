@@ -48,7 +48,14 @@ local function parse_fun(text, at)
   at = list_of(text, at + 4, ")", named)
   if not at then return nil end
   local colon = select(2, text:find("^%s*:%s*", at))
-  return colon and parse_type(text, colon + 1) or at
+  if not colon then return at end
+  at = parse_type(text, colon + 1)
+  while at and text:find("^, ", at) do -- several results, or the next item
+    local stop = parse_type(text, at + 2)
+    if not stop or text:find("^%s*:", stop) then break end
+    at = stop
+  end
+  return at
 end
 
 local function parse_atom(text, at)

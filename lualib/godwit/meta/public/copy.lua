@@ -35,12 +35,19 @@ copy = {}
 ---@field callability? "private"|"public" Of what is published.
 ---@field message? string Of the commit. Default: the source's.
 ---@field overwrite_drift? boolean Puts the source's files on commits made there since.
+---@field on_drift? "refuse"|"overwrite"|"merge" What becomes of a destination that has drifted; one of unknown origin cannot be merged with, "overwrite" adopts it.
+---@field compare? fun(old: godwit.copy.Call, new: godwit.copy.Call): boolean?, string? Is given the answers of the published version and of the new commit to the sample input; false and why: built, not published.
 ---@field adopt? boolean Takes over an algorithm that was not made by this program.
 ---@field update_settings? boolean Changes settings that differ.
 ---@field without_secrets? boolean Goes on though secrets are missing there.
 ---@field call? boolean Calls it with its sample input. Default true.
 ---@field call_timeout? number Seconds. Default 300.
 ---@field build_timeout? number Seconds. Default 1800.
+
+--- A call with the sample input.
+---@class godwit.copy.Call
+---@field result any
+---@field metadata? table
 
 --- What became of an item.
 ---@class godwit.Outcome
