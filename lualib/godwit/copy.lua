@@ -18,6 +18,7 @@ local jobs = require("godwit.copy.job")
 local effect = require("godwit.effect")
 local err = require("godwit.err")
 local publish = require("godwit.copy.publish")
+local scm = require("godwit.copy.scm")
 local settings = require("godwit.copy.settings")
 local store = require("godwit.copy.store")
 local task = require("godwit.task")
@@ -246,10 +247,24 @@ local function usable(job, found)
       and settings.present(found.version_info, "semantic_version"))
 end
 
+-- A host elsewhere tells the cluster of a push by its webhook, late or never.
+local function await_webhook(job)
+  local how = wait_options(job)
+
+  how.grace, how.awaited = how.timeout, "waiting for the webhook"
+  local found = build.wait(job.to, job.to_owner, job.to_name, job.commit, how)
+  if not found then
+    scm.no_build(job)
+  end
+  return found
+end
+
 local function find_or_make_build(job)
   local found
 
-  if job.pushed then
+  if job.pushed and job.dest.place then
+    found = await_webhook(job)
+  elseif job.pushed then
     found = build.wait(job.to, job.to_owner, job.to_name, job.commit,
       wait_options(job))
   else

@@ -27,6 +27,10 @@ return {
     --     return command { "pass", "show", "algorithmia/" .. owner }
     --   end,
     --   -- admin_key = file "~/.keys/prod-admin",
+    --   -- Git hosts that keep the code of some algorithms:
+    --   -- hosts = {
+    --   --   ["https://github.com"] = { user = "bot", key = env "GITHUB_TOKEN" },
+    --   -- },
     --   -- ca = "/etc/ssl/certs/our-ca.pem",
     --   -- proxy = "http://proxy.example.com:3128",
     --   protected = true,            -- asks before it is written to

@@ -86,6 +86,12 @@ local function let_write(profile)
       guard.allow_write(parts.origin)
     end
   end
+  -- Code of this cluster that is kept elsewhere is pushed there.
+  for origin, host in pairs(profile.hosts or {}) do
+    if host.key then
+      guard.allow_write(origin)
+    end
+  end
 end
 
 local function consent(profile)

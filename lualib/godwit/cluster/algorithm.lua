@@ -5,6 +5,7 @@ local edit = require("godwit.cluster.edit")
 local err = require("godwit.err")
 local git = require("godwit.git")
 local methods = require("godwit.methods")
+local tags = require("godwit.cluster.tags")
 local unknown = require("godwit.unknown")
 local version = require("godwit.cluster.version")
 
@@ -193,6 +194,17 @@ function Algorithm:commit(rev)
     err.throw("notfound", "%s has no published version", tostring(self))
   end
   return version.commit(doc)
+end
+
+--- The names of its repository's tags, of those that match the glob, the newest
+--- version first: numbers in a name count as numbers (v1.10 before v1.9), and
+--- 1.0.0 is newer than 1.0.0-rc1.
+---@async
+---@param pattern? string
+---@return string[]
+function Algorithm:tags(pattern)
+  local driver, owner, name = names(self)
+  return tags.sorted(driver:git_tags(owner, name), pattern)
 end
 
 --- The files of a revision (as for `commit`), to read. Changes made to them

@@ -11,6 +11,7 @@ local platform = require("godwit.cluster.platform")
 local platform_accounts = require("godwit.cluster.platform_accounts")
 local platform_git = require("godwit.cluster.platform_git")
 local stores = require("godwit.cluster.platform_store")
+local tags = require("godwit.cluster.tags")
 
 --- cluster.archive: the driver over a folder on disk. The platform's rules
 --- are its own (platform): a push is built at once, a call is answered as the
@@ -170,7 +171,25 @@ function Archive:each_owner()
   return accounts.owners(self)
 end
 
+-- An account is connected where a person can sign in, not in a folder.
+---@async
+function Archive:get_scm_authorization()
+  return { authorization_status = "unauthorized" }
+end
+
 -- Git --------------------------------------------------------------------
+
+--- Its repositories are its own; of code that is kept elsewhere it has a copy.
+function Archive:git_place()
+  return nil
+end
+
+--- The repository's tags: name -> id of what they point to.
+---@async
+---@return table<string, string>
+function Archive:git_tags(owner, name)
+  return tags.of(err.check(git.ls_remote(self:git_remote(owner, name), {})))
+end
 
 --- The algorithm's repository as a remote: a folder, no address, no key.
 ---@async

@@ -55,7 +55,8 @@ end
 -- Of an algorithm that is only planned nobody knows the files.
 local function edit_unknown(driver, owner, name, tip)
   local commit = unknown.new(("the commit of %s/%s"):format(owner, name))
-  driver:push(owner, name, { commit = commit, expected = tip.commit })
+  driver:push(owner, name, { commit = commit, expected = tip.commit,
+    ref = tip.branch })
   return commit
 end
 
@@ -89,7 +90,7 @@ function M.edit(driver, owner, name, message, fn)
   local author = driver:git_remote(owner, name).auth_user or owner
   local commit = make_commit(repo, parent, id, message, author)
   driver:push(owner, name, { store = repo.core, commit = commit,
-    expected = tip.commit, advert = tip.advert })
+    ref = tip.branch, expected = tip.commit, advert = tip.advert })
   return commit
 end
 

@@ -5,7 +5,8 @@ local err = require("godwit.err")
 local lookup = require("godwit.cluster.lookup")
 local memo = require("godwit.memo")
 local pages = require("godwit.cluster.pages")
-local repository = require("godwit.cluster.http_git")
+local http_git = require("godwit.cluster.http_git")
+local repository = require("godwit.cluster.repository")
 local rest = require("godwit.cluster.rest")
 local writes = require("godwit.cluster.http_writes")
 
@@ -38,6 +39,7 @@ function M.open(profile)
     address = where,
     page_size = { limit = 100 },
     memo = memo.new(),
+    places = repository.places(),
   }, Http)
   self.rest = rest.new(profile, where)
   self.limiter = self.rest.limiter
@@ -150,7 +152,9 @@ end
 ---@param name string
 ---@return table doc
 function Http:get_algorithm(owner, name)
-  return (self:get(owner, address.algorithm(owner, name)))
+  local doc = self:get(owner, address.algorithm(owner, name))
+  self.places:learn(owner, name, doc)
+  return doc
 end
 
 --- As get_algorithm; nil when there is none. A 403 is not "none".
@@ -294,7 +298,16 @@ function Http:get_scm_status(owner, name)
   return (self:get(owner, address.algorithm(owner, name, "scm", "status")))
 end
 
-for _, part in ipairs({ accounts, repository, writes }) do
+--- Whether the key's owner has connected an SCM to the account it has there.
+---@async
+---@param scm table  From list_scms
+---@return table status
+function Http:get_scm_authorization(scm)
+  local way = scm.provider == "bitbucket" and "token" or "oauth"
+  return (self:get(nil, "/v1/scms" .. address.path(scm.id, way, "status")))
+end
+
+for _, part in ipairs({ accounts, http_git, writes }) do
   for name, method in pairs(part.methods) do
     Http[name] = method
   end

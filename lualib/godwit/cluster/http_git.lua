@@ -1,17 +1,21 @@
 local address = require("godwit.cluster.address")
 local err = require("godwit.err")
 local git = require("godwit.git")
+local repository = require("godwit.cluster.repository")
 local retry = require("godwit.http.retry")
+local tags = require("godwit.cluster.tags")
+local task = require("godwit.task")
 local version = require("godwit.cluster.version")
 
 --- cluster.http_git: the repositories of a live cluster. Methods of the http
 --- driver. A version has a read-only address of its own; where a cluster does
---- not serve it, the commit is taken from the main repository.
+--- not serve it, the commit is taken from the main repository. Code that is
+--- kept at a Git host elsewhere is read and written there (repository).
 local M = {}
 local Git = {}
 M.methods = Git
 
-local MASTER = "refs/heads/master"
+local MASTER = repository.MASTER
 
 -- A server checks the name against the key's owner; where the key must not
 -- read data, the owner it acts for is the best guess.
@@ -27,32 +31,63 @@ local function git_user(driver, owner)
   end)
 end
 
---- The Git remote of an algorithm, or of one of its versions.
+local function own_remote(driver, owner, name, ref)
+  local profile = driver.profile
+  return {
+    url = address.repository(driver.address.git, owner, name, ref),
+    auth = driver:key(owner),
+    auth_user = git_user(driver, owner),
+    auth_scheme = "Basic",
+    tls = { ca = profile.ca, cert = profile.cert, cert_key = profile.cert_key,
+      insecure = profile.insecure },
+    proxy = profile.proxy,
+    no_proxy = profile.no_proxy,
+    limiter = driver.limiter,
+    label = driver.name .. ":" .. owner .. "/" .. name,
+  }
+end
+
+-- A document that cannot be had says nothing: the repository may be there all
+-- the same, and says what is wrong itself.
+local function read_document(driver, owner, name)
+  local ok, doc = pcall(driver.get_algorithm, driver, owner, name)
+  if not ok and not err.is(doc, "notfound") and not err.is(doc, "auth") then
+    error(doc, 0)
+  end
+end
+
+--- Where an algorithm's repository is kept: nil for the cluster itself. Its
+--- document says so; when none has passed by yet it is read, but not with
+--- `guess`: then the cluster's own is taken until it is known better.
+---@async
+---@param owner string
+---@param name string
+---@param guess? boolean
+---@return godwit.cluster.Place|nil
+function Git:git_place(owner, name, guess)
+  local whose = self.name .. ":" .. owner .. "/" .. name
+  local place = self.places:get(owner, name, whose)
+  if place == nil and not guess then
+    read_document(self, owner, name)
+    place = self.places:get(owner, name, whose)
+  end
+  return place or nil
+end
+
+--- The Git remote of an algorithm, or of one of its versions: a host elsewhere
+--- has one repository for all.
 ---@async
 ---@param owner string
 ---@param name string
 ---@param ref? string
 ---@return table remote
 function Git:git_remote(owner, name, ref)
-  local profile = self.profile
-  return {
-    url = address.repository(self.address.git, owner, name, ref),
-    auth = self:key(owner),
-    auth_user = git_user(self, owner),
-    auth_scheme = "Basic",
-    tls = { ca = profile.ca, cert = profile.cert, cert_key = profile.cert_key,
-      insecure = profile.insecure },
-    proxy = profile.proxy,
-    no_proxy = profile.no_proxy,
-    limiter = self.limiter,
-    label = self.name .. ":" .. owner .. "/" .. name,
-  }
-end
-
-local function tip_of(advert)
-  local branch = advert.refs[advert.head or MASTER] and advert.head or MASTER
-  return { commit = advert.refs[branch], branch = branch,
-    advert = advert.advert }
+  local place = self:git_place(owner, name)
+  if place then
+    return repository.remote(self, place, self.name .. ":" .. owner .. "/"
+      .. name)
+  end
+  return own_remote(self, owner, name, ref)
 end
 
 -- A list of references is a read: it is asked for again as any other.
@@ -60,26 +95,87 @@ local function passing(e)
   return e.retryable and e.kind ~= "timeout"
 end
 
+local function list(remote, service)
+  return retry.run(function()
+    return git.ls_remote(remote, { service = service })
+  end, passing)
+end
+
+local function list_at(driver, place, remote, service)
+  local ok, advert = pcall(list, remote, service)
+  if not ok then
+    error(repository.explain(driver, place, advert), 0)
+  end
+  return advert
+end
+
+-- Which branch is the default one is told to readers only.
+local function external_tip(driver, place, owner, name, service)
+  local remote = driver:git_remote(owner, name)
+  if service ~= "receive-pack" then
+    return repository.tip(list_at(driver, place, remote, "upload-pack"), nil,
+      place)
+  end
+  repository.check_writable(driver, place, "write to " .. remote.label)
+  local read, write = table.unpack(task.all({
+    function() return list_at(driver, place, remote, "upload-pack") end,
+    function() return list_at(driver, place, remote, "receive-pack") end,
+  }))
+  return repository.tip(read, write, place)
+end
+
+local function own_tip(advert)
+  local branch = advert.refs[advert.head or MASTER] and advert.head or MASTER
+  return { commit = advert.refs[branch], branch = branch,
+    advert = advert.advert }
+end
+
 --- The tip of the main branch, or of a version's repository. The commit is
---- nil when the repository is empty.
+--- nil when the repository is empty. `guess`: as for git_place.
 ---@async
 ---@param owner string
 ---@param name string
----@param opts? { version: string?, service: string? }
+---@param opts? { version: string?, service: string?, guess: boolean? }
 ---@return { commit: string?, branch: string, advert: any }
 function Git:git_tip(owner, name, opts)
   opts = opts or {}
-  local remote = self:git_remote(owner, name, opts.version)
-  local ok, advert = pcall(retry.run, function()
-    return git.ls_remote(remote, { service = opts.service or "upload-pack" })
-  end, passing)
+  local place = self:git_place(owner, name, opts.guess)
+  if place and opts.version then
+    return { commit = version.commit(self:get_version(owner, name,
+      opts.version)), branch = repository.MASTER }
+  elseif place then
+    return external_tip(self, place, owner, name, opts.service)
+  end
+  local ok, advert = pcall(list, own_remote(self, owner, name, opts.version),
+    opts.service or "upload-pack")
   if ok then
-    return tip_of(advert)
+    return own_tip(advert)
   elseif not opts.version or not err.is(advert, "notfound") then
     error(advert, 0)
   end
   local doc = self:get_version(owner, name, opts.version)
   return { commit = version.commit(doc), branch = MASTER }
+end
+
+--- The repository's tags: name -> id of what they point to.
+---@async
+---@param owner string
+---@param name string
+---@return table<string, string>
+function Git:git_tags(owner, name)
+  local place = self:git_place(owner, name)
+  local remote = self:git_remote(owner, name)
+  return tags.of(place and list_at(self, place, remote, "upload-pack")
+    or list(remote, "upload-pack"))
+end
+
+-- From a host: one repository has all commits.
+local function fetch_from_host(driver, place, remote, store, how)
+  local ok, result = pcall(git.fetch, store, remote, how)
+  if ok then
+    return result
+  end
+  error(repository.explain(driver, place, result), 0)
 end
 
 --- Fetches a commit (of a version's repository when `version` is given) into
@@ -94,8 +190,12 @@ function Git:git_fetch(owner, name, store, opts)
   local how = { commit = opts.commit, advert = opts.advert,
     into = opts.into or address.fetched(self.id, owner, name, opts.version),
     progress = opts.progress }
-  local ok, result = pcall(git.fetch, store,
-    self:git_remote(owner, name, opts.version), how)
+  local place = self:git_place(owner, name)
+  local remote = self:git_remote(owner, name, opts.version)
+  if place then
+    return fetch_from_host(self, place, remote, store, how)
+  end
+  local ok, result = pcall(git.fetch, store, remote, how)
   if ok then
     return result
   elseif not opts.version or not err.is(result, "notfound") then

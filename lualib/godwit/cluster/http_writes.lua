@@ -5,6 +5,7 @@ local err = require("godwit.err")
 local git = require("godwit.git")
 local json = require("godwit.core.json")
 local probe = require("godwit.cluster.probe")
+local repository = require("godwit.cluster.repository")
 local version = require("godwit.cluster.version")
 
 --- cluster.http_writes: what a live cluster is told to do. Methods of the http
@@ -33,6 +34,19 @@ local function may_mean_exists(e)
   local status = type(e) == "table" and e.status or 0
   return status >= 400 and status < 500 and status ~= 401 and status ~= 403
     and status ~= 408 and status ~= 429
+end
+
+-- Where the repository of a new algorithm is, its answer says; one that does
+-- not say is asked again when it matters.
+local function learn_place(driver, owner, name, sent, doc)
+  local source = doc.source
+  local said = type(source) == "table" and type(source.scm) == "table"
+  local wanted = sent.source and sent.source.scm or "internal"
+  driver.places:forget(owner, name)
+  if said or wanted == "internal" then
+    driver.places:learn(owner, name, said and doc or { source = {} })
+  end
+  return doc
 end
 
 local function post_create(driver, owner, name, sent)
@@ -67,7 +81,8 @@ function Writes:create_algorithm(owner, request)
     kind = "algorithm.create", target = target, cluster = self,
     before = { exists = false }, detail = sent,
     write = function()
-      return post_create(self, owner, name, sent)
+      return learn_place(self, owner, name, sent,
+        post_create(self, owner, name, sent))
     end,
     probe = function()
       local doc = self:try_get_algorithm(owner, name)
@@ -231,29 +246,47 @@ function Writes:call(owner, name, ref, input, opts)
   })
 end
 
---- Pushes a commit to the main branch and waits for its build. A lost answer
---- is settled by looking at the branch and the builds; nothing is pushed
---- twice.
+-- How long a server works after the last byte: a cluster builds before it
+-- answers, a host elsewhere takes the commit and tells the cluster later.
+local function push_time(place, opts)
+  return place and ANSWER or opts.build_timeout or BUILD
+end
+
+--- Pushes a commit to the main branch. A cluster's own repository answers when
+--- its build has ended; a host elsewhere at once. A lost answer is settled by
+--- looking at the branch and the builds; nothing is pushed twice.
 ---@async
 ---@param owner string
 ---@param name string
 ---@param opts { store: table, commit: string, expected: string?, ref: string?, advert: any, progress: function?, build_timeout: number? }
 ---@return { messages: string }
 function Writes:push(owner, name, opts)
-  local ref = opts.ref or "refs/heads/master"
+  local place = self:git_place(owner, name)
+  if place then
+    repository.check_writable(self, place, "push to " .. target_of(self, owner,
+      name))
+  end
+  local ref = opts.ref or place and self:git_tip(owner, name).branch
+    or repository.MASTER
   local before = { ref = ref, tip = opts.expected }
   local remote = self:git_remote(owner, name)
+  local time = push_time(place, opts)
   return effect.perform({
     kind = "git.push", target = target_of(self, owner, name),
     cluster = self, again = false, before = before,
-    wait = opts.build_timeout or BUILD, patience = UNPACK,
-    detail = { ref = ref, from = opts.expected, commit = opts.commit },
+    wait = time, patience = UNPACK,
+    detail = { ref = ref, from = opts.expected, commit = opts.commit,
+      repository = place and place.url },
     write = function()
-      return git.push(opts.store, remote, {
+      local ok, result = pcall(git.push, opts.store, remote, {
         commit = opts.commit, ref = ref, expected = opts.expected,
         advert = opts.advert, progress = opts.progress,
-        build_timeout = opts.build_timeout or BUILD,
+        build_timeout = time,
       })
+      if not ok then
+        error(place and repository.explain(self, place, result) or result, 0)
+      end
+      return result
     end,
     probe = probe.push(self, owner, name, before, opts.commit),
   })

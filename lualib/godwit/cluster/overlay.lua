@@ -24,7 +24,7 @@ Overlay.__index = Overlay
 ---@field patch? table     Put over the document of one that is
 ---@field builds table[]   Newest first
 ---@field versions table[] Newest first
----@field tip? { commit: any }  Of master, after a pretended push
+---@field tip? { commit: any, branch: string }  After a pretended push
 ---@field store_path? string    Where pushed commits are
 
 local M = {}
@@ -65,7 +65,7 @@ end
 
 for _, name in ipairs({ "whoami", "list_environments", "list_languages",
   "list_scms", "each_user", "each_organization", "each_owner", "try_get_user",
-  "try_get_organization", "git_remote" }) do
+  "try_get_organization", "get_scm_authorization", "git_remote", "git_tags" }) do
   Overlay[name] = function(self, ...)
     return self.under[name](self.under, ...)
   end
@@ -232,6 +232,17 @@ end
 
 --- Git --------------------------------------------------------------------
 
+--- As the drivers' git_place. Where the repository of a created algorithm will
+--- be, nobody knows yet.
+---@async
+---@return godwit.cluster.Place|nil
+function Overlay:git_place(owner, name, guess)
+  if is_created(self:pretended(owner, name)) then
+    return nil
+  end
+  return self.under:git_place(owner, name, guess)
+end
+
 --- As the drivers' git_tip. Of a created algorithm the template's commit is
 --- unknown (`template` is true); after a pretended push it is that commit.
 ---@async
@@ -239,7 +250,7 @@ function Overlay:git_tip(owner, name, opts)
   local p = self:pretended(owner, name)
   local of_version = opts and opts.version
   if p and p.tip and not of_version then
-    return { commit = p.tip.commit, branch = "refs/heads/master",
+    return { commit = p.tip.commit, branch = p.tip.branch,
       template = p.tip.template }
   elseif is_created(p) then
     self:get_version(owner, name, of_version)

@@ -1,6 +1,7 @@
 local body = require("godwit.cluster.body")
 local effect = require("godwit.effect")
 local err = require("godwit.err")
+local repository = require("godwit.cluster.repository")
 local unknown = require("godwit.unknown")
 local version = require("godwit.cluster.version")
 
@@ -96,7 +97,7 @@ function Writes:create_algorithm(owner, request)
   return perform(self, "algorithm.create", owner, name, sent, function()
     local p = state_of(self, owner, name)
     p.created = created_document(ref, sent)
-    p.tip = { template = true,
+    p.tip = { template = true, branch = MASTER,
       commit = unknown.new("the template commit of " .. ref) }
     return body.copy(p.created)
   end)
@@ -159,8 +160,7 @@ function Writes:compile(owner, name)
     end)
 end
 
-local function check_expected(overlay, owner, name, expected)
-  local tip = overlay:git_tip(owner, name).commit
+local function check_expected(overlay, owner, name, tip, expected)
   local open = unknown.is(tip) or unknown.is(expected)
   if not open and tip ~= expected then
     err.throw("conflict", "%s:%s/%s is at %s, not at %s: the push would be"
@@ -171,16 +171,24 @@ end
 
 ---@async
 function Writes:push(owner, name, opts)
-  local ref = opts.ref or MASTER
   existing(self, owner, name)
-  if ref == MASTER then
-    check_expected(self, owner, name, opts.expected)
+  local place = self:git_place(owner, name)
+  if place then
+    repository.check_writable(self, place, "push to " .. self.name .. ":"
+      .. owner .. "/" .. name)
   end
-  local detail = { ref = ref, from = opts.expected, commit = opts.commit }
+  local tip = self:git_tip(owner, name)
+  local main = tip.branch
+  local ref = opts.ref or main
+  if ref == main then
+    check_expected(self, owner, name, tip.commit, opts.expected)
+  end
+  local detail = { ref = ref, from = opts.expected, commit = opts.commit,
+    repository = place and place.url }
   return perform(self, "git.push", owner, name, detail, function()
     local p = state_of(self, owner, name)
-    if ref == MASTER then
-      p.tip = { commit = opts.commit }
+    if ref == main then
+      p.tip = { commit = opts.commit, branch = main }
       add_build(self, owner, name, opts.commit)
     end
     if not unknown.is(opts.commit) then

@@ -128,6 +128,41 @@ local function key_of(place, field, origins)
   end
 end
 
+-- An address that is a host and nothing more: what a credential is for.
+local function host_origin(place, address)
+  local what = ("hosts of '%s' (%s)"):format(place.name, place.label)
+  local base, origin, user = M.address(address, what)
+  if user or base ~= origin then
+    err.throw("usage", "%s: '%s' is more than a host; write %s", what,
+      address, origin)
+  end
+  return origin
+end
+
+local function host_of(place, origin, given)
+  local host = { user = given.user, scheme = given.scheme or "Basic",
+    ca = path_of(place, given.ca) }
+  if given.key ~= nil then
+    host.key = make(place, "hosts." .. origin, given.key, { origin })
+  end
+  return host
+end
+
+--- The Git hosts of a cluster whose algorithms are kept elsewhere, by origin.
+--- Each credential is bound to its own host.
+local function hosts_of(place)
+  local hosts = {}
+  for address, given in pairs(place.fields.hosts or {}) do
+    local origin = host_origin(place, address)
+    if hosts[origin] then
+      err.throw("usage", "hosts of '%s' (%s) has %s twice", place.name,
+        place.label, origin)
+    end
+    hosts[origin] = host_of(place, origin, given)
+  end
+  return hosts
+end
+
 --- Fields every http profile takes over as they are.
 local PLAIN = { "id", "proxy", "no_proxy", "protected", "max_in_flight" }
 
@@ -172,6 +207,7 @@ function M.make(place, flags)
     profile.key = key_of(place, "bearer_token", origins)
     profile.auth_scheme = "Bearer"
   end
+  profile.hosts = hosts_of(place)
   return profile
 end
 

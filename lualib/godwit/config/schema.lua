@@ -16,8 +16,11 @@ local CLUSTER = {
   key = "key", admin_key = "key", user = "string", bearer_token = "key",
   ca = "string", cert = "string", cert_key = "string", insecure = "boolean",
   proxy = "string", no_proxy = "string", protected = "boolean",
-  policy = "string", max_in_flight = "integer",
+  policy = "string", max_in_flight = "integer", hosts = "table",
 }
+
+-- Of a Git host that keeps algorithms of a cluster.
+local HOST = { user = "string", key = "key", scheme = "string", ca = "string" }
 
 local SECRET = {
   host = "string", hosts = "table", scheme = "string", user = "string",
@@ -96,6 +99,34 @@ local function check_named(file, section, fields, map, name_pattern)
   end
 end
 
+local function check_host(file, path, host)
+  if type(host) ~= "table" or source.is(host) then
+    M.fail(file, path, 'expected a table, as in ["https://git.example.com"] '
+      .. '= { user = "bot", key = env "TOKEN" }')
+  end
+  check_fields(file, path, HOST, host)
+  if host.scheme and host.scheme ~= "Basic" and host.scheme ~= "Bearer" then
+    M.fail(file, path, "scheme is Basic or Bearer, not %s", host.scheme)
+  elseif host.scheme == "Bearer" and host.user then
+    M.fail(file, path, "a user goes with the scheme Basic only")
+  elseif type(host.key) == "function" then
+    M.fail(file, path, "the key of a host cannot be a function")
+  elseif not host.key and not host.ca then
+    M.fail(file, path, "needs a key")
+  end
+end
+
+local function check_hosts(file, path, hosts)
+  for origin, host in pairs(hosts or {}) do
+    local here = { path[1], path[2], "hosts", tostring(origin) }
+    if type(origin) ~= "string" then
+      M.fail(file, here, "hosts are named by their addresses, as in "
+        .. '["https://git.example.com"] = { … }')
+    end
+    check_host(file, here, host)
+  end
+end
+
 local function check_clusters(file, clusters)
   for name, c in pairs(clusters or {}) do
     local path = { "clusters", name }
@@ -107,7 +138,11 @@ local function check_clusters(file, clusters)
       M.fail(file, path, "a protected cluster cannot be insecure")
     elseif c.key and c.bearer_token then
       M.fail(file, path, "key and bearer_token exclude each other")
+    elseif c.archive and c.hosts then
+      M.fail(file, path, "an archive keeps its repositories itself; hosts go "
+        .. "with api")
     end
+    check_hosts(file, path, c.hosts)
   end
 end
 
@@ -171,6 +206,18 @@ local function holds_literal(section, fields)
   return nil
 end
 
+-- The first field of a cluster's hosts that is there: path of keys, or nil.
+local function host_field(doc, field, want)
+  for name, c in pairs(doc.clusters or {}) do
+    for origin, host in pairs(c.hosts or {}) do
+      if host[field] ~= nil and (not want or type(host[field]) == want) then
+        return { "clusters", name, "hosts", origin, field }
+      end
+    end
+  end
+  return nil
+end
+
 --- The first secret written as plain text: path of keys, or nil.
 ---@param doc table
 ---@return string[]|nil
@@ -179,6 +226,10 @@ function M.literal_secret(doc)
     { "key", "admin_key", "bearer_token" })
   if name then
     return { "clusters", name, field }
+  end
+  local of_host = host_field(doc, "key", "string")
+  if of_host then
+    return of_host
   end
   name, field = holds_literal(doc.secrets, { "value" })
   return name and { "secrets", name, field } or nil
@@ -198,7 +249,7 @@ function M.connection(doc)
       end
     end
   end
-  return nil
+  return host_field(doc, "ca")
 end
 
 --- The first default that is an address: path of keys, or nil.

@@ -102,6 +102,7 @@ end
 ---@field progress? fun(detail: string)
 ---@field not_build? string The id of a build that does not count.
 ---@field grace? number Seconds until a missing build is given up on.
+---@field awaited? string What is waited for as long as there is none.
 
 --- Waits until a commit's build has ended.
 --- Raises if it failed or the time is over; nil if none appeared at all.
@@ -135,7 +136,8 @@ function M.wait(driver, owner, name, commit, opts)
     end
     if opts.progress then
       opts.progress(string.format("%s for %d s",
-        build and build.status or "waiting", math.floor(waited)))
+        build and build.status or opts.awaited or "waiting",
+        math.floor(waited)))
     end
     task.sleep(math.min(pause, math.max(0.05, opts.timeout - waited)))
     pause = math.min(pause * GROWTH, LONGEST)

@@ -7,6 +7,7 @@ local environment = require("godwit.copy.environment")
 local err = require("godwit.err")
 local findings = require("godwit.copy.findings")
 local key = require("godwit.copy.key")
+local scm = require("godwit.copy.scm")
 local settings = require("godwit.copy.settings")
 local source = require("godwit.copy.source")
 local task = require("godwit.task")
@@ -47,9 +48,21 @@ local function dest_reads(job)
     doc = function()
       return to:try_get_algorithm(owner, name) or false
     end,
-  }, function()
-    return to:git_tip(owner, name, { service = "receive-pack" })
+  }, function(guess)
+    return to:git_tip(owner, name, { service = "receive-pack",
+      guess = guess })
   end
+end
+
+-- The tip of a repository that is kept elsewhere. Where the source is kept in
+-- the same one, nothing is written there.
+local function external_tip(job)
+  local to, owner, name = job.to, job.to_owner, job.to_name
+
+  job.dest.place = to:git_place(owner, name)
+  job.shared = scm.is_shared(job)
+  return to:git_tip(owner, name, { service = job.shared and "upload-pack"
+    or "receive-pack" })
 end
 
 -- The document and the tip. Where we have been before both will be there, so
@@ -57,7 +70,9 @@ end
 local function read_dest(job)
   local reads, tip = dest_reads(job)
 
-  reads.tip = job.last and tip or nil
+  reads.tip = job.last and function()
+    return tip(true)
+  end or nil
   local got = findings.together(reads)
   local owner = job:take(key.what(job.to, job.to_owner), got.key)
   if not owner then
@@ -72,11 +87,13 @@ local function read_dest(job)
     return check_creation(job)
   end
   job.dest.algorithm = doc
-  if source.is_external(job, doc, job.dest_ref) then
-    return
-  end
   local what = "the repository of " .. job.dest_ref
-  if got.tip then
+  if scm.is_external(doc) then
+    job.source:read_basics() -- says whether both have the same repository
+    job.dest.tip = job:read(what, function()
+      return external_tip(job)
+    end)
+  elseif got.tip then
     job.dest.tip = job:take(what, got.tip)
   else
     job.dest.tip = job:read(what, tip)
@@ -293,6 +310,9 @@ function M.compare(job)
       read_secrets(job)
     end,
     function()
+      scm.check_connection(job)
+    end,
+    function()
       -- Nobody touched either side since we compared them.
       if not job.same_settings then
         check_environment(job)
@@ -306,6 +326,9 @@ function M.compare(job)
   local desired = settings.desired(job.source.algorithm, job.dest.environment)
   desired.sample_input = job.source:sample_input()
   job.desired = decide.settings(job, desired)
+  if job.creating then
+    job.desired.source = scm.choose(job)
+  end
   if job.dest.algorithm then
     job.compare_settings = function(readme)
       return settings.differences(job.desired, job.dest.algorithm, {

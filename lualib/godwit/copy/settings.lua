@@ -54,6 +54,7 @@ end
 ---@field settings table
 ---@field sample_input? string
 ---@field callability? string
+---@field source? table Where a new algorithm's code is kept.
 
 --- What the destination should have, from the source's document.
 ---@param doc table VersionResponse of the source.
@@ -78,7 +79,8 @@ end
 ---@param desired godwit.copy.Settings
 ---@return table
 function M.create_body(name, desired)
-  local body = { name = name, details = {}, settings = {} }
+  local body = { name = name, details = {}, settings = {},
+    source = desired.source }
 
   for k, v in pairs(desired.details) do
     body.details[k] = v
@@ -103,7 +105,7 @@ function M.update_body(desired, current, readme)
   local body = M.create_body("", desired)
   local settings = body.settings
 
-  body.name = nil
+  body.name, body.source = nil, nil -- cannot change either
   settings.language = nil -- cannot change
   if desired.details.label == nil then
     body.details.label = present(current.details, "label")

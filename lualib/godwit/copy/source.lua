@@ -9,6 +9,7 @@ local key = require("godwit.copy.key")
 local memo = require("godwit.memo")
 local moved = require("godwit.copy.moved")
 local ref = require("godwit.copy.ref")
+local scm = require("godwit.copy.scm")
 local settings = require("godwit.copy.settings")
 local tree = require("godwit.copy.tree")
 local version = require("godwit.cluster.version")
@@ -23,6 +24,7 @@ local M = {}
 ---@field revision godwit.copy.Revision
 ---@field algorithm? table Its document.
 ---@field tip? table What `git_tip` says.
+---@field place? godwit.cluster.Place Where its code is, if not at the cluster.
 ---@field commit? string The one that is promoted.
 ---@field version? string Its number, if it is published.
 ---@field doc? table That version's document.
@@ -177,32 +179,8 @@ end
 
 -- reading ----------------------------------------------------------------
 
-local function external_scm(doc)
-  local scm = type(doc.source) == "table" and doc.source.scm
-  local provider = type(scm) == "table" and settings.present(scm, "provider")
-
-  if provider and provider ~= "internal" then
-    return settings.present(scm, "name") or settings.present(scm, "id")
-      or provider, provider
-  end
-end
-
---- Adds the problem of an algorithm whose code is kept elsewhere.
----@param who godwit.copy.Findings
----@param doc table
----@param where string
----@return boolean
-function M.is_external(who, doc, where)
-  local name, provider = external_scm(doc)
-  if name then
-    who:problem("the source code of %s is kept at %s (%s), not on the "
-      .. "cluster; that is not promoted yet", where, name, provider)
-  end
-  return name ~= nil
-end
-
--- Both at once: what is asked of a repository that turns out not to be there
--- is not looked at.
+-- Both at once: what is asked of a repository that turns out not to be there,
+-- or to be kept elsewhere, is not looked at.
 local function read(self)
   local driver, owner, name = self.driver, self.owner, self.name
   local got = findings.together({
@@ -213,7 +191,8 @@ local function read(self)
         self.ref)
     end,
     tip = function()
-      return driver:git_tip(owner, name, { service = "upload-pack" })
+      return driver:git_tip(owner, name, { service = "upload-pack",
+        guess = true })
     end,
   })
 
@@ -226,10 +205,11 @@ local function read(self)
     return
   end
   self.algorithm = doc
-  if M.is_external(self, doc, where) then
-    return
-  end
-  self.tip = self:take("the repository of " .. self.ref, got.tip)
+  local what = "the repository of " .. self.ref
+  self.tip = scm.is_external(doc) and self:read(what, function()
+    self.place = driver:git_place(owner, name)
+    return driver:git_tip(owner, name, { service = "upload-pack" })
+  end) or not scm.is_external(doc) and self:take(what, got.tip) or nil
   if self.tip and self.revision.kind == "head" then
     self.commit = self.tip.commit
   end

@@ -21,7 +21,37 @@ local TEMPLATE_SUBJECT = "Algorithmia initial commit"
 ---@field changes? table[] What differs, as `store:diff` says.
 ---@field came_from? godwit.copy.Origin unknown: another source's promotion.
 
-local function is_template(tip, history)
+-- What a cluster commits to a repository it makes at a host elsewhere.
+local HOST_SUBJECTS = { "Initial commit", "Adding Algorithmia files" }
+
+local function begins(commit, subject)
+  return commit.message:match("^[^\r\n]*") == subject
+end
+
+-- The host's own first commit holds a README at most; with more in it somebody
+-- wrote it.
+local function is_bare_start(store, commit)
+  for _, entry in ipairs(store:entries(commit.tree)) do
+    if not entry.path:lower():find("^readme") then
+      return false
+    end
+  end
+  return true
+end
+
+local function is_host_template(store, tip, history)
+  if #history == 1 then
+    return begins(tip, HOST_SUBJECTS[2]) or begins(tip, HOST_SUBJECTS[1])
+      and is_bare_start(store, tip)
+  end
+  return #history == 2 and #tip.parents == 1 and begins(tip, HOST_SUBJECTS[2])
+    and begins(store:commit(tip.parents[1]), HOST_SUBJECTS[1])
+end
+
+local function is_template(c, tip, history)
+  if c.external and is_host_template(c.store, tip, history) then
+    return true
+  end
   return #history == 1 and #tip.parents == 0
     and tip.message:sub(1, #TEMPLATE_SUBJECT) == TEMPLATE_SUBJECT
 end
@@ -117,7 +147,7 @@ end
 
 --- Says what the destination is.
 ---@async
----@param c {store: table, tip: string?, recorded: table<string, table>, origin: godwit.copy.Origin, source_history: (fun(): table[]), source_tree: string, expected: string, to_owner: string, base_tree: (fun(tree: string, source_commit: string): string?)}
+---@param c {store: table, tip: string?, recorded: table<string, table>, origin: godwit.copy.Origin, source_history: (fun(): table[]), source_tree: string, expected: string, to_owner: string, base_tree: (fun(tree: string, source_commit: string): string?), external: boolean?}
 ---@return godwit.copy.State
 function M.classify(c)
   if not c.tip then
@@ -137,7 +167,7 @@ function M.classify(c)
   if ours then
     return drifted(c, tip, history)
   end
-  if is_template(tip, history) then
+  if is_template(c, tip, history) then
     return { kind = "template" }
   end
   local equal = tip.tree == c.expected and c.origin.commit

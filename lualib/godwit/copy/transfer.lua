@@ -84,7 +84,7 @@ local function classify(job, repo)
         return (expected_of(job, repo, source_tree))
       end)
     end,
-    source_tree = job.source.tree,
+    external = job.dest.place ~= nil, source_tree = job.source.tree,
     expected = job.expected, to_owner = job.to_owner,
   })
   job.merged, job.merged_tree, job.refusal = nil, nil, nil
@@ -98,6 +98,30 @@ local function classify(job, repo)
   elseif job.drift == "merge" then
     merge_in(job, repo)
   end
+end
+
+-- Both algorithms are built from one repository: the commit is there already.
+-- What was to be changed on the way cannot be.
+local function share_commit(job, repo)
+  local tip, commit = job.dest.tip.commit, job.source.commit
+  local owned = tree.expected(repo, job.source.tree, job.owner, job.to_owner)
+
+  if tip ~= commit then
+    job:problem("%s and %s are built from the same repository (%s), and a "
+      .. "cluster builds its head, %s, not %s; promote the head, or give the "
+      .. "destination a repository of its own", job.ref, job.dest_ref,
+      job.dest.place.url, tostring(tip):sub(1, 10), commit:sub(1, 10))
+  elseif job.expected ~= owned then
+    job:problem("%s and %s are built from the same repository (%s), so the "
+      .. "policy's transform cannot change files on the way; give the "
+      .. "destination a repository of its own", job.ref, job.dest_ref,
+      job.dest.place.url)
+  elseif job.expected ~= job.source.tree then
+    job:warn("algorithmia.conf names the owner as at the source: both are "
+      .. "built from the same repository")
+  end
+  job.state = { kind = "ours", source_commit = commit }
+  job.commit, job.to_push = commit, false
 end
 
 -- The files as a plan shows them.
@@ -164,6 +188,9 @@ local function prepare(job)
     job.commit, job.to_push = unknown.new("the commit"), true
     return
   end
+  if job.shared then
+    return share_commit(job, repo)
+  end
   classify(job, repo)
   choose_commit(job, repo)
 end
@@ -193,6 +220,7 @@ end
 ---@async
 ---@param job godwit.copy.Job
 function M.prepare_created(job)
+  job.dest.place = job.to:git_place(job.to_owner, job.to_name)
   job.dest.tip = job.to:git_tip(job.to_owner, job.to_name,
     { service = "receive-pack" })
   M.prepare(job)
@@ -200,8 +228,6 @@ function M.prepare_created(job)
     err.throw("conflict", "%s", job.refusal)
   end
 end
-
-local BRANCH = "refs/heads/master"
 
 -- After a lost answer the ref says whether our commit arrived.
 local function arrived(job)
@@ -216,6 +242,10 @@ end
 ---@async
 ---@param job godwit.copy.Job
 function M.push(job)
+  if job.shared then
+    job:did("push", "=", "nothing to push: %s is built from the source's own "
+      .. "repository", job.dest_ref)
+  end
   if not job.to_push then
     return
   end
@@ -224,7 +254,7 @@ function M.push(job)
   local repo = store.open(job)
   local ok, e = pcall(job.write, job, "push to " .. job.dest_ref, function()
     return job.to:push(job.to_owner, job.to_name, {
-      store = repo.raw, commit = job.commit, ref = BRANCH,
+      store = repo.raw, commit = job.commit, ref = job.dest.tip.branch,
       expected = job.dest.tip.commit, advert = job.dest.tip.advert,
       build_timeout = job.opts.build_timeout,
       progress = function(news)
@@ -249,8 +279,9 @@ function M.push(job)
       .. "promotion: %d file%s", #job.state.changes,
       #job.state.changes == 1 and "" or "s")
   end
-  job:did("push", "~", "commit %s on %s%s", tostring(job.commit), job.dest_ref,
-    job.parent and " after " .. job.parent.id:sub(1, 10) or "")
+  job:did("push", "~", "commit %s on %s%s%s", tostring(job.commit),
+    job.dest_ref, job.parent and " after " .. job.parent.id:sub(1, 10) or "",
+    job.dest.place and " at " .. job.dest.place.url or "")
 end
 
 return M

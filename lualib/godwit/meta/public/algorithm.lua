@@ -123,6 +123,13 @@ function algorithm:remote(ref) end
 ---@return string commit
 function algorithm:commit(rev) end
 
+--- The names of its repository's tags, the newest version first: numbers in a
+--- name count as numbers (v1.10 before v1.9), and 1.0.0 is newer than 1.0.0-rc1.
+---@async
+---@param pattern? string A glob: "v*". Default: all.
+---@return string[]
+function algorithm:tags(pattern) end
+
 --- The files of a revision, to read. Changes made to them go nowhere; `edit` is
 --- for these.
 ---@async

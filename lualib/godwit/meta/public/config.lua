@@ -59,6 +59,14 @@
 ---@field protected? boolean
 ---@field policy? string
 ---@field insecure? boolean
+---@field hosts? table<string, godwit.config.Host> Git hosts that keep the code of some of its algorithms, by address.
+
+--- A Git host of a cluster.
+---@class godwit.config.Host
+---@field key? string|godwit.config.Source A password or token.
+---@field user? string Default "git".
+---@field scheme? "Basic"|"Bearer" Default "Basic".
+---@field ca? string Certificate authorities of that host.
 
 --- A credential for scripts.
 ---@class godwit.config.Secret
