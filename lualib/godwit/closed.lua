@@ -3,6 +3,7 @@ local modules = require("godwit.core.modules")
 local sys = require("godwit.core.sys")
 local taskcore = require("godwit.core.task")
 local err = require("godwit.err")
+local trace = require("godwit.trace")
 
 --- The closed environment of scripts and policies: copies of the standard
 --- tables, read-only views of the public modules, `require` for these and for
@@ -13,6 +14,7 @@ local M = {}
 local MAX_TEXT = 64 << 20 -- of cjson
 local MAX_MODULE = 8 << 20
 local EPIPE = 32 -- nobody reads what is printed: their choice
+local NO_FILE = { [20] = true, [21] = true } -- ENOTDIR, EISDIR
 local CJSON_DEPTH = 1000
 
 --- What scripts may require, beside cjson; "http" and "godwit.http" are one.
@@ -253,7 +255,7 @@ local function wrapped(co, ok, ...)
   if ok then return ... end
   local e = ...
   if coroutine.status(co) == "dead" then core.close(co) end
-  error(e, 0)
+  error(err.is(e) and err._through(e, "coroutine.wrap") or e, 0)
 end
 
 local function closed_wrap(f)
@@ -310,15 +312,30 @@ end
 
 -- require ----------------------------------------------------------------
 
+-- The text and the path; nil and all that was looked for. A link is followed:
+-- who can put one into these folders can put a file there.
 local function find_file(folders, name)
   local fs = require("godwit.core.fs")
-  local rel = name:gsub("%.", "/")
+  local rel, tried = name:gsub("%.", "/"), {}
   for _, dir in ipairs(folders) do
     for _, tail in ipairs({ ".lua", "/init.lua" }) do
       local path = dir .. "/" .. rel .. tail
       local text, e = fs.read(path, MAX_MODULE)
       if text then return text, path end
-      if not err.is(e, "notfound") and not err.is(e, "io") then error(e, 0) end
+      if not err.is(e, "notfound") and not NO_FILE[e.status] then
+        error(e, 0)
+      end
+      tried[#tried + 1] = path
+    end
+  end
+  return nil, tried
+end
+
+-- Names are words between dots: nothing of them leaves a folder.
+local function check_name(name)
+  for word in (name .. "."):gmatch("(.-)%.") do
+    if not word:find("^[%w_-]+$") then
+      error(("bad module name '%s': words between dots"):format(name), 4)
     end
   end
 end
@@ -334,14 +351,14 @@ local function make_require(env, folders, given)
   local loaded, LOADING = {}, {}
 
   local function load_own(name)
-    if not name:find("^[%w_-]+[%w_.-]*$") or name:find("..", 1, true) then
-      error(("bad module name '%s'"):format(name), 3)
-    end
+    check_name(name)
     local text, path = find_file(folders, name)
     if not text then
-      error(("module '%s' not found (ours are: %s; others are looked for "
-        .. "beside the script)"):format(name, M.public_names()), 3)
+      error(("module '%s' not found (ours are: %s; %s)"):format(name,
+        M.public_names(), #path > 0 and "looked for " .. table.concat(path,
+          ", ") or "--lua-path DIR says where yours are"), 0)
     end
+    trace.remember("@" .. path, text)
     local chunk, why = sys.load(text, "@" .. path, env)
     if not chunk then error(why, 0) end
     return core.run(chunk, name)
@@ -444,8 +461,24 @@ function M.environment(opts)
   })
 end
 
+local declared = {} -- folders of --lua-path
+
+--- Folders that scripts' modules are looked for in, after their own folder.
+---@param folders string[]
+function M.declare(folders)
+  local fs = require("godwit.core.fs")
+  for _, dir in ipairs(folders) do
+    local info = fs.stat(dir .. "/.")
+    if not info or info.type ~= "dir" then
+      err.throw("usage", "--lua-path: there is no folder %s", dir)
+    end
+  end
+  declared = folders
+end
+
 --- Compiles a script (text only) into a closed environment; nil and the
---- message when it does not compile. `require` looks beside it.
+--- message when it does not compile. `require` looks beside it, in the
+--- declared folders, and in those of GODWIT_PATH.
 ---@param text string
 ---@param chunk string "@path" or "=name"
 ---@param globals? table<string, any> See godwit.closed.Opts.
@@ -453,9 +486,10 @@ end
 ---@return string?
 function M.load(text, chunk, globals)
   local folders = { folder_of(chunk) }
-  for _, dir in ipairs(modules.path()) do
-    folders[#folders + 1] = dir
+  for _, dirs in ipairs({ declared, modules.path() }) do
+    table.move(dirs, 1, #dirs, #folders + 1, folders)
   end
+  trace.remember(chunk, text)
   local env = M.environment({ globals = globals, folders = folders })
   return sys.load(text, chunk, env)
 end

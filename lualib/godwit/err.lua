@@ -106,6 +106,10 @@ end
 ---@type fun(e: any): godwit.Err
 M.traced = core.traced
 
+--- The same for what was raised in a task, with the calls that started it.
+---@type fun(e: any, name: string): godwit.Err
+M._through = core.through
+
 --- A new error "text: message" of the same kind whose cause is e.
 ---@param e any
 ---@param text string
@@ -123,22 +127,12 @@ function M.wrap(e, text)
   return M.new(outer)
 end
 
---- Ours, by the name a chunk of the library has in a trace.
-local function is_library(where)
-  return where:find("^lualib/") or where:find("^%[") or where:find("^%.%.%.")
-end
-
 --- The innermost line of the user's own script in the traceback:
 --- "promote-all.lua:12", or nil.
 ---@param e any
 ---@return string?
 function M.script_line(e)
-  local trace = M.is(e) and e.traceback
-  if not trace then return nil end
-  for where, line in trace:gmatch("\n%s*([^\n]-):(%d+): in") do
-    if not is_library(where) then return where .. ":" .. line end
-  end
-  return nil
+  return require("godwit.trace").line(e)
 end
 
 return M

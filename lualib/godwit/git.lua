@@ -89,9 +89,16 @@ local function with_permit(given, call)
     err.throw("denied", "a repository on this machine is reached through its cluster only, not as %s",
       tostring(remote.path))
   end
-  if not limiter then return err.check(call(remote)) end
+  local function attempt()
+    local value, e = call(remote)
+    if not value and err.is(e) and remote.url and not e.url then
+      e.method, e.url = "git", remote.url
+    end
+    return value, e
+  end
+  if not limiter then return err.check(attempt()) end
   local permit = limiter:acquire()
-  local ok, value, e = pcall(call, remote)
+  local ok, value, e = pcall(attempt)
   local busy = e and (e.status == 429 or e.status == 503)
   if busy and e.retry_after then limiter:pause(e.retry_after) end
   limiter:release(permit, busy and "busy" or "none")

@@ -246,6 +246,7 @@ local function status_error(response)
     status = status,
     retryable = status == 429 or (status >= 500 and status ~= 501 and status ~= 505),
     retry_after = retry.after(response.headers),
+    request_id = response.headers["x-request-id"],
     response = response,
     method = response.method,
     url = response.url,

@@ -7,6 +7,7 @@ local methods = require("godwit.methods")
 local M = {}
 
 local DEFAULT_JOBS = 8
+local ALL = {} -- the option that says who asks
 
 --- Starts a task that runs by itself; for library code, which joins it.
 ---@param fn function
@@ -224,8 +225,8 @@ function M.each(items, fn, opts)
   end
   if interrupted then error(interrupted, 0) end
   if #errors > 0 then
-    if opts.keep_going then error(collect(errors, count), 0) end
-    error(first_cause(errors), 0)
+    local e = opts.keep_going and collect(errors, count) or first_cause(errors)
+    error(err._through(e, opts[ALL] and "task.all" or "task.each"), 0)
   end
   return count
 end
@@ -243,7 +244,7 @@ function M.all(fns)
   end
   M.each(list, function(job)
     results[job[1]] = job[2]()
-  end, { jobs = math.max(#list, 1) })
+  end, { jobs = math.max(#list, 1), [ALL] = true })
   return results
 end
 
@@ -283,7 +284,7 @@ function M.deadline(seconds, fn, ...)
       traceback = r[2].traceback,
     }), 0)
   end
-  error(r[2], 0)
+  error(err._through(r[2], "task.deadline"), 0)
 end
 
 --- Runs fn(...) in a task of its own that may compute so many seconds in all,

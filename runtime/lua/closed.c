@@ -4,6 +4,7 @@
  */
 #include "host.h"
 #include "lua/bind.h"
+#include "lua/err.h"
 #include "lua/guard.h"
 #include "lua/modules.h"
 #include "lua/task.h"
@@ -36,7 +37,11 @@ static int l_resume(lua_State *L)
   gw_runaway_enter(runaway, &frame, co);
   status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
   gw_runaway_leave(runaway);
-  return status == LUA_OK ? lua_gettop(L) : lua_error(L);
+  if (status != LUA_OK)
+    return lua_error(L);
+  if (!lua_toboolean(L, 1) && gw_lua_iserr(L, -1))
+    gw_lua_wraperr(L, co); /* while the calls that led to it are known */
+  return lua_gettop(L);
 }
 
 /* coroutine.close (upvalue 1), the same way: __close handlers run in it. */

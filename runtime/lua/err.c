@@ -1,11 +1,14 @@
 #include "lua/err.h"
 
 #include "lua/bind.h"
+#include "lua/trace.h"
 
 #include <lauxlib.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#define MAX_TRACE 16384 /* bytes; a longer one grows no more */
 
 void gw_lua_pusherr(lua_State *L, const struct gw_err *err)
 {
@@ -60,7 +63,7 @@ int gw_lua_throw(lua_State *L, enum gw_errkind kind, const char *op,
   return gw_lua_raise(L, &err);
 }
 
-static bool is_err(lua_State *L, int idx)
+bool gw_lua_iserr(lua_State *L, int idx)
 {
   bool yes = false;
 
@@ -97,14 +100,14 @@ static void make_err(lua_State *L)
 void gw_lua_wraperr(lua_State *L, lua_State *of)
 {
   luaL_checkstack(L, 6, NULL);
-  if (!is_err(L, -1))
+  if (!gw_lua_iserr(L, -1))
     make_err(L);
   if (!of)
     return;
   lua_pushliteral(L, "traceback");
   if (lua_rawget(L, -2) == LUA_TNIL) {
     lua_pop(L, 1);
-    luaL_traceback(L, of, NULL, of == L ? 1 : 0);
+    gw_lua_trace(L, of, of == L ? 1 : 0);
     lua_setfield(L, -2, "traceback");
   } else {
     lua_pop(L, 1);
@@ -127,7 +130,7 @@ void gw_lua_toerr(lua_State *L, int idx, struct gw_err *err)
   memset(err, 0, sizeof(*err));
   err->kind = GW_EBUG;
   idx = lua_absindex(L, idx);
-  if (!is_err(L, idx)) {
+  if (!gw_lua_iserr(L, idx)) {
     const char *text = luaL_tolstring(L, idx, NULL);
     snprintf(err->message, sizeof(err->message), "%s", text);
     lua_pop(L, 1);
@@ -144,7 +147,7 @@ void gw_lua_toerr(lua_State *L, int idx, struct gw_err *err)
 
 static int isobject(lua_State *L)
 {
-  lua_pushboolean(L, is_err(L, 1));
+  lua_pushboolean(L, gw_lua_iserr(L, 1));
   return 1;
 }
 
@@ -166,12 +169,36 @@ static int traced(lua_State *L)
   return 1;
 }
 
+/* through(value, name): as traced, and where it came through a task that
+ * `name` ("task.each") started, the calls that led there. */
+static int through(lua_State *L)
+{
+  const char *name = luaL_checkstring(L, 2);
+  size_t len = 0;
+
+  lua_settop(L, 2);
+  lua_pushvalue(L, 1);
+  gw_lua_wraperr(L, NULL);
+  lua_pushliteral(L, "traceback");
+  if (lua_rawget(L, 3) == LUA_TSTRING)
+    (void)lua_tolstring(L, 4, &len);
+  if (len < MAX_TRACE) {
+    lua_pushfstring(L, "%s\n\t[%s] ", len > 0 ? lua_tostring(L, 4) : "", name);
+    gw_lua_trace(L, L, 1);
+    lua_concat(L, 2);
+    lua_setfield(L, 3, "traceback");
+  }
+  lua_settop(L, 3);
+  return 1;
+}
+
 int gw_luaopen_err(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
       {"is_object", isobject},
       {"from", from},
       {"traced", traced},
+      {"through", through},
       {NULL, NULL},
   };
 

@@ -7,6 +7,7 @@
 #include "base/err.h"
 
 #include <lua.h>
+#include <stdbool.h>
 
 /* Pushes the error object: fields kind, message, op, status, retryable. More
  * fields can be set on it by the caller. */
@@ -21,6 +22,9 @@ int gw_lua_raise(lua_State *L, const struct gw_err *err);
 /* Raises kind and a formatted text at once; op may be NULL. */
 int gw_lua_throw(lua_State *L, enum gw_errkind kind, const char *op,
                  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* Whether the value at idx is an error object. */
+bool gw_lua_iserr(lua_State *L, int idx);
 
 /* Turns whatever was raised (on top of the stack) into an error object in
  * place. Its traceback field is set from `of` unless it has one. */

@@ -64,8 +64,8 @@ test("every item that failed is named, not only the first", function(t)
     .. "end, { keep_going = true })\n")
   local r = home:expect(1, { "run", "many.lua", "--json" })
   t:match(r.err, "2 of 3 failed")
-  t:match(r.err, "\n  no a %(remote%), at many.lua:2\n")
-  t:match(r.err, "\n  no c %(remote%), at many.lua:2\n")
+  t:match(r.err, "\n  many.lua:2: no a %(remote%)\n")
+  t:match(r.err, "\n  many.lua:2: no c %(remote%)\n")
   t:eq(json.decode(r.out).error.errors, { "no a (remote)", "no c (remote)" })
 end)
 
@@ -98,8 +98,8 @@ test("a write needs --allow-write, a plan does not", function(t)
   local label = [[godwit.cluster("sandbox:dev").algorithms:get("acme/Tokenize")
     :get().details.label]]
   local r = home:expect(9, { "eval", code })
-  t:match(r.err, "^apply: eval\nerror: [^\n]+%-%-allow%-write sandbox:dev"
-    .. "[^\n]*\n$")
+  t:match(r.err, "^apply: eval\nerror: eval:1: [^\n]+%-%-allow%-write "
+    .. "sandbox:dev[^\n]*\n")
   r = home:expect(9, { "eval", code, "--json" })
   t:eq(json.decode(r.out).error.kind, "denied")
   r = home:expect(0, { "eval", code, "-n", "--json" })

@@ -38,6 +38,44 @@ test("positional parameters come first, then the declared order", function(t)
     { "z", "b", "a" })
 end)
 
+test("what is misspelt in a head is named", function(t)
+  local function of(declared)
+    return head.check(declared, "x.lua")
+  end
+  local run = function() end
+  t:raises("usage", of, "the unknown key parms; did you mean 'params'",
+    { run = run, parms = {} })
+  t:raises("usage", of, "x.lua: parameter n has the unknown key defualt; "
+    .. "did you mean 'default'", { run = run,
+    params = { n = { "integer", defualt = 1 } } })
+  t:raises("usage", of, "unknown type intger; did you mean 'integer'",
+    { run = run, params = { n = "intger" } })
+  t:raises("usage", of, "summary is a text", { run = run, summary = {} })
+  t:raises("usage", of, "choices of parameter n are no list", { run = run,
+    params = { n = { "string", choices = {} } } })
+end)
+
+test("a default is one of its type and choices", function(t)
+  for kind, bad in pairs { string = 1, cluster = true, folder = 2,
+    number = "1", integer = 1.5, boolean = "true" } do
+    t:raises("usage", checked, "the default of parameter p is no " .. kind,
+      { p = { kind, default = bad } })
+  end
+  t:raises("usage", checked, "must be one of a, b", { p = { "string",
+    choices = { "a", "b" }, default = "c" } })
+  t:raises("usage", checked, "is no integer", { p = { "integer", many = true,
+    default = { 1, "2" } } })
+  t:eq(checked({ p = { "integer", many = true, default = { 1, 2 } } })
+    .params.p.default, { 1, 2 })
+end)
+
+test("permissions that nobody enforces are refused", function(t)
+  local h = head.check({ run = print, permissions = {} }, "leave.lua")
+  t:raises("usage", head.refuse_permissions,
+    "leave.lua: its head has permissions.-not enforced yet; nothing was run", h)
+  head.refuse_permissions(checked {})
+end)
+
 test("a head that is none is refused with the file's name", function(t)
   t:raises("usage", head.check, "x.lua", { summary = "s" }, "x.lua")
   t:raises("usage", head.check, "unknown type", { run = print,

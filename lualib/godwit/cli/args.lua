@@ -288,6 +288,10 @@ function M.complete(values, params, defaults, labels)
     if defaults and not p.positional then
       v = defaults[p.name]
     end
+    if v ~= nil and p.config == false then
+      err.throw("usage", "%s is for the command line, not for the defaults of %s",
+        p.flag, labels and labels[p.name] or "a configuration")
+    end
     if values[p.name] == nil and v ~= nil then
       values[p.name] = p.type == "boolean" and v
         or p.many and { tostring(v) } or tostring(v)

@@ -73,15 +73,22 @@ function M.finish(flags, result)
   return 0
 end
 
--- An expression first, as people type it; a statement otherwise. Of one that
--- only lacks its end, Lua's message for the expression says more.
-local function script_of(code)
-  local script = { name = "eval", chunk = "=eval", origin = "eval",
-    text = "return " .. code }
-  local ok, why = sys.load(script.text, script.chunk, {})
+-- Not "return f()": a tail call would leave no line of its own to errors.
+local RESULTS = "return nil, "
+
+--- What somebody typed, as a script: an expression first, a statement
+--- otherwise. Of one that only lacks its end, Lua's message for the expression
+--- says more. `skip` results of it are not the user's.
+---@param code string
+---@param chunk string
+---@return { chunk: string, text: string, shown: string, skip: integer }
+function M.script(code, chunk)
+  local script = { name = "eval", chunk = chunk, origin = "eval",
+    text = RESULTS .. code, shown = code, skip = 1 }
+  local ok, why = sys.load(script.text, chunk, {})
   if not ok and not (tostring(why):find("<eof>", 1, true)
-    and not sys.load(code, script.chunk, {})) then
-    script.text = code
+    and not sys.load(code, chunk, {})) then
+    script.text, script.skip = code, 0
   end
   return script
 end
@@ -94,8 +101,10 @@ function M.run(cx)
   require("godwit.cli.workflow").restrict(cx.flags)
   output.note("%s: eval", cx.flags.dry_run and "plan, nothing is written"
     or "apply")
-  return M.finish(cx.flags,
-    table.pack(scripts.execute(script_of(cx.args.code))))
+  local script = M.script(cx.args.code, "=eval")
+  local result = table.pack(scripts.execute(script))
+  return M.finish(cx.flags, table.pack(table.unpack(result, script.skip + 1,
+    result.n)))
 end
 
 return M

@@ -46,6 +46,10 @@ M.WRITING = list {
     help = "Writes nothing, says what would be done." },
   { name = "allow_write", type = "string", metavar = "CLUSTER", many = true,
     help = "Lets the script write to CLUSTER; may be repeated." },
+  -- Code comes from where the command says, not from a file that lies about.
+  { name = "lua_path", type = "string", metavar = "DIR", many = true,
+    env = false, config = false, help = "Looks for a script's modules in DIR, "
+      .. "after its own folder; may be repeated." },
 }
 
 --- The variable of a parameter: GODWIT_STATE_DIR.

@@ -3,8 +3,8 @@
 --- more (`| head`) is no error.
 local err = require("godwit.err")
 local json = require("godwit.core.json")
-local modules = require("godwit.core.modules")
 local sys = require("godwit.core.sys")
+local trace = require("godwit.trace")
 
 local M = {}
 
@@ -157,7 +157,7 @@ function M.result(doc, text)
   end
 end
 
-local FIELDS = { "kind", "message", "op", "status", "code", "url", "method" }
+local FIELDS = { "kind", "message", "op", "status", "code" }
 
 local function plain(v)
   local kind = type(v)
@@ -169,16 +169,29 @@ local function parts(e)
   return type(e.errors) == "table" and #e.errors > 1 and e.errors or {}
 end
 
+-- The sentence, the script's line first. Of a mistake in a script the kind
+-- says nothing more.
+local function sentence(e)
+  local plain_words = e.kind == "usage" and not e.status
+    or e.kind == "bug" and trace.place(e)
+  local text = plain_words and tostring(e.message) or tostring(e)
+  return (trace.sentence(e, text):gsub("[\r\n]+", " "))
+end
+
 --- The document of an error.
 ---@param e table
 ---@param code integer The exit code.
 ---@return table
 function M.error_document(e, code)
-  local doc = { exit = code, retryable = e.retryable == true }
+  local doc = trace.fields(e)
+  doc.exit, doc.retryable = code, e.retryable == true
   for _, name in ipairs(FIELDS) do
     if plain(e[name]) then
       doc[name] = e[name]
     end
+  end
+  if doc.request then -- as they were before there were more
+    doc.method, doc.url = doc.request.method, doc.request.url
   end
   doc.text = tostring(e)
   for i, part in ipairs(parts(e)) do
@@ -189,52 +202,35 @@ function M.error_document(e, code)
   return { error = doc }
 end
 
--- The sentence, with the script's line where it does not have it yet.
-local function sentence(e, line)
-  local plain_words = e.kind == "usage" and not e.status
-    or e.kind == "bug" and line
-  local text = plain_words and tostring(e.message) or tostring(e)
-  if line and not text:find(line, 1, true) then
-    text = ("%s, at %s"):format(text, line)
-  end
-  return (text:gsub("[\r\n]+", " "))
-end
-
--- The script's line an error is of. Unless it is a bug, it is not for a
--- bundled workflow to mend.
-local function place(e)
-  local line = err.script_line(e)
-  if line and e.kind ~= "bug"
-      and modules.source((line:gsub(":%d+$", ""))) then
-    return nil
-  end
-  return line
-end
-
 local SHOWN = 10 -- errors of a run's items
 
---- One clear sentence on stderr, and one for each item that failed; with -v where it came from, and always for
---- what is our own mistake.
+--- One clear sentence on stderr; for a script's error the lines it is of, the
+--- calls that led there and the request; one sentence for each item that
+--- failed. The library's own calls with -vv, or where nothing else says where
+--- it came from: with -v, and always for what is our own mistake.
 ---@param e table An error object.
 ---@param code integer
 function M.fail(e, code)
-  local line = place(e)
-  to_stderr(M.paint("red", "error: ", 2) .. sentence(e, line))
+  local at = trace.place(e)
+  to_stderr(M.paint("red", "error: ", 2) .. sentence(e))
+  if at then
+    for _, text in ipairs(trace.lines(e)) do
+      to_stderr(text)
+    end
+  end
   for i, part in ipairs(parts(e)) do
     if i > SHOWN and state.verbose == 0 then
       to_stderr(("  and %d more (-v lists them)"):format(#e.errors - SHOWN))
       break
     end
-    part = err.from(part)
-    to_stderr("  " .. sentence(part, place(part)))
+    to_stderr("  " .. sentence(err.from(part)))
   end
-  if e.traceback and (state.verbose > 0 or e.kind == "bug" and not line) then
+  if e.traceback and (state.verbose > 1
+      or not at and (state.verbose > 0 or e.kind == "bug")) then
     to_stderr(tostring(e.traceback))
   end
   if state.json then
-    local doc = M.error_document(e, code)
-    doc.error.line = line
-    M.result(doc)
+    M.result(M.error_document(e, code))
   end
 end
 

@@ -36,6 +36,21 @@ local function concat(a, b)
   return all
 end
 
+-- A flag that means something to every command cannot be a script's.
+local function check_flags(head)
+  local taken = args.flags(own_flags())
+  for _, p in ipairs(head.order) do
+    for _, flag in ipairs(p.positional and {} or args.flags { p }) do
+      for _, other in ipairs(taken) do
+        if flag == other then
+          err.throw("usage", "%s: parameter %s would be %s, which every "
+            .. "command has; give it another name", head.name, p.name, flag)
+        end
+      end
+    end
+  end
+end
+
 ---@param script? godwit.cli.Script
 ---@param head? godwit.workflow.Head
 local function show_help(script, head)
@@ -71,7 +86,8 @@ local function run_file(cx, script, words)
     output.note("%s: run %s", flags.dry_run and "plan, nothing is written"
       or "apply", script.name)
   end
-  require("godwit.cli.workflow").restrict(flags.help and { dry_run = true } or flags)
+  require("godwit.cli.workflow").restrict(flags.help and { dry_run = true,
+    lua_path = flags.lua_path } or flags)
   local result = table.pack(scripts.execute(script, rest))
   local first = result[1]
   if type(first) == "table" and type(first.run) == "function" then
@@ -105,12 +121,14 @@ function M.run(cx)
     declared = scripts.execute(script)
   end
   local head = head_of.check(declared, script.name)
+  check_flags(head)
   local values, flags, origins = cx.main.read(script.origin == "file"
     and "run " .. script.name or script.name, head, words,
     { config = true, writes = true })
   if flags.help then
     return show_help(script, head)
   end
+  head_of.refuse_permissions(head)
   require("godwit.cli.environment").warn_unknown(head.order)
   local workflow = require("godwit.cli.workflow")
   if script.origin ~= "file" then

@@ -17,6 +17,7 @@ local ALIASES = { ["migrate-algorithms"] = "promote" }
 ---@field name string As printed.
 ---@field chunk string The chunk's name, for errors.
 ---@field text string
+---@field shown? string What was typed, where that is not the text.
 ---@field origin "bundled"|"file"|"GODWIT_PATH"|"eval"
 ---@field value? any What it returned when it was run.
 
@@ -118,6 +119,9 @@ function M.execute(script, words)
   else
     fn, why = require("godwit.closed").load(script.text, script.chunk,
       require("godwit.cli.globals").make(words or {}))
+  end
+  if script.origin ~= "bundled" then
+    require("godwit.trace").remember(script.chunk, script.shown or script.text)
   end
   if not fn then
     err.throw("usage", "%s", tostring(why))

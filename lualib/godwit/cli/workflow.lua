@@ -105,6 +105,7 @@ end
 ---@async
 ---@param flags { dry_run?: boolean, allow_write?: string[] }
 function M.restrict(flags)
+  require("godwit.closed").declare(flags.lua_path or {})
   if flags.dry_run then
     effect.plan()
     return

@@ -126,6 +126,7 @@ function M.new(request, status, p)
     message = (message:gsub("%c+", " ")),
     status = status,
     code = p.code,
+    request_id = p.id,
     method = request.method,
     url = request.url,
     retryable = RETRYABLE[status] == true,

@@ -20,4 +20,10 @@ function M.from(v) end
 ---@return godwit.Err
 function M.traced(v) end
 
+--- The same for what a task raised, with the calls that led to its start.
+---@param v any
+---@param name string What started it: "task.each".
+---@return godwit.Err
+function M.through(v, name) end
+
 return M

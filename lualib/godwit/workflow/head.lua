@@ -4,6 +4,7 @@
 --- A parameter is "type", {"type", default = …} or {type = "type", …}.
 
 local err = require("godwit.err")
+local suggest = require("godwit.config.suggest")
 
 local M = {}
 
@@ -30,6 +31,49 @@ local M = {}
 local TYPES = { string = true, integer = true, number = true, boolean = true,
   cluster = true, folder = true }
 
+local function set(words)
+  local known = {}
+  for word in words:gmatch("%S+") do
+    known[word] = true
+  end
+  return known
+end
+
+local KEYS = set "summary usage params permissions run"
+local PARAM_KEYS = set [[type default help choices positional many required
+  optional metavar flag short min max order role hidden env config]]
+
+-- A misspelt key would be silently without effect.
+local function check_keys(t, known, file, what)
+  for key in pairs(t) do
+    if not known[key] and key ~= 1 then
+      err.throw("usage", "%s: %s has the unknown key %s%s", file, what,
+        tostring(key), type(key) == "string"
+          and suggest.hint(key, suggest.names(known)) or "")
+    end
+  end
+end
+
+-- What a value of each type is in Lua.
+local KIND = { string = "string", cluster = "string", folder = "string",
+  number = "number", integer = "integer", boolean = "boolean" }
+
+local function check_default(p, file)
+  local values = p.many and type(p.default) == "table" and p.default
+    or { p.default }
+  for _, v in ipairs(values) do
+    if KIND[p.type] ~= (p.type == "integer" and math.type(v) or type(v)) then
+      err.throw("usage", "%s: the default of parameter %s is no %s", file,
+        p.name, p.type)
+    end
+    local ok, e = pcall(M.convert, p, v)
+    if not ok then
+      err.throw("usage", "%s: the default of parameter %s: %s", file, p.name,
+        tostring(e.message or e))
+    end
+  end
+end
+
 local function param(name, spec, file)
   if type(spec) == "string" then
     spec = { type = spec }
@@ -39,6 +83,7 @@ local function param(name, spec, file)
     err.throw("usage", "%s: parameter %s is not declared as a type or a table",
       file, tostring(name))
   end
+  check_keys(spec, PARAM_KEYS, file, "parameter " .. name)
   local out = {}
   for k, v in pairs(spec) do
     out[k] = v
@@ -47,15 +92,34 @@ local function param(name, spec, file)
   out.type = spec.type or spec[1]
   out[1] = nil
   if not TYPES[out.type] then
-    err.throw("usage", "%s: parameter %s has the unknown type %s", file, name,
-      tostring(out.type))
+    err.throw("usage", "%s: parameter %s has the unknown type %s%s", file, name,
+      tostring(out.type), type(out.type) == "string"
+        and suggest.hint(out.type, suggest.names(TYPES)) or "")
+  end
+  if out.choices ~= nil and (type(out.choices) ~= "table"
+      or #out.choices == 0) then
+    err.throw("usage", "%s: the choices of parameter %s are no list", file, name)
   end
   out.flag = spec.flag or "--" .. name:gsub("_", "-")
   if out.required == nil then
     out.required = out.default == nil and out.type ~= "boolean"
       and not out.optional
   end
+  if out.default ~= nil then
+    check_default(out, file)
+  end
   return out
+end
+
+--- Refuses a head whose permissions nobody would enforce: who wrote them
+--- relies on them. Raises kind "usage".
+---@param head godwit.workflow.Head
+function M.refuse_permissions(head)
+  if head.permissions ~= nil then
+    err.throw("usage", "%s: its head has permissions, and these are not "
+      .. "enforced yet; nothing was run (without them it may write to the "
+      .. "clusters given to it)", head.name)
+  end
 end
 
 --- Checks a head and makes it regular.
@@ -65,6 +129,12 @@ end
 function M.check(head, file)
   if type(head) ~= "table" or type(head.run) ~= "function" then
     err.throw("usage", "%s: a workflow returns a table with run(cx)", file)
+  end
+  check_keys(head, KEYS, file, "the head")
+  if type(head.summary or "") ~= "string"
+      or type(head.params or {}) ~= "table" then
+    err.throw("usage", "%s: in the head summary is a text and params a table",
+      file)
   end
   local out = { summary = head.summary or "", run = head.run,
     usage = head.usage, name = file, params = {}, order = {},
