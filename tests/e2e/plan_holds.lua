@@ -2,6 +2,8 @@
 --- host beside them, each behind something that sees every request.
 local cli = require("support.cli")
 local fs = require("godwit.core.fs")
+local gitrepo = require("support.gitrepo")
+local gitserver = require("support.gitserver")
 local json = require("godwit.core.json")
 local relay = require("support.relay")
 local serve = require("godwit.core.serve")
@@ -33,9 +35,7 @@ function tries.compile() a:compile() end
 function tries.publish() a:publish() end
 function tries.call() a:call "x" end
 function tries.set_secret()
-  if a.set_secret then
-    a:set_secret { name = "TOKEN", short_name = "TOKEN", value = key }
-  end
+  a:set_secret { name = "TOKEN", short_name = "TOKEN", value = key }
 end
 function tries.copy() copy.algorithm(a, prod, { call = false }) end
 function tries.post() http.post(HOST .. "/post", { json = { a = 1 } }) end
@@ -129,9 +129,13 @@ test("no server sees a write of a plan", function(t)
     { "--build-seconds", "0" }))
   local prod = relay.start(t, home:sandbox(t, "prod", "demo-prod",
     { "--build-seconds", "0" }))
-  local host = { log = {} }
+  local host = { log = {}, repo = t:tmpdir() .. "/r.git" }
+  gitrepo.run({ "git", "init", "-q", "--bare", host.repo })
   local server = assert(serve.listen({ handler = function(req)
     host.log[#host.log + 1] = req.method .. " " .. req.path
+    if req.path:find("^/r%.git/") then
+      return gitserver.answer(req, host.repo)
+    end
     req:body(1 << 20)
     if req.path == "/redirect" then
       return req:respond(307, { Location = "/post" }, "")
@@ -151,9 +155,9 @@ test("no server sees a write of a plan", function(t)
   local r = home:expect(0, { "run", "-n", "tries.lua", "--", host.url,
     env = env })
   for name, words in pairs { update = "planned", create = "planned",
-    edit = "planned", compile = "planned", publish = "planned",
+    edit = "planned", compile = "planned",
     call = "planned", copy = "planned", post = "planned", put = "planned",
-    delete = "planned", git_push = "planned" } do
+    delete = "planned", git_push = "planned", git_copy = "planned" } do
     t:match(r.err, "\n" .. name .. ": " .. words .. "\n")
   end
   t:ok(#dev.log > 10)
