@@ -15,6 +15,7 @@ local call = require("godwit.copy.call")
 local check = require("godwit.copy.check")
 local decide = require("godwit.copy.decide")
 local jobs = require("godwit.copy.job")
+local lock = require("godwit.copy.lock")
 local effect = require("godwit.effect")
 local err = require("godwit.err")
 local publish = require("godwit.copy.publish")
@@ -28,7 +29,7 @@ local versionmap = require("godwit.versionmap")
 local M = {}
 
 M.job = jobs.new
-M.forget = jobs.forget
+M.forget, M.renew = jobs.forget, jobs.renew
 
 --- Promotes an algorithm: copy.algorithm(a, to, {publish = "major"}).
 ---@async
@@ -95,6 +96,7 @@ end
 ---@param job godwit.copy.Job
 function M.check(job)
   job:progress("check")
+  lock.look(job)
   job.last = versionmap.last(job)
   check.read(job)
   if has_hole(job) then

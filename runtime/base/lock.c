@@ -10,6 +10,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#define SIGNATURE 16 /* bytes: the holder's number, spaces, a line's end */
+
 struct gw_lock {
   int fd;
 };
@@ -20,7 +22,7 @@ static int fail_locked(int fd, const char *path, struct gw_err *err)
   ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
 
   holder[n > 0 ? n : 0] = '\0';
-  holder[strcspn(holder, "\n")] = '\0';
+  holder[strcspn(holder, " \n")] = '\0';
   gw_err_set(err, GW_ELOCKED, "lock", "%s: in use by %s%s", path,
              *holder ? "process " : "another process", holder);
   if (err)
@@ -28,13 +30,15 @@ static int fail_locked(int fd, const char *path, struct gw_err *err)
   return -1;
 }
 
-/* For the message of whoever finds it taken; nothing depends on it. */
+/* For the message of whoever finds it taken; nothing depends on it. The note
+ * behind it stays. */
 static void sign(int fd)
 {
-  char text[24];
-  int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+  char text[SIGNATURE + 1];
+  int len = snprintf(text, sizeof(text), "%-*ld\n", SIGNATURE - 1,
+                     (long)getpid());
 
-  if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)len, 0) != len)
+  if (len != SIGNATURE || pwrite(fd, text, SIGNATURE, 0) != SIGNATURE)
     return;
 }
 
@@ -86,6 +90,16 @@ int gw_lock_held(bool *held, const char *path, struct gw_err *err)
     gw_err_errno(err, "lock", path);
   (void)close(fd); /* gives it back */
   return rc == 0 || *held ? 0 : -1;
+}
+
+int gw_lock_note(struct gw_lock *lock, const char *text, struct gw_err *err)
+{
+  size_t len = strlen(text);
+
+  if (ftruncate(lock->fd, SIGNATURE) != 0 ||
+      pwrite(lock->fd, text, len, SIGNATURE) != (ssize_t)len)
+    return gw_err_errno(err, "lock.note", "a lock's file");
+  return 0;
 }
 
 void gw_lock_close(struct gw_lock *lock)

@@ -18,6 +18,9 @@ int gw_lock_open(struct gw_lock **out, const char *path, struct gw_err *err);
  * there is held by nobody. */
 int gw_lock_held(bool *held, const char *path, struct gw_err *err);
 
+/* Leaves a text in the file, behind its first line, for who reads it later;
+ * it outlives the lock. */
+int gw_lock_note(struct gw_lock *lock, const char *text, struct gw_err *err);
 void gw_lock_close(struct gw_lock *lock); /* accepts NULL */
 
 #endif

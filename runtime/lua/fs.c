@@ -288,6 +288,19 @@ static int l_lock(lua_State *L)
   return 1;
 }
 
+/* Leaves a line in the file for who looks at it later. */
+static int lock_note(lua_State *L)
+{
+  struct lock_box *box = luaL_checkudata(L, 1, LOCK_META);
+  size_t len;
+  const char *text = luaL_checklstring(L, 2, &len);
+  struct gw_err err = {0};
+
+  luaL_argcheck(L, box->lock, 1, "lock is closed");
+  luaL_argcheck(L, len < 256 && strlen(text) == len, 2, "a short text expected");
+  return succeed(L, gw_lock_note(box->lock, text, &err), &err);
+}
+
 /* Whether a tree may hold a file of that name. */
 static int l_is_name(lua_State *L)
 {
@@ -336,7 +349,8 @@ int gw_luaopen_fs(lua_State *L)
   static const luaL_Reg dir_metas[] = {{"__gc", dir_gc}, {NULL, NULL}};
   static const luaL_Reg lock_metas[] = {
       {"__gc", lock_close}, {"__close", lock_close}, {NULL, NULL}};
-  static const luaL_Reg lock_methods[] = {{"close", lock_close}, {NULL, NULL}};
+  static const luaL_Reg lock_methods[] = {
+      {"close", lock_close}, {"note", lock_note}, {NULL, NULL}};
 
   gw_lua_class(L, "godwit.dir", dir_metas, NULL);
   gw_lua_class(L, LOCK_META, lock_metas, lock_methods);

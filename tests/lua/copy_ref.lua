@@ -32,9 +32,3 @@ test("what is no name or version is refused with what is", function(t)
     t:raises("usage", ref.parse, nil, text)
   end
 end)
-
-test("an algorithm named twice is refused", function(t)
-  t:raises("usage", ref.parse_all, "named twice",
-    { "acme/Hello", "acme/Hello/1.0.0" })
-  t:raises("usage", ref.parse_all, "at least one", {})
-end)

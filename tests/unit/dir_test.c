@@ -110,6 +110,8 @@ static void test_lock__is_held_by_one(void **state)
 
   (void)state;
   assert_ok(gw_lock_open(&lock, tmp_path("lock"), &err), err);
+  assert_ok(gw_lock_note(lock, "a long text", &err), err);
+  assert_ok(gw_lock_note(lock, "kept", &err), err);
   assert_int_equal(gw_lock_open(&other, tmp_path("lock"), &err), -1);
   assert_int_equal(err.kind, GW_ELOCKED);
   assert_true(err.retryable);

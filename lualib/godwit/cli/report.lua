@@ -107,10 +107,10 @@ local function paragraph(out, item)
   list(out, "note: ", item.warnings)
 end
 
-local function counts(result)
+local function counts(of)
   local parts = {}
   for _, word in ipairs(WORDS) do
-    local n = result.counts[word] or 0
+    local n = of[word] or 0
     if n > 0 then
       parts[#parts + 1] = ("%d %s"):format(n, word)
     end
@@ -129,8 +129,13 @@ function M.text(result)
   for _, note in ipairs(result.notes or {}) do
     out[#out + 1] = note
   end
+  local places = result.destinations or {}
+  for _, place in ipairs(#places > 1 and places or {}) do
+    out[#out + 1] = ("%s: %s."):format(tostring(place.name),
+      counts(place.counts))
+  end
   local prefix = result.dry_run and "Plan, nothing was written: " or ""
-  out[#out + 1] = ("%s%s."):format(prefix, counts(result))
+  out[#out + 1] = ("%s%s."):format(prefix, counts(result.counts))
   return table.concat(out, "\n") .. "\n"
 end
 

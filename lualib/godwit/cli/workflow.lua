@@ -200,6 +200,7 @@ function M.document(name, result)
   return {
     workflow = name, mode = result.dry_run and "plan" or "apply",
     items = array(result.items), counts = result.counts,
+    destinations = result.destinations and array(result.destinations),
     exit = result.exit, notes = array(result.notes or {}),
     interrupted = result.interrupted or false,
   }

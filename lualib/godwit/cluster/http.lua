@@ -132,6 +132,9 @@ end
 function Http:whoami(owner)
   local told = self.profile.user or self.address.user
   if told then
+    if owner and type(self.profile.key) == "function" then
+      self:key(owner) -- there is one
+    end
     return told
   end
   local which = type(self.profile.key) == "function" and owner or ""

@@ -6,6 +6,7 @@ local copy = require("godwit.copy")
 local decide = require("godwit.copy.decide")
 local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
+local lock = require("godwit.copy.lock")
 local outcome = require("godwit.workflow.outcome")
 local ref = require("godwit.copy.ref")
 local source = require("godwit.copy.source")
@@ -77,7 +78,8 @@ local function options(given)
   return opts
 end
 
-local function carry_out(job)
+-- Reads and compares; an outcome when there is nothing to write.
+local function look(job)
   copy.check(job)
   if #job.problems == 0 and not job.failure and not job.unchanged then
     copy.prepare(job)
@@ -88,15 +90,31 @@ local function carry_out(job)
   local why = copy.refusal(job)
   if why then
     return copy.refused(job, why)
-  elseif not job.unchanged then
-    copy.ensure(job)
-    copy.push(job)
-    copy.build(job)
-    copy.call(job)
-    copy.publish(job)
-    copy.record(job)
   end
+  return job.unchanged and copy.outcome(job) or nil
+end
+
+local function write(job)
+  local held <close> = lock.take(job)
+
+  if held.changed then
+    copy.renew(job)
+    local ended = look(job)
+    if ended then
+      return ended
+    end
+  end
+  copy.ensure(job)
+  copy.push(job)
+  copy.build(job)
+  copy.call(job)
+  copy.publish(job)
+  copy.record(job)
   return copy.outcome(job)
+end
+
+local function carry_out(job)
+  return look(job) or write(job)
 end
 
 --- Promotes an algorithm and returns its outcome. A refusal is an outcome; a

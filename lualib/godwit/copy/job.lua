@@ -68,6 +68,22 @@ function M.new(source, to, there, opts)
   }, Job)
 end
 
+--- Makes the job new again: nothing is read yet. Its source keeps what it
+--- read.
+---@param job godwit.copy.Job
+function M.renew(job)
+  local fresh = M.new(job.source, job.to, { owner = job.to_owner,
+    name = job.to_name }, job.opts)
+
+  fresh.label, fresh.policy = job.label, job.policy
+  for k in pairs(job) do
+    job[k] = nil
+  end
+  for k, v in pairs(fresh) do
+    job[k] = v
+  end
+end
+
 --- Tells the progress display where this job is.
 function Job:progress(phase, detail)
   self.phase = phase or self.phase
@@ -130,8 +146,9 @@ end
 --- Lets go of what was read: of an item that is done only its record is kept.
 ---@param job godwit.copy.Job
 function M.forget(job)
-  job.source, job.dest, job.last = nil, nil, nil
+  job.source, job.dest, job.last, job.released = nil, nil, nil, nil
   job.desired, job.compare_settings = nil, nil
+  job.state, job.parent = nil, nil
 end
 
 --- The record of a job that came to its end.

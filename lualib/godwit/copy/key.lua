@@ -1,6 +1,7 @@
 --- key: whether the key for an owner is taken at all, and whose it is.
 
 local err = require("godwit.err")
+local task = require("godwit.task")
 
 local M = {}
 
@@ -29,6 +30,35 @@ end
 ---@return string
 function M.what(driver, owner)
   return string.format("the key of %s for %s", driver.name, owner)
+end
+
+---@class godwit.copy.KeyCheck
+---@field driver table
+---@field owner string
+---@field problem? godwit.Err Why the key is of no use, or cannot be asked about.
+
+-- What makes every other read a waste of time: a key that is missing or
+-- refused, a cluster that cannot be reached.
+local function is_final(e)
+  return e.kind == "auth" or e.kind == "usage"
+    or (e.kind == "net" and e.sent == false)
+end
+
+--- Asks for all keys at once and fills in the problems.
+---@async
+---@param checks godwit.copy.KeyCheck[]
+---@param jobs integer
+function M.check_all(checks, jobs)
+  task.each(checks, function(check)
+    local ok, e = pcall(M.try(check.driver, check.owner))
+    if not ok then
+      e = err.from(e)
+      if e.kind == "cancelled" or e.kind == "denied" or e.kind == "bug" then
+        error(e, 0)
+      end
+      check.problem = is_final(e) and e or nil
+    end
+  end, { jobs = jobs })
 end
 
 return M

@@ -8,6 +8,9 @@ local copy = require("godwit.copy")
 local decide = require("godwit.copy.decide")
 local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
+local key = require("godwit.copy.key")
+local listing = require("godwit.copy.listing")
+local lock = require("godwit.copy.lock")
 local log = require("godwit.log")
 local outcome = require("godwit.workflow.outcome")
 local source = require("godwit.copy.source")
@@ -15,14 +18,17 @@ local store = require("godwit.copy.store")
 local sys = require("godwit.core.sys")
 local task = require("godwit.task")
 local versionmap = require("godwit.versionmap")
+local wanted = require("godwit.copy.wanted")
 
 local M = {}
 
 M.PARAMS = {
   algorithms = { "string", positional = true, many = true, order = 1,
-    metavar = "OWNER/NAME[/VERSION]",
+    metavar = "OWNER/NAME[/VERSION]", optional = true,
     help = "The algorithms to promote, at their head unless a version is "
-      .. "named" },
+      .. "named; quoted, they may be globs: 'acme/*' '*/Fraud*'" },
+  algorithms_from = { "string", optional = true, order = 1.5,
+    metavar = "FILE", help = "More of them, one a line; - is stdin" },
   from = { "cluster", order = 2, metavar = "CLUSTER",
     help = "Where they come from: a profile, a URL, sandbox:NAME or an "
       .. "archive folder" },
@@ -115,6 +121,7 @@ end
 ---@field driver table
 ---@field jobs godwit.copy.Job[]
 ---@field items godwit.Outcome[] In the order of the jobs.
+---@field missed godwit.Outcome[] What could not be listed.
 
 -- One source for all destinations that want the same revision of it.
 local function share_sources(from)
@@ -147,13 +154,66 @@ local function drivers_of(clusters)
   return list
 end
 
+-- What could not be listed did not arrive anywhere.
+local function missed_at(record, driver)
+  local copied = { to = driver.name .. ":" .. record.ref }
+  for k, v in pairs(record) do
+    copied[k] = v
+  end
+  return copied
+end
+
+-- The jobs by the keys they need, of both sides.
+local function needs_of(destinations)
+  local needs, known = {}, {}
+
+  local function need(driver, owner, job)
+    local of_driver = known[driver] or {}
+    known[driver] = of_driver
+    if not of_driver[owner] then
+      of_driver[owner] = { driver = driver, owner = owner, jobs = {} }
+      needs[#needs + 1] = of_driver[owner]
+    end
+    table.insert(of_driver[owner].jobs, job)
+  end
+  for _, dest in ipairs(destinations) do
+    for _, job in ipairs(dest.jobs) do
+      need(job.from, job.owner, job)
+      need(job.to, job.to_owner, job)
+    end
+  end
+  return needs
+end
+
+-- Before anything else every owner without a usable key is named; what needs
+-- one of these keys goes no further.
+local function check_keys(cx, destinations)
+  local needs, named = needs_of(destinations), {}
+
+  key.check_all(needs, cx.jobs)
+  for _, need in ipairs(needs) do
+    local e = need.problem
+    for _, job in ipairs(e and need.jobs or {}) do
+      job:take(key.what(need.driver, need.owner), { false, e })
+    end
+    if e and e.kind ~= "net" then
+      named[#named + 1] = string.format("%s on %s", need.owner,
+        need.driver.name)
+    end
+  end
+  if #named > 1 then
+    log.warn("there is no usable key for %s", table.concat(named, ", "))
+  end
+end
+
 --- Which algorithm goes where: the jobs of each destination.
 ---@async
 ---@param cx godwit.workflow.Cx
 ---@return godwit.copy.Destination[]
 function M.destinations(cx)
   local p = cx.params
-  local refs = check_ref.parse_all(p.algorithms or {}, p.source_version)
+  local asked = wanted.read(p.algorithms or {}, p.algorithms_from,
+    p.source_version)
   if p.to_owner then
     check_ref.check_owner(p.to_owner)
   end
@@ -161,11 +221,16 @@ function M.destinations(cx)
     err.throw("usage", "--keep-going and --fail-fast exclude each other")
   end
   p.fail_fast = p.fail_fast or not p.keep_going
+  local from, drivers = driver_of(p.from), drivers_of(p.to)
+  local refs, missed = listing.find(from, asked, cx.jobs)
   local opts, list = options(cx), {}
-  local source_of = share_sources(driver_of(p.from))
+  local source_of = share_sources(from)
 
-  for i, driver in ipairs(drivers_of(p.to)) do
-    list[i] = { driver = driver, jobs = {}, items = {} }
+  for i, driver in ipairs(drivers) do
+    list[i] = { driver = driver, jobs = {}, items = {}, missed = {} }
+    for n, record in ipairs(missed) do
+      list[i].missed[n] = missed_at(record, driver)
+    end
     fill(list[i], refs, source_of, opts)
   end
   for _, dest in ipairs(#list > 1 and list or {}) do
@@ -173,10 +238,14 @@ function M.destinations(cx)
       job.label = job.ref .. " -> " .. job.dest_ref
     end
   end
+  check_keys(cx, list)
   return list
 end
 
 local function look_at(job)
+  if #job.problems > 0 or job.failure then
+    return -- of no use: its key
+  end
   local ok, e = xpcall(function()
     copy.check(job)
     if #job.problems == 0 and not job.failure and not job.unchanged then
@@ -245,8 +314,9 @@ local function holes(destinations)
   local n = 0
   for _, dest in ipairs(destinations) do
     for _, job in ipairs(dest.jobs) do
-      n = n + (#job.problems > 0 and 1 or 0)
+      n = n + ((#job.problems > 0 or job.failure) and 1 or 0)
     end
+    n = n + #dest.missed
   end
   return n
 end
@@ -275,7 +345,17 @@ local NOT_MOVED = "Never moved, since nobody can read or set them: values of "
   .. "secrets, passwords, keys, credentials of connectors, owner roles, "
   .. "single sign-on, version numbers"
 
--- Carries out one job; what pre-flight said is said again.
+-- What pre-flight said is said again.
+local function not_carried_out(job)
+  local why = copy.refusal(job)
+
+  if job.failure then
+    error(job.failure, 0)
+  end
+  return why and copy.refused(job, why) or nil
+end
+
+-- Carries out one job.
 local function work_on(job, promote)
   local closed <close> = setmetatable({}, { __close = function()
     store.close(job)
@@ -284,13 +364,22 @@ local function work_on(job, promote)
   if job.record then
     return job.record
   end
-  local why = copy.refusal(job)
-  if job.failure then
-    error(job.failure, 0)
-  elseif why then
-    return copy.refused(job, why)
+  local ended = not_carried_out(job)
+  if ended then
+    return ended
   end
-  return promote(job)
+  local held <close> = lock.take(job)
+  if held.changed then
+    -- Another run was at work here since we looked.
+    copy.renew(job)
+    look_at(job)
+    ended = job.record or not_carried_out(job)
+  end
+  if not ended then
+    ended = promote(job)
+    copy.forget(job)
+  end
+  return ended
 end
 
 local function work(cx, dest, promote, run)
@@ -314,11 +403,17 @@ local function work(cx, dest, promote, run)
   note_open(cx, dest)
 end
 
--- One list of all destinations, one after the other.
+-- One list of all destinations, one after the other, and the counts of each.
 local function gather(cx, destinations)
-  for _, dest in ipairs(destinations) do
-    table.move(dest.items, 1, #dest.items, #cx.result.items + 1,
-      cx.result.items)
+  local result = cx.result
+
+  result.destinations = {}
+  for i, dest in ipairs(destinations) do
+    local items = table.move(dest.items, 1, #dest.items, #dest.missed + 1,
+      dest.missed)
+    result.destinations[i] = { name = dest.driver.name,
+      counts = outcome.counts(items) }
+    table.move(items, 1, #items, #result.items + 1, result.items)
   end
 end
 

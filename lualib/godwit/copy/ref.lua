@@ -72,27 +72,4 @@ function M.parse(text, asked)
   return { owner = owner, name = name, revision = M.revision(asked or "head") }
 end
 
---- Reads the whole list of a command line; one algorithm named twice is a
---- mistake, not two promotions.
----@param texts string[]
----@param asked? string
----@return godwit.copy.Ref[]
-function M.parse_all(texts, asked)
-  local refs, seen = {}, {}
-
-  for _, text in ipairs(texts) do
-    local ref = M.parse(text, asked)
-    local key = ref.owner .. "/" .. ref.name
-    if seen[key] then
-      err.throw("usage", "%s is named twice", key)
-    end
-    seen[key] = true
-    refs[#refs + 1] = ref
-  end
-  if #refs == 0 then
-    err.throw("usage", "name at least one algorithm as OWNER/NAME")
-  end
-  return refs
-end
-
 return M

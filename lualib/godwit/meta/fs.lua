@@ -96,6 +96,12 @@ local lock = {}
 
 function lock:close() end
 
+--- Leaves a text in the lock's file, behind its first line; it stays there.
+---@param text string Shorter than 256 bytes.
+---@return true?
+---@return godwit.Err?
+function lock:note(text) end
+
 --- One process at a time; never waits: kind `locked`.
 ---@param path string
 ---@return godwit.lock?

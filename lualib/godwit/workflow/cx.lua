@@ -25,6 +25,7 @@ Cx.__index = methods.of(Cx)
 ---@class godwit.workflow.Result
 ---@field items godwit.Outcome[]
 ---@field counts table<string, integer>
+---@field destinations? { name: string, counts: table<string, integer> }[] Where the items went.
 ---@field exit integer
 ---@field notes string[] Said once for the whole run.
 ---@field interrupted? boolean
