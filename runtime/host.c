@@ -17,6 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Most of them wait for a server's build; git.lua gives each cluster a share. */
+#define GIT_THREADS 512
 #define DRAIN_MS 5000 /* for what still runs when the main task has ended */
 
 /* Lua's allocator: counts, and refuses past the cap. */
@@ -111,7 +113,7 @@ int gw_host_new(struct gw_host **out, const struct gw_host_opts *opts,
   if (gw_loop_new(&host->loop, err) != 0 ||
       gw_pool_new(&host->cpu, host->loop, cores > 0 ? (unsigned)cores : 1,
                   err) != 0 ||
-      gw_pool_new(&host->git, host->loop, 32, err) != 0)
+      gw_pool_new(&host->git, host->loop, GIT_THREADS, err) != 0)
     goto fail;
   host->guard = gw_guard_new(err);
   if (!host->guard ||

@@ -17,6 +17,9 @@ local M = {}
 M.COMMITTER = { name = "godwit", email = "godwit@localhost" }
 
 local PATIENCE = 10 -- seconds that another run's lock is waited for
+-- Workers one cluster may have at most; the pool has several times as many
+-- (runtime/host.c), so that one that answers slowly leaves the others theirs.
+local SHARE = 64
 local PRIVATE = 448 -- 0700
 
 --- Repositories on this machine that the library handed out. A script cannot
@@ -80,7 +83,8 @@ local function is_ours(given, path)
 end
 
 --- A permit of the remote's limiter is taken here, on the loop, before a
---- worker is: no worker ever waits for one.
+--- worker is: no worker ever waits for one. `call(remote, give_back)` may give
+--- it back before its end.
 ---@async
 local function with_permit(given, call)
   local remote = plain(given)
@@ -89,21 +93,42 @@ local function with_permit(given, call)
     err.throw("denied", "a repository on this machine is reached through its cluster only, not as %s",
       tostring(remote.path))
   end
-  local function attempt()
-    local value, e = call(remote)
+  local function attempt(give_back)
+    local value, e = call(remote, give_back)
     if not value and err.is(e) and remote.url and not e.url then
       e.method, e.url = "git", remote.url
     end
     return value, e
   end
   if not limiter then return err.check(attempt()) end
-  local permit = limiter:acquire()
-  local ok, value, e = pcall(attempt)
+  local permit, held = limiter:acquire(), true
+  local function give_back()
+    if held then
+      held = false
+      limiter:release(permit, "none")
+    end
+  end
+  local ok, value, e = pcall(attempt, give_back)
   local busy = e and (e.status == 429 or e.status == 503)
   if busy and e.retry_after then limiter:pause(e.retry_after) end
-  limiter:release(permit, busy and "busy" or "none")
+  if busy and held then
+    held = false
+    limiter:release(permit, "busy")
+  end
+  give_back()
   if not ok then error(value, 0) end
   return err.check(value, e)
+end
+
+local shares = setmetatable({}, { __mode = "k" })
+
+--- The same for what needs a worker.
+---@async
+local function with_worker(given, call)
+  local limiter = rawget(given, "limiter")
+  if not limiter then return with_permit(given, call) end
+  shares[limiter] = shares[limiter] or task.semaphore(SHARE)
+  return shares[limiter]:with(with_permit, given, call)
 end
 
 --- The branches and tags: { refs = { [name] = id }, head = "refs/heads/master",
@@ -211,7 +236,7 @@ end
 ---@field refs? string[] Full names of branches and tags; default: what holds the commit, else all.
 ---@field into? string Where they are kept: "refs/godwit/KEY".
 ---@field advert? any
----@field progress? fun(p: table) { objects, total, bytes_up, bytes_down } or { message }
+---@field progress? fun(p: table) { objects, total, bytes_up, bytes_down, sent } or { message }
 ---@field stall? number Seconds without a byte. Default 60.
 ---@field timeout? number Seconds for the whole. Default: none.
 ---@field max_bytes? integer Default 4 GiB.
@@ -223,7 +248,17 @@ end
 ---@param opts godwit.git.FetchOpts
 ---@return { bytes: integer, objects: integer }
 function M.fetch(store, remote, opts)
-  return with_permit(remote, function(r) return core.fetch(core_of(store), r, opts) end)
+  return with_worker(remote, function(r) return core.fetch(core_of(store), r, opts) end)
+end
+
+-- From its last byte on a push waits for the build: others may use its permit.
+local function freeing(opts, give_back)
+  local copy = plain(opts)
+  function copy.progress(news)
+    if news.sent then give_back() end
+    if opts.progress then opts.progress(news) end
+  end
+  return copy
 end
 
 ---@class godwit.git.PushOpts
@@ -254,7 +289,9 @@ function M.push(store, remote, opts)
       err.throw("denied", "git.push to %s is a write, and this script may not write there; "
         .. "add --allow-write %s, or -n to see what it would do", target, ours[given].cluster.name)
     end
-    return with_permit(given, function(r) return core.push(core_of(store), r, opts) end)
+    return with_worker(given, function(r, give_back)
+      return core.push(core_of(store), r, give_back and freeing(opts, give_back) or opts)
+    end)
   end, { commit = opts.commit, expected = opts.expected })
 end
 

@@ -147,6 +147,7 @@ void gw_git_op_progress(struct gw_git_op *op, struct gw_git_progress *out)
   pthread_mutex_unlock(&op->lock);
   if (op->wire)
     gw_wire_bytes(op->wire, &out->bytes_up, &out->bytes_down);
+  out->sent = op->wire && gw_wire_uploaded(op->wire);
 }
 
 int gw_git_op_messages(struct gw_git_op *op, size_t from, struct gw_buf *out,

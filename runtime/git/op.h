@@ -49,6 +49,7 @@ struct gw_push_opts {
 struct gw_git_progress {
   uint64_t objects, total; /* received or packed, of how many */
   uint64_t bytes_up, bytes_down;
+  bool sent; /* all of the request: the server is at work on it */
 };
 
 int gw_fetch_start(struct gw_git_op **out, const struct gw_git_env *env,

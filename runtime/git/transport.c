@@ -598,6 +598,11 @@ bool gw_wire_in_doubt(struct gw_wire *w)
   return doubt;
 }
 
+bool gw_wire_uploaded(const struct gw_wire *w)
+{
+  return w->x && gw_http_uploaded(w->x);
+}
+
 void gw_wire_bytes(struct gw_wire *w, uint64_t *up, uint64_t *down)
 {
   pthread_mutex_lock(&w->lock);

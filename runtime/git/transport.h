@@ -56,6 +56,8 @@ bool gw_wire_failed(struct gw_wire *wire, struct gw_err *err);
  * server may have done what it asked for. */
 bool gw_wire_in_doubt(struct gw_wire *wire);
 
+/* Whether the server has all of the request. On the loop thread. */
+bool gw_wire_uploaded(const struct gw_wire *wire);
 void gw_wire_bytes(struct gw_wire *wire, uint64_t *up, uint64_t *down);
 
 #endif

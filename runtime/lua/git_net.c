@@ -294,7 +294,9 @@ static void tell_messages(lua_State *L, struct net *net, bool all)
 
 static void push_progress(lua_State *L, const struct gw_git_progress *p)
 {
-  lua_createtable(L, 0, 4);
+  lua_createtable(L, 0, 5);
+  lua_pushboolean(L, p->sent);
+  lua_setfield(L, -2, "sent");
   lua_pushinteger(L, (lua_Integer)p->objects);
   lua_setfield(L, -2, "objects");
   lua_pushinteger(L, (lua_Integer)p->total);
@@ -305,6 +307,14 @@ static void push_progress(lua_State *L, const struct gw_git_progress *p)
   lua_setfield(L, -2, "bytes_down");
 }
 
+static bool same(const struct gw_git_progress *a,
+                 const struct gw_git_progress *b)
+{
+  return a->objects == b->objects && a->total == b->total &&
+         a->bytes_up == b->bytes_up && a->bytes_down == b->bytes_down &&
+         a->sent == b->sent;
+}
+
 static void tell_progress(lua_State *L, struct net *net, bool all)
 {
   struct gw_git_progress now;
@@ -312,7 +322,7 @@ static void tell_progress(lua_State *L, struct net *net, bool all)
   if (!wants_progress(L))
     return;
   gw_git_op_progress(net->op, &now);
-  if (memcmp(&now, &net->shown, sizeof(now)) != 0) {
+  if (!same(&now, &net->shown)) {
     net->shown = now;
     push_progress(L, &now);
     tell(L);

@@ -578,6 +578,11 @@ bool gw_http_sent(const struct gw_exchange *x)
   return x->connected;
 }
 
+bool gw_http_uploaded(const struct gw_exchange *x)
+{
+  return x->connected && x->body_ended;
+}
+
 const char *gw_http_headers(const struct gw_exchange *x)
 {
   return x->header_text.data ? x->header_text.data : "";

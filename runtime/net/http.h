@@ -115,6 +115,8 @@ long gw_http_status(const struct gw_exchange *x);
 const char *gw_http_headers(const struct gw_exchange *x);
 /* Whether the server may have seen the request, at any time. */
 bool gw_http_sent(const struct gw_exchange *x);
+/* Whether all of the request was handed to the network. */
+bool gw_http_uploaded(const struct gw_exchange *x);
 void gw_http_resume(struct gw_exchange *x); /* after a "not now" */
 void gw_http_free(struct gw_exchange *x);   /* accepts NULL */
 

@@ -415,9 +415,11 @@ function M.world(t, prepare, opts)
   if prepare then
     prepare(w.dev, w.prod)
   end
+  w.boxes = { w.dev, w.prod }
   t:defer(function()
-    w.dev:stop()
-    w.prod:stop()
+    for _, box in ipairs(w.boxes) do
+      box:stop()
+    end
   end)
   w.dev:start(opts.dev)
   w.prod:start(opts.prod)
@@ -425,12 +427,25 @@ function M.world(t, prepare, opts)
   return w
 end
 
+--- One more cluster, served and configured.
+function World:add(name, opts)
+  local box = M.archive(self.dir .. "/" .. name, name, opts)
+  box.scratch = self.dir
+  if opts and opts.options then
+    box:options(opts.options)
+  end
+  self.boxes[#self.boxes + 1] = box
+  self[name] = box:start(opts)
+  self:configure()
+  return box
+end
+
 --- Writes the configuration: keys come from the environment, so that they are
 --- in no file but the sandboxes' own.
 function World:configure(changes)
   changes = changes or {}
   local lines = { "return { clusters = {" }
-  for _, box in ipairs({ self.dev, self.prod }) do
+  for _, box in ipairs(self.boxes) do
     local c = changes[box.name] or {}
     lines[#lines + 1] = string.format(
       "  %s = { api = %q, key = env %q, %s },", box.name, c.api or box.api,
@@ -443,10 +458,12 @@ end
 
 function World:env(more)
   local env = { HOME = self.home, PATH = sys.env("PATH"), TMPDIR = self.dir,
-    DEV_KEY = self.dev.keys.alice, PROD_KEY = self.prod.keys.alice,
     ASAN_OPTIONS = sys.env("ASAN_OPTIONS"),
     LSAN_OPTIONS = sys.env("LSAN_OPTIONS"),
     UBSAN_OPTIONS = sys.env("UBSAN_OPTIONS") }
+  for _, box in ipairs(self.boxes) do
+    env[box.name:upper() .. "_KEY"] = box.keys.alice
+  end
   for k, v in pairs(more or {}) do
     env[k] = v or nil
   end
@@ -519,6 +536,27 @@ function M.seed(dev, ref)
   }, { message = "Add a model\n\nIt is big.\n" })
   dev:publish(ref, { callability = "private" })
   return commit
+end
+
+--- Makes more of one algorithm of a folder that nobody serves: the same
+--- history under other names. Faster than seeding each.
+---@param box support.Box
+---@param ref string
+---@param names string[]
+function M.multiply(box, ref, names)
+  local owner, name = ref:match("^(.-)/(.*)$")
+  for _, other in ipairs(names) do
+    for _, sub in ipairs({ "/algorithms/", "/git/" }) do
+      local base = box.dir .. sub .. owner .. "/"
+      local ending = sub == "/git/" and ".git" or ""
+      copy_folder(base .. name .. ending, base .. other .. ending)
+    end
+    local path = box.dir .. "/algorithms/" .. owner .. "/" .. other
+      .. "/algorithm.json"
+    local doc = read_json(path)
+    doc.id, doc.name = sys.uuid(), other
+    write_json(path, doc)
+  end
 end
 
 --- A world whose dev has the usual source.

@@ -12,7 +12,7 @@ local WORDS = {
   check = "looking at both sides", prepare = "comparing", create = "creating",
   settings = "changing settings", fetch = "fetching", push = "pushing",
   build = "building", call = "calling", publish = "publishing",
-  record = "writing the version map",
+  record = "writing the version map", lock = "waiting for another run",
 }
 
 ---@class godwit.cli.Progress

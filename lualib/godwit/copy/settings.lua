@@ -22,7 +22,10 @@ M.PERMISSIONS = { "algorithm_callability", "network_access",
 --- A value, or nil for null, "" and what is absent: three spellings of
 --- nothing.
 local function present(section, key)
-  local v = type(section) == "table" and section[key]
+  if type(section) ~= "table" then
+    return nil
+  end
+  local v = section[key]
   if v == nil or v == core_json.null or v == "" then
     return nil
   end

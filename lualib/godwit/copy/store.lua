@@ -1,11 +1,13 @@
 --- store: the cached bare repository a promotion works in, one per source
 --- repository, holding the destinations' histories beside it. Other runs are
 --- locked out while it is open, so it is opened late and closed as soon as the
---- push is over. Within a run all jobs of one source share it.
+--- push is over; who finds it locked all the same fetches into one of its own.
+--- Within a run all jobs of one source share it.
 
 local err = require("godwit.err")
 local core_git = require("godwit.core.git")
 local fs = require("godwit.core.fs")
+local log = require("godwit.log")
 local memo = require("godwit.memo")
 local places = require("godwit.config.places")
 local sys = require("godwit.core.sys")
@@ -13,7 +15,7 @@ local task = require("godwit.task")
 
 local M = {}
 
-local PATIENCE = 10 -- seconds another run's lock is waited for
+local PATIENCE = 3 -- seconds another run's lock is waited for
 
 --- Where the store of a repository is. The name is readable; the digest
 --- keeps apart what the readable part cannot.
@@ -29,20 +31,32 @@ function M.path(cluster, owner, name)
     readable:sub(1, 60), owner, name, digest:sub(1, 12))
 end
 
-local function open(path)
-  local started = sys.monotonic()
+-- A push of another run may keep it as long as a build takes.
+local function open_own(folder)
+  local dir = err.check(fs.mktemp(folder, "tmp"))
 
-  fs.mkdir(path:match("^(.*)/"), 448)
+  return { path = dir, raw = err.check(core_git.open_store(dir)), own = true }
+end
+
+local function open(path)
+  local started, folder = sys.monotonic(), path:match("^(.*)/")
+
+  fs.mkdir(folder, 448)
+  local was_there = fs.stat(path) ~= nil
   while true do
     local store, e = core_git.open_store(path)
     if store then
-      return store
+      return { path = path, raw = store, was_there = was_there }
     end
     e = err.from(e)
-    if e.kind ~= "locked" or sys.monotonic() - started > PATIENCE then
+    if e.kind ~= "locked" then
       error(e, 0)
+    elseif sys.monotonic() - started > PATIENCE then
+      log.debug("%s is in use by another run; fetching into a store of our "
+        .. "own", path)
+      return open_own(folder)
     end
-    task.sleep(0.2)
+    task.sleep(0.1)
   end
 end
 
@@ -67,7 +81,8 @@ end
 ---@class godwit.copy.Shared
 ---@field path string
 ---@field repo table
----@field was_there boolean
+---@field was_there? boolean
+---@field own? boolean It goes with the last that uses it.
 ---@field users integer
 ---@field aside? string Where it is since it was thrown away.
 
@@ -75,9 +90,10 @@ local shared = memo.new()
 
 local function share(path)
   return shared:get(path, function()
-    local was_there = fs.stat(path) ~= nil
-    return { path = path, was_there = was_there, users = 0,
-      repo = setmetatable({ raw = open(path) }, Repo) }
+    local store = open(path)
+    store.key, store.users = path, 0
+    store.repo = setmetatable({ raw = store.raw }, Repo)
+    return store
   end)
 end
 
@@ -121,7 +137,7 @@ function M.discard(job)
     local aside = store.path:gsub("%.git$", "") .. "-damaged-"
       .. sys.random_hex(4) .. ".git"
     store.aside = aside
-    shared:forget(store.path)
+    shared:forget(store.key)
     err.check(fs.rename(store.path, aside))
   end
   M.close(job)
@@ -143,8 +159,11 @@ function M.close(job)
   store.repo.raw:close()
   if store.aside then
     fs.remove_tree(store.aside)
-  else
-    shared:forget(store.path)
+    return
+  end
+  shared:forget(store.key)
+  if store.own then
+    fs.remove_tree(store.path)
   end
 end
 

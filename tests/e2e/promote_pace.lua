@@ -1,0 +1,65 @@
+-- Each destination goes at its own pace: a push that waits for its build keeps
+-- nobody from anything.
+local e2e = require("support.e2e")
+local relay = require("support.relay")
+local task = require("godwit.task")
+
+local function fleet(t, count, opts)
+  return e2e.world(t, function(dev)
+    e2e.seed(dev, "acme/A1")
+    local names = {}
+    for i = 2, count do
+      names[i - 1] = "A" .. i
+    end
+    e2e.multiply(dev, "acme/A1", names)
+  end, opts)
+end
+
+local function is_push(seen)
+  return seen.method == "POST" and seen.path:find("/git%-receive%-pack$")
+end
+
+test("a push gives its permit back while the server builds", function(t)
+  local w = fleet(t, 3)
+  local pushes = 0
+  local to = relay.start(t, w.prod.api, function(seen, pass)
+    if not is_push(seen) then
+      return nil
+    end
+    local answer = pass()
+    pushes = pushes + 1
+    -- Nobody is answered before all have pushed.
+    while pushes < 3 do
+      task.sleep(0.02)
+    end
+    return answer
+  end)
+  -- One request at a time.
+  w:configure({ prod = { api = to.url, more = "max_in_flight = 1" } })
+  local r = e2e.expect(w:promote({ "acme/*" }), 0)
+  t:eq(r.doc.counts.created, 3)
+end)
+
+test("pushes that hang at one destination leave the others theirs",
+function(t)
+  local count = 40 -- more than a cluster's share was ever meant to be
+  local w = fleet(t, count)
+  w:add("slow")
+  local done = 0
+  local fine = relay.start(t, w.prod.api, function(seen, pass)
+    if seen.method == "POST" and seen.path:find("/versions$") then
+      local answer = pass()
+      done = done + 1
+      return answer
+    end
+  end)
+  local hangs = relay.start(t, w.slow.api, function(seen)
+    while is_push(seen) and done < count do
+      task.sleep(0.05)
+    end
+  end)
+  w:configure({ prod = { api = fine.url }, slow = { api = hangs.url } })
+  local r = e2e.expect(w:promote({ "acme/*", "--to", "slow", "--jobs",
+    tostring(count), "--no-call" }), 0)
+  t:eq(r.doc.counts.created, 2 * count)
+end)
