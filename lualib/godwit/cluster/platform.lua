@@ -6,6 +6,7 @@ local build = require("godwit.cluster.platform_build")
 local docs = require("godwit.cluster.platform_docs")
 local git = require("godwit.cluster.platform_git")
 local rules = require("godwit.cluster.platform_rules")
+local scm = require("godwit.cluster.platform_scm")
 local template = require("godwit.cluster.platform_template")
 
 --- The platform's behaviour over an archive: what a create, a push, a build,
@@ -140,19 +141,6 @@ local function language_of(self, settings)
   return env and env.language and env.language.name or "python3"
 end
 
-local function check_scm(self, body)
-  local source = rules.section(body, "source")
-  local id = source.scm
-  if id == nil or id == "internal" then return end
-  for _, scm in ipairs(self.store:read("scms.json") or {}) do
-    if scm.id == id then
-      reject(400, 4008, "no connection to the SCM %s; it needs a browser",
-        tostring(id))
-    end
-  end
-  reject(400, 4009, "no SCM %q", tostring(id))
-end
-
 local function make_repository(self, owner, name, record, author)
   local store = self.store
   local repo = store:repo(owner, name)
@@ -188,7 +176,7 @@ function Platform:create(caller, owner, body)
   local runtime = rules.runtime(body, environments,
     self.options.accept_unknown_environment, true)
   rules.check_license(settings)
-  check_scm(self, body)
+  local elsewhere = scm.choose(self, body)
   settings.algorithm_callability = nil
   settings.insights_enabled = settings.insights_enabled or false
   for k, v in pairs(runtime) do settings[k] = v end
@@ -203,8 +191,11 @@ function Platform:create(caller, owner, body)
       version_info = { sample_input = rules.version_info(body).sample_input },
       created = rules.time(now), created_seconds = now,
     }
-    record.template_commit = make_repository(self, owner, name, record,
-      self:author(caller, owner))
+    local author = self:author(caller, owner)
+    record.template_commit = elsewhere and scm.make(self, owner, elsewhere,
+      record, author, language_of(self, settings))
+      or not elsewhere and make_repository(self, owner, name, record, author)
+      or nil
     self.store:mkdir(self.store:folder(owner, name) .. "/builds")
     self:save(owner, name, record)
     self.store.ids[record.id] = { owner, name }
@@ -409,11 +400,12 @@ end
 ---@async
 function Platform:compile(caller, owner, name)
   local record = self:own(caller, owner, name)
-  if record.source and record.source.scm ~= "internal" then
-    reject(400, 4008, "no connection to the SCM of %s/%s", owner, name)
+  local head
+  if scm.is_external(record) then
+    head = scm.head(self, owner, name)
+  else
+    head = git.head(self:secure(owner, name))
   end
-  local repo = self:secure(owner, name)
-  local head = git.head(repo)
   if not head then reject(400, 2012, "%s/%s has no commit", owner, name) end
   local b = build.wait(build.start(self, owner, name, head))
   local now, publishes = self:load(owner, name)
@@ -542,13 +534,15 @@ end
 --- The platform over an opened archive.
 ---@param store table From platform_store.
 ---@param opts? {now?: (fun(): number), build_seconds?: number,
----  background?: fun(fn: function), options?: table, api?: string}
+---  background?: fun(fn: function), options?: table, api?: string,
+---  hosts?: fun(): table} hosts: what opens the Git hosts, by origin.
 function M.new(store, opts)
   opts = opts or {}
   return setmetatable({
     store = store, now = opts.now or sys.time,
     build_seconds = opts.build_seconds or 0,
     background = opts.background, options = opts.options or {},
+    hosts = opts.hosts,
     api = opts.api, sleepers = {}, jobs = {}, secured = {}, errors = {},
   }, Platform)
 end

@@ -13,7 +13,9 @@ local rules = require("godwit.cluster.platform_rules")
 --- a build one, and brings to its end what a killed process left unfinished.
 local M = {}
 
-local function sleep_until_stopped(p, seconds)
+--- Sleeps, but no longer than the platform runs.
+---@async
+function M.sleep(p, seconds)
   if seconds <= 0 or p.stopping then return end
   local ticket = task.ticket()
   local timer = task.spawn(function()
@@ -83,7 +85,7 @@ end
 local function finish(p, job)
   local owner, name, b = job.owner, job.name, job.build
   p.store:locked("build:" .. owner .. "/" .. name, function()
-    sleep_until_stopped(p, p.build_seconds)
+    M.sleep(p, p.build_seconds)
     local record = p:load(owner, name)
     if not record or record.id ~= job.id then return end -- deleted meanwhile
     local why = failure(p, owner, name, record, b.commit_sha)

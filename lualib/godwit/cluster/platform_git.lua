@@ -74,14 +74,14 @@ end
 --- Runs git to its end.
 ---@async
 ---@param args string[]
----@param opts? {stdin?: string}
+---@param opts? {stdin?: string, env?: table<string, string>}
 ---@return integer code, string out, string errors
 function M.run(args, opts)
   opts = opts or {}
   local argv = { "git" }
   for _, a in ipairs(args) do argv[#argv + 1] = a end
   local p <close> = err.check(process.start({
-    argv = argv, env = M.env(), stdin = opts.stdin ~= nil, stdout = true,
+    argv = argv, env = M.env(opts.env), stdin = opts.stdin ~= nil, stdout = true,
     stderr = true,
   }))
   if opts.stdin then
@@ -280,6 +280,68 @@ function M.commit(repo, commits)
     err.throw("io", "git fast-import failed: %s",
       (errors:match("[^\n]+") or "no message"))
   end
+end
+
+-- How git reaches a host: its credential in the environment of that one
+-- program, not among its arguments and in no file.
+local function http_env(host)
+  local env, n = { GIT_ALLOW_PROTOCOL = "http:https" }, 1
+  local function set(key, value)
+    env["GIT_CONFIG_KEY_" .. n], env["GIT_CONFIG_VALUE_" .. n] = key, value
+    n = n + 1
+    env.GIT_CONFIG_COUNT = tostring(n)
+  end
+  set("http.followRedirects", "false")
+  set("http.lowSpeedLimit", "1")
+  set("http.lowSpeedTime", "60")
+  if host.ca then set("http.sslCAInfo", host.ca) end
+  if host.key then
+    set("http.extraHeader", "Authorization: Basic " .. sys.base64(
+      (host.user or "git") .. ":" .. host.key))
+  end
+  return env
+end
+
+---@class godwit.cluster.GitHost
+---@field url string
+---@field host {user: string?, key: string?, ca: string?}
+
+--- The head of a host's default branch and that branch; nil when the
+--- repository is empty, and why it cannot be told.
+---@async
+---@param at godwit.cluster.GitHost
+---@return string|nil head, string|nil branch, string|nil why
+function M.remote_head(at)
+  local code, out, errors = M.run({ "ls-remote", "--symref", "--", at.url,
+    "HEAD" }, { env = http_env(at.host) })
+  if code ~= 0 then
+    return nil, nil, errors:match("[^\r\n]+") or "no message"
+  end
+  return out:match("(%x+)\tHEAD"), out:match("ref: (refs/heads/%S+)\tHEAD")
+end
+
+--- Makes a host's default branch our master, whatever was there.
+---@async
+---@param repo string
+---@param at godwit.cluster.GitHost
+---@return integer code, string errors
+function M.fetch_head(repo, at)
+  local code, _, errors = git(repo, { "fetch", "--quiet", "--no-tags",
+    "--no-write-fetch-head", "--", at.url, "+HEAD:refs/heads/master" },
+    { env = http_env(at.host) })
+  return code, errors
+end
+
+--- Pushes our master to a host's branch.
+---@async
+---@param repo string
+---@param at godwit.cluster.GitHost
+---@param branch string
+---@return integer code, string errors
+function M.push_head(repo, at, branch)
+  local code, _, errors = git(repo, { "push", "--quiet", "--", at.url,
+    "refs/heads/master:" .. branch }, { env = http_env(at.host) })
+  return code, errors
 end
 
 --- A read-only view of one commit: a tiny repository whose objects are

@@ -4,6 +4,7 @@ local build = require("godwit.cluster.platform_build")
 local git = require("godwit.cluster.platform_git")
 local pkt = require("godwit.sandbox.pkt")
 local rules = require("godwit.cluster.platform_rules")
+local scm = require("godwit.cluster.platform_scm")
 
 --- /git/OWNER/ALGO.git and /git/OWNER/ALGO/VERSION.git: Git over HTTP, by
 --- `git http-backend`, its pipes streamed both ways. A push's answer is held
@@ -51,8 +52,11 @@ local function allowed(cx, owner, name, write)
   local platform = cx.platform
   local record, publishes = platform:load(owner, name)
   local own = platform:acts_for(cx.caller, owner)
-  if not record or record.source and record.source.scm ~= "internal" then
+  if not record or scm.is_external(record) and not (own and write) then
     return nil, refuse(cx, 404, "Repository not found")
+  elseif scm.is_external(record) then
+    return nil, refuse(cx, 403, "The source of this algorithm is at "
+      .. record.source.repository_https_url .. "; push there")
   end
   if own then
     if write and cx.caller.permissions.allow_algo_management ~= true then

@@ -158,6 +158,7 @@ function M.start(opts)
     self.platform = platform.new(store, {
       build_seconds = opts.build_seconds or chosen.build_seconds or 0,
       background = function(fn) task.spawn(fn) end, options = chosen,
+      hosts = function() return keys.hosts(dir) end,
     })
     self.server = listen(host, port, info.port, function(req)
       server.handle(self, req)
@@ -213,6 +214,17 @@ function M.run(opts)
   if not ok then error(e, 0) end
 end
 
+-- The Git hosts a sandbox is connected to are opened with its credentials.
+local function hosts_of(dir)
+  local out = {}
+  for origin, h in pairs(keys.hosts(dir)) do
+    out[origin] = { user = h.user, scheme = "Basic", ca = h.ca,
+      key = h.key and secret.new(h.key, { label = "sandbox " .. origin,
+        origins = { origin } }) }
+  end
+  return out
+end
+
 --- What another command needs to reach a sandbox: its address, identity and
 --- keys. `key(owner)` is the owner's key, its organization's or a member's.
 ---@param spec string A sandbox's name or folder.
@@ -249,6 +261,7 @@ function M.load_profile(spec)
   end
   return {
     name = "sandbox:" .. (info.name or spec), kind = "http", api = info.api,
+    hosts = hosts_of(dir),
     id = store.id, admin_key = admin, dir = dir,
     running = info.pid ~= nil and store:in_use(),
     key = function(owner)

@@ -2,6 +2,7 @@ local err = require("godwit.err")
 local fs = require("godwit.core.fs")
 local json = require("godwit.core.json")
 local sys = require("godwit.core.sys")
+local url = require("godwit.core.http").url
 local rules = require("godwit.cluster.platform_rules")
 
 --- Keys: who a request's key belongs to and what it permits. They live in one
@@ -30,15 +31,41 @@ function M.write(dir, accounts)
     .. "\n", 384))
 end
 
---- The accounts of a keys file, or nil.
-function M.read(dir)
+local function read(dir)
   local text = fs.read(dir .. "/keys.json", 1 << 20)
   if not text then return nil end
   local doc, e = json.decode(text, { max = 1 << 20, depth = 20 })
   if type(doc) ~= "table" or type(doc.accounts) ~= "table" then
     err.throw("io", "%s/keys.json is damaged: %s", dir, tostring(e or ""))
   end
-  return doc.accounts
+  return doc
+end
+
+--- The accounts of a keys file, or nil.
+function M.read(dir)
+  local doc = read(dir)
+  return doc and doc.accounts
+end
+
+local function text_or_nil(v)
+  return type(v) == "string" and v ~= "" and v or nil
+end
+
+--- What opens the Git hosts this cluster is connected to: origin ->
+--- { user=, key=, ca=, account= }. Read anew each time: somebody may add one.
+function M.hosts(dir)
+  local doc, out = read(dir), {}
+  for address, h in pairs(doc and type(doc.hosts) == "table" and doc.hosts
+    or {}) do
+    local parts = url.parse(address)
+    if not parts or type(h) ~= "table" then
+      err.throw("io", "%s/keys.json: %s is no host with a credential", dir,
+        tostring(address))
+    end
+    out[parts.origin] = { user = text_or_nil(h.user), key = text_or_nil(h.key),
+      ca = text_or_nil(h.ca), account = text_or_nil(h.account) }
+  end
+  return out
 end
 
 --- Opens the keys of a folder; an archive without any gets one for every

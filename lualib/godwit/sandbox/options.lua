@@ -11,7 +11,8 @@ local OPTIONS = {
   create_status = "number", rate_limit = "table", error_shape = "string",
   next_link_scheme = "string", one_key = "boolean",
   accept_unknown_environment = "boolean", versions_by_hash_only = "boolean",
-  no_version_repositories = "boolean",
+  no_version_repositories = "boolean", webhook_delay = "number",
+  scm_status = "string",
 }
 
 local function check_option(path, name, value)

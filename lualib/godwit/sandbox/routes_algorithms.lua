@@ -5,6 +5,7 @@ local keys = require("godwit.sandbox.keys")
 local page = require("godwit.sandbox.page")
 local request = require("godwit.sandbox.request")
 local rules = require("godwit.cluster.platform_rules")
+local scm = require("godwit.cluster.platform_scm")
 
 --- /v1/algorithms/…: what the platform does, under a key's permissions.
 --- A handler gets the request's context: req, segs, query, caller, platform,
@@ -104,12 +105,7 @@ end
 
 H["GET scm/status"] = function(cx)
   local record = cx.platform:own(cx.caller, cx.owner, cx.name)
-  local doc = { scm_connection_status = "active" }
-  if record.source and record.source.scm ~= "internal" then
-    doc.repository_webhook_url = ("%s/v1/algorithms/%s/scm/webhook"):format(
-      cx.origin, record.id)
-  end
-  return 200, doc
+  return 200, scm.status(cx.platform, record, cx.origin)
 end
 
 local function secrets(cx)
@@ -130,9 +126,6 @@ end
 H["POST secrets"] = later
 H["PUT secrets/ID"] = later
 H["DELETE secrets/ID"] = later
-H["POST scm/webhook"] = function()
-  reject(400, 4012, "the internal SCM has no webhooks")
-end
 
 -- "builds/x/logs" -> "builds/ID/logs"
 local function shape(rest)

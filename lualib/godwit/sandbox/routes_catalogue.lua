@@ -6,6 +6,7 @@ local sys = require("godwit.core.sys")
 local accounts = require("godwit.sandbox.routes_accounts")
 local keys = require("godwit.sandbox.keys")
 local rules = require("godwit.cluster.platform_rules")
+local platform_scm = require("godwit.cluster.platform_scm")
 local template = require("godwit.cluster.platform_template")
 
 --- Languages, environments, SCMs, algorithms of an owner, secret providers
@@ -103,7 +104,7 @@ local function scms(cx)
       if not segs[4] then return 200, scm end
       if (segs[4] == "oauth" or segs[4] == "token") and segs[5] == "status"
         and not segs[6] then
-        return 200, { authorization_status = "unauthorized" }
+        return 200, platform_scm.authorization(cx.platform, scm)
       end
       return nil
     end

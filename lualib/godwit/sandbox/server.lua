@@ -8,6 +8,7 @@ local catalogue = require("godwit.sandbox.routes_catalogue")
 local git_http = require("godwit.sandbox.git_http")
 local request = require("godwit.sandbox.request")
 local rules = require("godwit.cluster.platform_rules")
+local webhook = require("godwit.sandbox.webhook")
 
 --- One request: from what came over the wire to a handler, and from what the
 --- handler returns or raises to an answer. Whatever a client sends, the worst
@@ -36,6 +37,8 @@ local function dispatch(cx)
   local segs = cx.segs
   if segs[1] == "git" then
     return git_http.serve(cx)
+  elseif webhook.is(cx) then
+    return webhook.serve(cx)
   elseif segs[1] == "v1" and segs[2] == "algorithms" and segs[3]
     and not cx.slash then
     cx:authenticate()
