@@ -301,7 +301,7 @@ test("secrets by id, with both keys of the list", function(t)
   t:eq(s:send("GET", "/v1/algorithms/acme/Hello/secrets").status, 404)
   t:eq(s:send("GET", "/v1/secret-provider").doc[1].isDefault, true)
   r = s:send("POST", "/v1/algorithms/" .. made.id .. "/secrets", { json = {} })
-  t:eq({ r.status, code(r) }, { 501, 5005 })
+  t:eq({ r.status, code(r) }, { 400, 8001 })
 end)
 
 test("errors, log and SCM status of an algorithm", function(t)

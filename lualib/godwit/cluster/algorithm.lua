@@ -5,6 +5,7 @@ local edit = require("godwit.cluster.edit")
 local err = require("godwit.err")
 local git = require("godwit.git")
 local methods = require("godwit.methods")
+local secrets = require("godwit.cluster.secrets")
 local tags = require("godwit.cluster.tags")
 local unknown = require("godwit.unknown")
 local version = require("godwit.cluster.version")
@@ -161,6 +162,16 @@ end
 function Algorithm:secrets()
   local driver, owner, name = names(self)
   return driver:list_secrets(owner, name)
+end
+
+--- Makes sure it has a secret: { key = "TOKEN", value = godwit.secret "token" }.
+--- Where a value is given it is set: the one that is there cannot be compared.
+---@async
+---@param secret godwit.cluster.SecretSpec
+---@return table doc, "created"|"updated"|"unchanged"
+function Algorithm:set_secret(secret)
+  local driver, owner, name = names(self)
+  return secrets.ensure(driver, owner, name, secret)
 end
 
 --- Its Git repository, for the functions of `git`.

@@ -10,6 +10,7 @@ local calls = require("godwit.cluster.platform_call")
 local platform = require("godwit.cluster.platform")
 local platform_accounts = require("godwit.cluster.platform_accounts")
 local platform_git = require("godwit.cluster.platform_git")
+local secrets = require("godwit.cluster.archive_secrets")
 local stores = require("godwit.cluster.platform_store")
 local tags = require("godwit.cluster.tags")
 
@@ -110,13 +111,6 @@ end
 ---@async
 function Archive:get_version(owner, name, ref)
   return self.platform:version(ALL, owner, name, ref)
-end
-
----@async
-function Archive:list_secrets(owner, name)
-  self.platform:find(ALL, owner, name)
-  return self.store:read(self.store:folder(owner, name) .. "/secrets.json")
-    or json.array({})
 end
 
 ---@async
@@ -232,7 +226,7 @@ end
 --- The first write of a process takes the folder and brings to an end what a
 --- killed one left in this algorithm.
 ---@async
-local function ready(self, owner, name)
+function Archive:ready(owner, name)
   self.store:lock_folder()
   build.recover(self.platform, owner, name)
 end
@@ -256,7 +250,7 @@ function Archive:update_algorithm(owner, name, body)
     kind = "algorithm.update", target = target(self, owner, name),
     cluster = self, class = "repeatable", detail = { to = body },
     write = function()
-      ready(self, owner, name)
+      self:ready(owner, name)
       return self.platform:update(ALL, owner, name, body)
     end,
   })
@@ -268,7 +262,7 @@ function Archive:compile(owner, name)
     kind = "algorithm.compile", target = target(self, owner, name),
     cluster = self,
     write = function()
-      ready(self, owner, name)
+      self:ready(owner, name)
       return self.platform:compile(ALL, owner, name)
     end,
   })
@@ -280,7 +274,7 @@ function Archive:publish(owner, name, body)
     kind = "algorithm.publish", target = target(self, owner, name),
     cluster = self, detail = body,
     write = function()
-      ready(self, owner, name)
+      self:ready(owner, name)
       return self.platform:publish(ALL, owner, name, body)
     end,
   })
@@ -333,7 +327,7 @@ function Archive:push(owner, name, opts)
     again = false, before = { ref = ref, tip = opts.expected },
     detail = { ref = ref, from = opts.expected, commit = opts.commit },
     write = function()
-      ready(self, owner, name)
+      self:ready(owner, name)
       local remote = self:git_remote(owner, name)
       local result = err.check(git.push(opts.store, remote, {
         commit = opts.commit, ref = ref, expected = opts.expected,
@@ -348,6 +342,10 @@ function Archive:push(owner, name, opts)
       return { messages = messages }
     end,
   })
+end
+
+for name, method in pairs(secrets.methods) do
+  Archive[name] = method
 end
 
 --- Makes an empty archive in a folder and opens it.

@@ -8,13 +8,15 @@ local pages = require("godwit.cluster.pages")
 local http_git = require("godwit.cluster.http_git")
 local repository = require("godwit.cluster.repository")
 local rest = require("godwit.cluster.rest")
+local secrets = require("godwit.cluster.http_secrets")
 local writes = require("godwit.cluster.http_writes")
 
 --- cluster.http: the driver of a live cluster, over its REST API and Git.
 ---
 --- Here: keys, identity and reads. Writes are in http_writes, Git is in
---- http_git, users and organizations in http_accounts. All requests of a cluster share one limiter. A key acts for its
---- owner: every request names the owner it is about.
+--- http_git, users and organizations in http_accounts, secrets of algorithms
+--- in http_secrets. All requests of a cluster share one limiter. A key acts
+--- for its owner: every request names the owner it is about.
 ---@class godwit.cluster.Http
 ---@field kind "http"
 ---@field id string       Identity in maps and trailers
@@ -260,15 +262,6 @@ function Http:get_version(owner, name, ref)
   end)
 end
 
---- Names of the secrets; their values are never given out.
----@async
----@return table[]
-function Http:list_secrets(owner, name)
-  local id = self:get_algorithm(owner, name).id
-  local doc = self:get(owner, "/v1/algorithms" .. address.path(id, "secrets"))
-  return pages.rows(doc, "results", "secrets")
-end
-
 --- The cluster's catalogue -----------------------------------------------
 
 ---@async
@@ -310,7 +303,7 @@ function Http:get_scm_authorization(scm)
   return (self:get(nil, "/v1/scms" .. address.path(scm.id, way, "status")))
 end
 
-for _, part in ipairs({ accounts, http_git, writes }) do
+for _, part in ipairs({ accounts, http_git, secrets, writes }) do
   for name, method in pairs(part.methods) do
     Http[name] = method
   end

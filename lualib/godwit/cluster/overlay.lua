@@ -2,6 +2,7 @@ local body = require("godwit.cluster.body")
 local err = require("godwit.err")
 local git = require("godwit.git")
 local lookup = require("godwit.cluster.lookup")
+local secrets = require("godwit.cluster.overlay_secrets")
 local unknown = require("godwit.unknown")
 local writes = require("godwit.cluster.overlay_writes")
 
@@ -24,6 +25,7 @@ Overlay.__index = Overlay
 ---@field patch? table     Put over the document of one that is
 ---@field builds table[]   Newest first
 ---@field versions table[] Newest first
+---@field secrets? table[]  All of them, once one was written
 ---@field tip? { commit: any, branch: string }  After a pretended push
 ---@field store_path? string    Where pushed commits are
 
@@ -65,7 +67,8 @@ end
 
 for _, name in ipairs({ "whoami", "list_environments", "list_languages",
   "list_scms", "each_user", "each_organization", "each_owner", "try_get_user",
-  "try_get_organization", "get_scm_authorization", "git_remote", "git_tags" }) do
+  "try_get_organization", "get_scm_authorization", "list_secret_providers",
+  "bind_secret", "git_remote", "git_tags" }) do
   Overlay[name] = function(self, ...)
     return self.under[name](self.under, ...)
   end
@@ -215,14 +218,6 @@ function Overlay:get_version(owner, name, ref)
 end
 
 ---@async
-function Overlay:list_secrets(owner, name)
-  if is_created(self:pretended(owner, name)) then
-    return {}
-  end
-  return self.under:list_secrets(owner, name)
-end
-
----@async
 function Overlay:get_scm_status(owner, name)
   if is_created(self:pretended(owner, name)) then
     return { scm_connection_status = "active" }
@@ -280,8 +275,10 @@ function Overlay:git_fetch(owner, name, store, opts)
   return self.under:git_fetch(owner, name, store, opts)
 end
 
-for name, method in pairs(writes.methods) do
-  Overlay[name] = method
+for _, part in ipairs({ secrets, writes }) do
+  for name, method in pairs(part.methods) do
+    Overlay[name] = method
+  end
 end
 
 return M

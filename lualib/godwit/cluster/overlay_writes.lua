@@ -22,12 +22,21 @@ local MASTER = "refs/heads/master"
 local TAKEN, PUBLISHED, BAD_BUILD, INVALID, BAD_INPUT =
   1002, 1007, 2012, 2015, 6001
 
-local function refuse(kind, status, code, fmt, ...)
+--- Raises as the cluster would.
+---@param kind string
+---@param status integer
+---@param code integer
+---@param fmt string
+function M.refuse(kind, status, code, fmt, ...)
   error(err.new({ kind = kind, status = status, code = code,
     message = "the cluster would refuse this: " .. fmt:format(...) }), 0)
 end
 
-local function state_of(overlay, owner, name)
+local refuse = M.refuse
+
+--- What is pretended of an algorithm, made when there is nothing yet.
+---@return godwit.cluster.Pretended
+function M.state_of(overlay, owner, name)
   local ref = owner .. "/" .. name
   local p = overlay.state[ref]
   if not p then
@@ -38,11 +47,23 @@ local function state_of(overlay, owner, name)
   return p
 end
 
+local state_of = M.state_of
+
+--- Plans a write. `target`: of what, if not of the algorithm itself.
 ---@async
-local function perform(overlay, kind, owner, name, detail, pretend)
+---@param overlay godwit.cluster.Overlay
+---@param kind string
+---@param owner string
+---@param name string
+---@param detail table
+---@param pretend fun(): any
+---@param target? string
+---@return any
+function M.perform(overlay, kind, owner, name, detail, pretend, target)
   local at = #effect.planned
   local result = effect.perform({
-    kind = kind, target = overlay.name .. ":" .. owner .. "/" .. name,
+    kind = kind,
+    target = target or overlay.name .. ":" .. owner .. "/" .. name,
     cluster = overlay, detail = detail, plan = true,
     write = function()
       err.throw("bug", "the overlay does not write")
@@ -52,6 +73,8 @@ local function perform(overlay, kind, owner, name, detail, pretend)
   overlay.entries[#overlay.entries + 1] = effect.planned[at + 1]
   return result
 end
+
+local perform = M.perform
 
 -- An algorithm must be there before anything can be done to it.
 local function existing(overlay, owner, name)

@@ -6,6 +6,7 @@ local page = require("godwit.sandbox.page")
 local request = require("godwit.sandbox.request")
 local rules = require("godwit.cluster.platform_rules")
 local scm = require("godwit.cluster.platform_scm")
+local secrets = require("godwit.cluster.platform_secrets")
 
 --- /v1/algorithms/…: what the platform does, under a key's permissions.
 --- A handler gets the request's context: req, segs, query, caller, platform,
@@ -108,24 +109,39 @@ H["GET scm/status"] = function(cx)
   return 200, scm.status(cx.platform, record, cx.origin)
 end
 
-local function secrets(cx)
+local function by_id(cx)
   if not cx.by_id then reject(404, 1009, "secrets are reached by id only") end
-  local folder = cx.platform.store:folder(cx.owner, cx.name)
-  return cx.platform.store:read(folder .. "/secrets.json") or json.array({})
+end
+
+-- An admin key does here as well.
+local function manage_secrets(cx)
+  if cx.caller.kind ~= "admin" then manage(cx) end
+  by_id(cx)
 end
 
 H["GET secrets"] = function(cx)
-  cx.platform:own(cx.caller, cx.owner, cx.name)
-  local list = secrets(cx)
+  by_id(cx)
+  local list = secrets.list(cx.platform, cx.caller, cx.owner, cx.name)
   return 200, { results = list, secrets = list }
 end
 
-local function later()
-  reject(501, 5005, "not implemented")
+H["POST secrets"] = function(cx)
+  manage_secrets(cx)
+  return 200, secrets.create(cx.platform, cx.caller, cx.owner, cx.name,
+    request.object(cx.req, 8000))
 end
-H["POST secrets"] = later
-H["PUT secrets/ID"] = later
-H["DELETE secrets/ID"] = later
+
+H["PUT secrets/ID"] = function(cx)
+  manage_secrets(cx)
+  return 200, secrets.update(cx.platform, cx.caller, cx.owner, cx.name,
+    cx.rest[2], request.object(cx.req, 8000))
+end
+
+H["DELETE secrets/ID"] = function(cx)
+  manage_secrets(cx)
+  secrets.delete(cx.platform, cx.caller, cx.owner, cx.name, cx.rest[2])
+  return 204
+end
 
 -- "builds/x/logs" -> "builds/ID/logs"
 local function shape(rest)
@@ -137,8 +153,10 @@ local function shape(rest)
   return table.concat(rest, "/")
 end
 
--- What an admin key may read here as well.
-local ADMIN_TOO = { ["GET scm/status"] = true, ["DELETE "] = true }
+-- What an admin key may do here as well.
+local ADMIN_TOO = { ["GET scm/status"] = true, ["DELETE "] = true,
+  ["POST secrets"] = true, ["PUT secrets/ID"] = true,
+  ["DELETE secrets/ID"] = true }
 
 local function create(cx, owner)
   manage(cx)

@@ -7,6 +7,7 @@ local accounts = require("godwit.sandbox.routes_accounts")
 local keys = require("godwit.sandbox.keys")
 local rules = require("godwit.cluster.platform_rules")
 local platform_scm = require("godwit.cluster.platform_scm")
+local secrets = require("godwit.cluster.platform_secrets")
 local template = require("godwit.cluster.platform_template")
 
 --- Languages, environments, SCMs, algorithms of an owner, secret providers
@@ -136,8 +137,7 @@ local function secret_providers(cx)
   if cx.method ~= "GET" then return nil end
   cx:authenticate()
   keys.standard(cx.caller, cx.options)
-  return 200, cx.platform.store:read("secret-providers.json")
-    or json.array({})
+  return 200, secrets.providers(cx.platform)
 end
 
 -- Parts of the contract this sandbox does not serve yet.

@@ -111,6 +111,24 @@ function algorithm:call(input, opts) end
 ---@return table[]
 function algorithm:secrets() end
 
+--- What a secret is set to.
+---@class godwit.cluster.SecretSpec
+---@field key string The environment variable it becomes.
+---@field value? godwit.Secret|string
+---@field short_name? string Default: the key.
+---@field description? string
+---@field provider? string Its name or id. Default: the cluster's default.
+
+--- Makes sure that it has a secret. A value that is given is always set, since
+--- nobody can read the one that is there; a secret of the configuration goes to
+--- the addresses it is for only. Raises `usage` when the secret is not there
+--- and no value is given, `refused` when there is no such provider.
+---@async
+---@param secret godwit.cluster.SecretSpec
+---@return table doc
+---@return "created"|"updated"|"unchanged" done
+function algorithm:set_secret(secret) end
+
 --- Its Git repository, for the functions of `git`.
 ---@async
 ---@param ref? string A version.
