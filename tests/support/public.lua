@@ -26,19 +26,20 @@ function M.samples(t)
     req:respond(200, {}, "x")
   end }))
   t:defer(function() server:close(1) end)
+  local url = ("http://127.0.0.1:%d/"):format(server.port)
   local store = git.store()
   t:defer(function() store:close() end)
   local c = cluster.new({ name = "dev", id = "dev", kind = "http" })
   return {
     ["godwit.Algorithm"] = algorithm.new(c, "acme", "Fraud", "id"),
     ["godwit.Cluster"] = c,
+    ["godwit.Err"] = select(2, pcall(http.get, url, { expect = 404 })),
     ["godwit.Tree"] = tree.open(store, ("0"):rep(40)),
     ["godwit.cluster.Accounts"] = c.users,
     ["godwit.cluster.Algorithms"] = c.algorithms,
     ["godwit.cluster.Catalogue"] = c.environments,
     ["godwit.git.Store"] = store,
-    ["godwit.http.Response"] =
-      http.get(("http://127.0.0.1:%d/"):format(server.port)),
+    ["godwit.http.Response"] = http.get(url),
     ["godwit.task.Semaphore"] = task.semaphore(1),
     ["godwit.workflow.Cx"] = cx.new({}, {}),
   }

@@ -55,7 +55,11 @@ err = {}
 ---@field sent? boolean Of a request without an answer: the server may have seen it.
 ---@field method? string Of the request.
 ---@field url? string Of the request.
+---@field request_id? string The server's own name for the request.
+---@field attempts? integer How often a request was sent.
+---@field in_doubt? boolean Of a write: whether it happened, nobody could find out.
 ---@field response? godwit.http.Response The answer, where there was one.
+---@field log? string[] The end of a build's log, in lines.
 ---@field cause? any The error below this one.
 ---@field errors? any[] All of them, where several were collected.
 ---@field record? godwit.Outcome Of `copy.algorithm`: what was done until then.
