@@ -4,6 +4,7 @@ local sys = require("godwit.core.sys")
 local taskcore = require("godwit.core.task")
 local err = require("godwit.err")
 local trace = require("godwit.trace")
+local views = require("godwit.view")
 
 --- The closed environment of scripts and policies: copies of the standard
 --- tables, read-only views of the public modules, `require` for these and for
@@ -347,17 +348,18 @@ local function public(name)
   return view(module, short, HIDDEN[short])
 end
 
-local function make_require(env, folders, given)
+local function make_require(env, opts, given)
   local loaded, LOADING = {}, {}
 
   local function load_own(name)
     check_name(name)
-    local text, path = find_file(folders, name)
+    local text, path = find_file(opts.folders or {}, name)
     if not text then
       error(("module '%s' not found (ours are: %s; %s)"):format(name,
         M.public_names(), #path > 0 and "looked for " .. table.concat(path,
           ", ") or "--lua-path DIR says where yours are"), 0)
     end
+    if opts.on_module then opts.on_module(name, path, text) end
     trace.remember("@" .. path, text)
     local chunk, why = sys.load(text, "@" .. path, env)
     if not chunk then error(why, 0) end
@@ -403,6 +405,7 @@ end
 ---@class godwit.closed.Opts
 ---@field globals? table<string, any> Beside the standard ones. A text "godwit.x" or "cjson" is that module, loaded when it is first used; a table is seen read-only; else the value itself.
 ---@field folders? string[] Where `require` looks for the script's own modules.
+---@field on_module? fun(name: string, path: string, text: string) Called for each of these before it runs.
 
 local function folder_of(chunk)
   local path = chunk:match("^@(.+)$")
@@ -415,9 +418,9 @@ end
 function M.environment(opts)
   local env = {
     _VERSION = _VERSION,
-    assert = assert, error = error, ipairs = ipairs, next = next,
+    assert = assert, error = error, ipairs = ipairs, next = views.next,
     pairs = pairs, rawequal = rawequal, rawget = rawget, rawlen = rawlen,
-    rawset = rawset, select = select, tonumber = tonumber,
+    rawset = views.rawset, select = select, tonumber = tonumber,
     tostring = tostring, type = type,
     pcall = closed_pcall, xpcall = closed_xpcall,
     setmetatable = closed_setmetatable, getmetatable = closed_getmetatable,
@@ -442,7 +445,7 @@ function M.environment(opts)
       env[name] = value
     end
   end
-  env.require = make_require(env, opts.folders or {}, given)
+  env.require = make_require(env, opts, given)
   -- A module becomes a global when it is first named: starting stays quick.
   return setmetatable(env, {
     __metatable = "environment",

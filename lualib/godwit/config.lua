@@ -112,6 +112,25 @@ function M.defaults()
   return values, labels
 end
 
+--- The folder of policies that a configuration names, the project's before
+--- the user's, and which file does; nil when none does.
+---@async
+---@return string? folder
+---@return string? label
+function M.policies()
+  local files = M.load()
+  for _, from in ipairs { files.project or false, files.user or false } do
+    local path = from and from.doc.policies
+    if path then
+      path = places.expand(path)
+      if path:sub(1, 1) ~= "/" and from.folder ~= "." then
+        path = from.folder .. "/" .. path
+      end
+      return path, from.label
+    end
+  end
+end
+
 --- A secret of the user's configuration by name: opaque, bound to its hosts.
 ---@async
 ---@param name string

@@ -105,6 +105,7 @@ function M.check(job)
   local last, there = job.last, job.dest.algorithm
   job.same_settings = last and there and last.settings_digest
     == settings.digest(job.source.algorithm, there, false)
+    and last.policy_digest == versionmap.policy_digest(job)
   job.unchanged = nothing_new(job, there)
   if job.unchanged then
     return
@@ -129,7 +130,7 @@ local function decide_publish(job)
   local done = publish.find(job.dest.published, job.commit)
   if not done then
     job.to_publish = true
-  elseif job.opts.callability and job.opts.callability
+  elseif decide.callability(job) and decide.callability(job)
       ~= settings.present(done.settings, "algorithm_callability") then
     job.to_publish, job.needs_build = true, true
   else
@@ -149,6 +150,23 @@ local function attempt(job, fn)
     error(e, 0)
   end
   job:problem("%s", e.message)
+end
+
+-- Whether anything would be written. A hole stops it anyway.
+local function has_work(job)
+  return #job.problems == 0 and not job.failure and not job.refusal
+    and (job.creating or job.to_push or job.to_publish
+      or job.opts.update_settings and #job.differences > 0)
+end
+
+-- A policy's gate is asked last, when all is known: `job.record` is what
+-- becomes of a job that does not pass.
+local function pass_gate(job)
+  local verdict = has_work(job) and decide.gate(job)
+
+  if verdict then
+    job.record = jobs.held(job, verdict)
+  end
 end
 
 --- Prepares everything that can be known before the first write: settings,
@@ -175,6 +193,7 @@ function M.prepare(job)
     job.step = decide.step(job)
     check.judge(job)
     decide_publish(job)
+    pass_gate(job)
   end
 end
 
@@ -436,6 +455,6 @@ function M.refusal(job)
 end
 
 M.outcome = jobs.outcome
-M.refused, M.failed = jobs.refused, jobs.failed
+M.refused, M.failed, M.skipped = jobs.refused, jobs.failed, jobs.skipped
 
 return M

@@ -131,13 +131,13 @@ local function with_worker(given, call)
   return shares[limiter]:with(with_permit, given, call)
 end
 
---- The branches and tags: { refs = { [name] = id }, head = "refs/heads/master",
---- caps, advert }. `advert` can be given to one fetch or push, which then does
+--- The branches and tags: { refs = { [name] = id }, peeled = { [name] = what an
+--- annotated tag names }, head = "refs/heads/master", caps, advert }. `advert` can be given to one fetch or push, which then does
 --- not ask again.
 ---@async
 ---@param remote godwit.git.Remote
 ---@param opts? { service: "upload-pack"|"receive-pack"?, stall: number?, timeout: number? }
----@return { refs: table<string, string>, head: string?, head_id: string?, caps: table, advert: any }
+---@return { refs: table<string, string>, peeled: table<string, string>, head: string?, head_id: string?, caps: table, advert: any }
 function M.ls_remote(remote, opts)
   return with_permit(remote, function(r) return core.ls_remote(r, opts or {}) end)
 end

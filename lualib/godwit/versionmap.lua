@@ -12,15 +12,16 @@ local sys = require("godwit.core.sys")
 
 local M = {}
 
--- The rules that make an expected tree out of a source tree. Policies will
--- add theirs; a new number makes every promotion look again.
+-- The rules that make an expected tree out of a source tree. Policies add
+-- theirs; a new number makes every promotion look again.
 local RULES = "owner-rewrite 1"
 
 --- The digest of the rules a job's expected tree is made by.
 ---@param job godwit.copy.Job
 ---@return string
 function M.policy_digest(job)
-  return sys.hash("sha256", RULES)
+  local policy = job.policy.digest
+  return sys.hash("sha256", policy ~= "" and RULES .. "\n" .. policy or RULES)
 end
 
 --- Opens the map of this user.

@@ -11,6 +11,8 @@ static int add_ref(struct gw_advert *a, git_repository *git, const char *name,
                    struct gw_err *err)
 {
   git_oid id;
+  git_tag *tag = NULL;
+  git_object *named = NULL;
   char hex[GW_GIT_HEX];
 
   if (git_reference_name_to_id(&id, git, name) < 0) {
@@ -18,7 +20,17 @@ static int add_ref(struct gw_advert *a, git_repository *git, const char *name,
     return 0;
   }
   gw_git_hex(hex, &id);
-  return gw_advert_add(a, name, strlen(name), hex, err);
+  if (gw_advert_add(a, name, strlen(name), hex, err) != 0)
+    return -1;
+  if (strncmp(name, "refs/tags/", 10) == 0 &&
+      git_tag_lookup(&tag, git, &id) == 0 && git_tag_peel(&named, tag) == 0) {
+    gw_git_hex(hex, git_object_id(named));
+    gw_advert_peel(a, name, strlen(name), hex);
+  }
+  git_object_free(named);
+  git_tag_free(tag);
+  git_error_clear();
+  return 0;
 }
 
 static int add_refs(struct gw_advert *a, git_repository *git,

@@ -186,8 +186,20 @@ int gw_advert_add(struct gw_advert *a, const char *name, size_t len,
     return gw_err_set(err, GW_ENOMEM, OP, "out of memory");
   memcpy(ref->id, id, 40);
   ref->id[40] = '\0';
+  ref->peeled[0] = '\0';
   a->count++;
   return 0;
+}
+
+void gw_advert_peel(struct gw_advert *a, const char *name, size_t len,
+                    const char *id)
+{
+  struct gw_advert_ref *ref = a->count ? &a->refs[a->count - 1] : NULL;
+
+  if (!ref || strlen(ref->name) != len || memcmp(ref->name, name, len) != 0)
+    return;
+  memcpy(ref->peeled, id, 40);
+  ref->peeled[40] = '\0';
 }
 
 const char *gw_advert_find(const struct gw_advert *a, const char *name)
@@ -353,9 +365,11 @@ static int take_line(struct gw_advert *a, const char *text, size_t len,
     memcpy(a->head_id, id, sizeof(id));
     return 0;
   }
-  /* Peeled tags, "capabilities^{}" and other folders are none of ours. */
-  if (!is_ours(name, name_len) ||
-      (name_len > 3 && memcmp(name + name_len - 3, "^{}", 3) == 0))
+  if (name_len > 3 && memcmp(name + name_len - 3, "^{}", 3) == 0) {
+    gw_advert_peel(a, name, name_len - 3, id); /* "capabilities^{}" is none */
+    return 0;
+  }
+  if (!is_ours(name, name_len)) /* other folders */
     return 0;
   if (!gw_git_ref_is_valid(name, name_len))
     return bad(err, "has a branch or tag with an impossible name");

@@ -28,6 +28,7 @@ int gw_pkt_append(struct gw_buf *buf, struct gw_err *err, const char *fmt, ...)
 struct gw_advert_ref {
   char *name;
   char id[GW_GIT_HEX];
+  char peeled[GW_GIT_HEX]; /* what an annotated tag names, or "" */
 };
 
 /* Reference counted and never changed once made: loop and workers share it. */
@@ -57,6 +58,10 @@ int gw_advert_new(struct gw_advert **out, const char *service,
                   struct gw_err *err);
 int gw_advert_add(struct gw_advert *advert, const char *name, size_t len,
                   const char *id, struct gw_err *err);
+
+/* What the reference that was added last, an annotated tag, names. */
+void gw_advert_peel(struct gw_advert *advert, const char *name, size_t len,
+                    const char *id);
 
 struct gw_advert *gw_advert_ref_take(struct gw_advert *advert);
 void gw_advert_unref(struct gw_advert *advert); /* accepts NULL */

@@ -82,13 +82,21 @@ void gw_lua_push_advert(lua_State *L, struct gw_advert *a)
 {
   struct gw_advert **box;
 
-  lua_createtable(L, 0, 6);
+  lua_createtable(L, 0, 7);
   lua_createtable(L, 0, (int)(a->count < 100000 ? a->count : 100000));
   for (size_t i = 0; i < a->count; i++) {
     lua_pushstring(L, a->refs[i].id);
     lua_setfield(L, -2, a->refs[i].name);
   }
   lua_setfield(L, -2, "refs");
+  lua_newtable(L);
+  for (size_t i = 0; i < a->count; i++) {
+    if (a->refs[i].peeled[0]) {
+      lua_pushstring(L, a->refs[i].peeled);
+      lua_setfield(L, -2, a->refs[i].name);
+    }
+  }
+  lua_setfield(L, -2, "peeled");
   push_caps(L, a);
   lua_setfield(L, -2, "caps");
   if (a->head) {

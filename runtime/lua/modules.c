@@ -216,6 +216,14 @@ static int find_module(lua_State *L, const char *name)
   return load_from_folders(L, FOLDERS, name, OPEN_ENV);
 }
 
+/* An error object learns where it was raised before that is gone. */
+static int on_error(lua_State *L)
+{
+  if (gw_lua_iserr(L, -1))
+    gw_lua_wraperr(L, L);
+  return 1;
+}
+
 /* Leaves what the chunk on top returned, or its error. */
 static int run_chunk(lua_State *L, const char *name)
 {
@@ -223,8 +231,11 @@ static int run_chunk(lua_State *L, const char *name)
   const char *before = gw_tasks_loading(tasks, name);
   int status;
 
+  lua_pushcfunction(L, on_error);
+  lua_insert(L, -2);
   lua_pushstring(L, name);
-  status = lua_pcall(L, 1, 1, 0); /* not yieldable */
+  status = lua_pcall(L, 1, 1, -3); /* not yieldable */
+  lua_remove(L, -2);
   gw_tasks_loading(tasks, before);
   if (status == LUA_OK && lua_isnil(L, -1)) {
     lua_pop(L, 1);

@@ -32,3 +32,18 @@ test("what is no name or version is refused with what is", function(t)
     t:raises("usage", ref.parse, nil, text)
   end
 end)
+
+test("a tag is named by its name, or in full where that is something else",
+function(t)
+  t:eq(ref.revision("v1.2"), { kind = "tag", value = "v1.2" })
+  t:eq(ref.revision("release/1.2"), { kind = "tag", value = "release/1.2" })
+  for _, tag in ipairs({ "1.2.0", "1.2", "abcdef1", "head", "a/b" }) do
+    t:eq(ref.revision("refs/tags/" .. tag), { kind = "tag", value = tag })
+  end
+  t:eq(ref.parse("acme/Hello/v1.2").revision, { kind = "tag", value = "v1.2" })
+  for _, text in ipairs({ "", "-x", "a b", "a..b", "a~1", "a^", "a:b", "a?",
+      "x.lock", "a/", "a//b", "a@{1}", "a\\b", "a\nb", "\xff",
+      "refs/heads/master ", "refs/tags/", ("x"):rep(201) }) do
+    t:raises("usage", ref.revision, "names no version", text)
+  end
+end)

@@ -297,6 +297,17 @@ function Box:raw_tree(ref, entry)
   return commit
 end
 
+--- Puts a tag into the repository; with a message an annotated one.
+function Box:tag(ref, name, commit, message)
+  raw_git(self, ref, message
+    and { "tag", "-a", "-m", message, name, commit } or { "tag", name, commit })
+end
+
+--- Puts master back to a commit, as no push may.
+function Box:reset(ref, commit)
+  raw_git(self, ref, { "update-ref", "refs/heads/master", commit })
+end
+
 --- Gives a user's key other permissions; between two starts of the server.
 function Box:permissions(username, permissions)
   local path = self.dir .. "/keys.json"

@@ -1,5 +1,7 @@
 --- cluster.driver_of: the driver behind a cluster's handle. It is kept beside
 --- the handle, not in it: a driver can send any request, a script cannot.
+local view = require("godwit.view")
+
 local drivers = setmetatable({}, { __mode = "k" })
 
 local M = {}
@@ -12,7 +14,7 @@ end
 
 return setmetatable(M, {
   __call = function(_, cluster)
-    return drivers[cluster]
+    return drivers[view.target(cluster) or cluster]
       or error("a cluster was expected, got " .. type(cluster), 3)
   end,
 })

@@ -6,8 +6,10 @@ local copy = require("godwit.copy")
 local decide = require("godwit.copy.decide")
 local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
+local effect = require("godwit.effect")
 local lock = require("godwit.copy.lock")
 local outcome = require("godwit.workflow.outcome")
+local policy = require("godwit.policy")
 local ref = require("godwit.copy.ref")
 local source = require("godwit.copy.source")
 local store = require("godwit.copy.store")
@@ -17,7 +19,7 @@ local versionmap = require("godwit.versionmap")
 local M = {}
 
 local KNOWN = {
-  to_owner = "string", version = "string", publish = "string",
+  to_owner = "string", policy = "string", version = "string", publish = "string",
   callability = "string", message = "string", overwrite_drift = "boolean",
   adopt = "boolean", update_settings = "boolean", without_secrets = "boolean",
   on_drift = "string", compare = "function",
@@ -72,6 +74,12 @@ local function options(given)
   if given.publish == false then
     opts.publish = "no"
   end
+  opts.policies, opts.given = policy.set(given.policy), {}
+  opts.params = given
+  opts.dry_run = effect.mode == "plan"
+  for name in pairs(given) do
+    opts.given[name] = true
+  end
   opts.map = versionmap.open()
   opts.run = sys.uuid()
   opts.who = string.format("%s@%s", sys.username(), sys.hostname())
@@ -80,6 +88,9 @@ end
 
 -- Reads and compares; an outcome when there is nothing to write.
 local function look(job)
+  if job.record or job.failure then
+    return job.record or error(job.failure, 0)
+  end
   copy.check(job)
   if #job.problems == 0 and not job.failure and not job.unchanged then
     copy.prepare(job)
@@ -90,6 +101,8 @@ local function look(job)
   local why = copy.refusal(job)
   if why then
     return copy.refused(job, why)
+  elseif job.record then
+    return job.record
   end
   return job.unchanged and copy.outcome(job) or nil
 end
@@ -126,19 +139,25 @@ end
 ---@return godwit.Outcome
 function M.run(a, to, given)
   local opts = options(given or {})
-  local from = source.new(driver_of(a.cluster), a.owner, a.name,
-    ref.revision(opts.version or "head"))
-  local job = copy.job(from, driver_of(to),
-    decide.destination(a, opts), opts)
+  local from, there = driver_of(a.cluster), driver_of(to)
+  local place = decide.place({ owner = a.owner, name = a.name,
+    revision = ref.revision(opts.version or "head"),
+    asked = opts.version ~= nil }, from, there, opts)
+  local job = copy.job(source.new(from, a.owner, a.name, place.revision),
+    there, place, opts)
+  job.failure = place.failure
+  if place.skipped then
+    job.record = copy.skipped(job, place.skipped)
+  end
 
   local ok, result = xpcall(carry_out, err.traced, job)
   store.close(job)
   opts.map:close()
   if ok then
-    return result
+    return decide.after(job, result)
   end
   local e = err.from(result)
-  e.record = copy.failed(job, outcome.failure(e))
+  e.record = decide.after(job, copy.failed(job, outcome.failure(e)))
   error(e, 0)
 end
 

@@ -248,7 +248,7 @@ end
 function M.callability(job)
   local latest = job.dest.latest
 
-  return job.opts.callability
+  return decide.callability(job)
     or latest and settings.present(latest.settings, "algorithm_callability")
     or latest and settings.present(job.dest.algorithm.settings,
       "algorithm_callability")

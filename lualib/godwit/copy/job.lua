@@ -5,6 +5,7 @@
 
 local err = require("godwit.err")
 local findings = require("godwit.copy.findings")
+local policy = require("godwit.policy")
 local unknown = require("godwit.unknown")
 
 local M = {}
@@ -24,6 +25,10 @@ local M = {}
 ---@field call_timeout? number
 ---@field build_timeout number
 ---@field map? table The version map.
+---@field policies godwit.policy.Set
+---@field given? table<string, boolean> Which of these were typed, not taken by default.
+---@field params? table<string, any> What policies see of them.
+---@field dry_run? boolean
 ---@field progress? fun(ref: string, phase: string, detail: string?)
 
 ---@class godwit.copy.Job: godwit.copy.Findings
@@ -33,6 +38,8 @@ local M = {}
 ---@field name string
 ---@field to_owner string
 ---@field to_name string
+---@field policy godwit.policy.Policy
+---@field overrides? table<string, any> What the policy says about settings.
 ---@field opts godwit.copy.Options
 ---@field ref string
 ---@field dest_ref string
@@ -53,7 +60,7 @@ end
 --- A new job; nothing is read yet.
 ---@param source godwit.copy.Source
 ---@param to table The destination's driver.
----@param there { owner: string, name: string } What it is called there.
+---@param there godwit.copy.Place|{ owner: string, name: string } What it is called there.
 ---@param opts godwit.copy.Options
 ---@return godwit.copy.Job
 function M.new(source, to, there, opts)
@@ -62,6 +69,7 @@ function M.new(source, to, there, opts)
     name = source.name, ref = source.ref,
     to = to, to_owner = there.owner, to_name = there.name,
     dest_ref = to.name .. ":" .. there.owner .. "/" .. there.name,
+    policy = there.policy or policy.NONE,
     opts = opts, step = opts.publish, dest = {},
     problems = {}, unknowable = {}, warnings = {}, differences = {},
     steps = {}, files = {}, missing_secrets = {},
@@ -127,6 +135,7 @@ local function common(job, record)
     record.log[i] = M.printable(line)
   end
   record.to = job.dest_ref
+  record.policy = job.policy.label
   record.commit = known(job.commit)
   record.source_commit = job.source.commit
   record.source_version = job.source.version or job.source_version
@@ -146,6 +155,7 @@ end
 --- Lets go of what was read: of an item that is done only its record is kept.
 ---@param job godwit.copy.Job
 function M.forget(job)
+  job.source_info = job.policy:has("after") and job.source and job.source.info
   job.source, job.dest, job.last, job.released = nil, nil, nil, nil
   job.desired, job.compare_settings = nil, nil
   job.state, job.parent = nil, nil
@@ -173,6 +183,24 @@ end
 ---@return godwit.Outcome
 function M.refused(job, why)
   local record = common(job, { outcome = "refused", why = why })
+  record.commit, record.version = nil, nil -- it was never made
+  return record
+end
+
+--- The record of a job that its policy leaves out.
+---@param job godwit.copy.Job
+---@param why string
+---@return godwit.Outcome
+function M.skipped(job, why)
+  return common(job, { outcome = "skipped", why = why })
+end
+
+--- The record of a job that its policy's gate does not let through.
+---@param job godwit.copy.Job
+---@param verdict godwit.policy.Verdict
+---@return godwit.Outcome
+function M.held(job, verdict)
+  local record = common(job, { outcome = verdict.outcome, why = verdict.why })
   record.commit, record.version = nil, nil -- it was never made
   return record
 end

@@ -13,6 +13,7 @@ local listing = require("godwit.copy.listing")
 local lock = require("godwit.copy.lock")
 local log = require("godwit.log")
 local outcome = require("godwit.workflow.outcome")
+local policy = require("godwit.policy")
 local source = require("godwit.copy.source")
 local store = require("godwit.copy.store")
 local sys = require("godwit.core.sys")
@@ -37,8 +38,12 @@ M.PARAMS = {
   to_owner = { "string", optional = true, order = 4, metavar = "OWNER",
     help = "Owner at the destination; default: the same" },
   source_version = { "string", optional = true, order = 5,
-    metavar = "head|latest|X.Y.Z|SHA",
+    metavar = "head|latest|X.Y.Z|TAG|SHA",
     help = "Which version to promote; default: head" },
+  policy = { "string", optional = true, order = 5.5,
+    metavar = "FILE|FOLDER",
+    help = "The policy, instead of policies/OWNER.lua; a folder holds "
+      .. "OWNER.lua and default.lua" },
   publish = { "string", default = "minor", order = 6,
     choices = { "minor", "major", "revision", "no" },
     help = "The version step to publish with, or no" },
@@ -80,6 +85,8 @@ local function options(cx)
   local p = cx.params
   local opts = {
     map = versionmap.open(), run = sys.uuid(), who = who(),
+    policies = policy.set(p.policy), given = cx.given, params = p,
+    dry_run = cx.dry_run,
     progress = function(...)
       cx:progress(...)
     end,
@@ -97,7 +104,7 @@ end
 local function check_places(jobs)
   local seen = {}
   for _, job in ipairs(jobs) do
-    local other = seen[job.dest_ref]
+    local other = not job.record and not job.failure and seen[job.dest_ref]
     if other then
       err.throw("usage", "%s and %s would both become %s", other.ref, job.ref,
         job.dest_ref)
@@ -135,13 +142,51 @@ local function share_sources(from)
   end
 end
 
--- What one destination gets.
-local function fill(dest, refs, source_of, opts)
-  for _, ref in ipairs(refs) do
-    local revision = decide.revision(ref)
-    dest.jobs[#dest.jobs + 1] = copy.job(source_of(ref, revision), dest.driver,
-      decide.destination(ref, opts), opts)
+local function job_at(place, ref, source_of, dest, opts)
+  local job = copy.job(source_of(ref, place.revision), dest.driver, place,
+    opts)
+
+  if place.warning then
+    job:warn("%s", place.warning)
   end
+  if place.failure and place.failure.kind == "refused" then
+    job:problem("%s", place.failure.message)
+  else
+    job.failure = place.failure
+  end
+  if place.skipped then
+    job.record = copy.skipped(job, place.skipped)
+  end
+  return job
+end
+
+-- Which policy counts for whom is said before anything is asked of it.
+local function tell_policies(refs, dest, opts)
+  local told = {}
+
+  for _, ref in ipairs(refs) do
+    local rules = opts.policies:of(ref.owner, dest.driver)
+    if rules.label and not told[ref.owner] then
+      log.info("policy %s (%s) for %s to %s", rules.label, rules.origin,
+        ref.owner, dest.driver.name)
+    end
+    told[ref.owner] = true
+  end
+end
+
+-- What one destination gets.
+local function fill(cx, dest, refs, source_of, opts)
+  local from, order = driver_of(cx.params.from), {}
+
+  tell_policies(refs, dest, opts)
+  for i, ref in ipairs(refs) do
+    order[i] = { i, ref }
+  end
+  task.each(order, function(entry)
+    local i, ref = entry[1], entry[2]
+    local place = decide.place(ref, from, dest.driver, opts)
+    dest.jobs[i] = job_at(place, ref, source_of, dest, opts)
+  end, { jobs = cx.jobs })
   check_places(dest.jobs)
 end
 
@@ -231,7 +276,7 @@ function M.destinations(cx)
     for n, record in ipairs(missed) do
       list[i].missed[n] = missed_at(record, driver)
     end
-    fill(list[i], refs, source_of, opts)
+    fill(cx, list[i], refs, source_of, opts)
   end
   for _, dest in ipairs(#list > 1 and list or {}) do
     for _, job in ipairs(dest.jobs) do
@@ -243,8 +288,8 @@ function M.destinations(cx)
 end
 
 local function look_at(job)
-  if #job.problems > 0 or job.failure then
-    return -- of no use: its key
+  if job.record or job.failure or #job.problems > 0 then
+    return -- there is nothing to look at any more
   end
   local ok, e = xpcall(function()
     copy.check(job)
@@ -335,6 +380,7 @@ local function refuse_all(cx, destinations, n)
           "not started: pre-flight found problems with %d other%s "
           .. "(--fail-fast)", n, n == 1 and "" or "s"))
       end
+      dest.items[i] = decide.after(job, dest.items[i])
     end
     note_open(cx, dest)
   end
@@ -385,15 +431,15 @@ end
 local function work(cx, dest, promote, run)
   cx:each(dest.jobs, function(job)
     if run.failed and not job.record then
-      return copy.refused(job, "not started: " .. run.failed
-        .. " failed (--fail-fast)")
+      return decide.after(job, copy.refused(job, "not started: " .. run.failed
+        .. " failed (--fail-fast)"))
     end
-    return work_on(job, promote)
+    return decide.after(job, work_on(job, promote))
   end, { kind = "algorithm", into = dest.items, failed = function(job, record)
     if cx.params.fail_fast then
       run.failed = run.failed or job.ref
     end
-    return job.record or copy.failed(job, record)
+    return decide.after(job, job.record or copy.failed(job, record))
   end })
   for _, job in ipairs(dest.jobs) do
     if job.wrote then

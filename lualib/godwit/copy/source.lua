@@ -2,15 +2,19 @@
 --- document, the commit that is meant, its files. One for all destinations:
 --- whoever asks first reads, the others get what was read.
 
+local address = require("godwit.cluster.address")
 local err = require("godwit.err")
 local fetch = require("godwit.copy.fetch")
 local findings = require("godwit.copy.findings")
+local git = require("godwit.git")
 local key = require("godwit.copy.key")
 local memo = require("godwit.memo")
 local moved = require("godwit.copy.moved")
 local ref = require("godwit.copy.ref")
 local scm = require("godwit.copy.scm")
+local retry = require("godwit.http.retry")
 local settings = require("godwit.copy.settings")
+local suggest = require("godwit.config.suggest")
 local tree = require("godwit.copy.tree")
 local version = require("godwit.cluster.version")
 
@@ -177,6 +181,28 @@ function resolve.commit(source, tip, published)
   return doc and found(doc) or { commit = id }
 end
 
+function resolve.tag(source, _, published)
+  local tag = source.revision.value
+  local full = "refs/tags/" .. tag
+  local driver = source.driver
+  local advert = git.ls_remote(driver:git_remote(source.owner, source.name))
+  local id = advert.peeled[full] or advert.refs[full]
+
+  if not id then
+    local known = {}
+    for name in pairs(advert.refs) do
+      known[#known + 1] = name:match("^refs/tags/(.*)$")
+    end
+    err.throw("refused", "%s has no tag %s%s", source.ref, tag,
+      suggest.hint(tag, { "head", "latest", table.unpack(known, 1,
+        math.min(#known, 1000)) }))
+  end
+  local doc = find(published, "git_hash", id)
+  local out = doc and found(doc) or { commit = id }
+  out.tag = tag
+  return out
+end
+
 -- reading ----------------------------------------------------------------
 
 -- Both at once: what is asked of a repository that turns out not to be there,
@@ -260,6 +286,19 @@ local function fetch_version(self, store, wanted)
   return store:has(self.commit)
 end
 
+-- A tag may name a commit beside the main branch.
+local function fetch_tag(self, store)
+  retry.run(function()
+    git.fetch(store.raw, self.driver:git_remote(self.owner, self.name),
+      { refs = { "refs/tags/" .. self.tag },
+        into = address.fetched(self.driver.id, self.owner, self.name,
+          "tags/" .. self.tag) })
+  end, function(e)
+    return e.retryable
+  end)
+  return store:has(self.commit)
+end
+
 -- The history, and the commit asked for. A commit that the main branch does
 -- not reach is looked for under its version's URL.
 local function fetch_history(self, store, progress)
@@ -275,7 +314,7 @@ local function fetch_history(self, store, progress)
       end,
     })
   end
-  if store:has(self.commit)
+  if store:has(self.commit) or (self.tag and fetch_tag(self, store))
       or (self.version and fetch_version(self, store, self.version))
       or fetch_version(self, store, self.commit) then
     return
