@@ -15,6 +15,7 @@ local call = require("godwit.copy.call")
 local check = require("godwit.copy.check")
 local decide = require("godwit.copy.decide")
 local jobs = require("godwit.copy.job")
+local log = require("godwit.log")
 local lock = require("godwit.copy.lock")
 local effect = require("godwit.effect")
 local err = require("godwit.err")
@@ -273,6 +274,8 @@ local function await_webhook(job)
   local how = wait_options(job)
 
   how.grace, how.awaited = how.timeout, "waiting for the webhook"
+  log.info("%s: pushed to %s; the cluster builds it when the webhook comes",
+    job.ref, job.dest.place.url)
   local found = build.wait(job.to, job.to_owner, job.to_name, job.commit, how)
   if not found then
     scm.no_build(job)
