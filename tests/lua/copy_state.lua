@@ -185,3 +185,42 @@ test("a hand that copies the trailers has merged nothing", function(t)
     ORIGIN)
   t:no(again:find("Godwit-Merged", 1, true)) -- of the source's own past
 end)
+
+-- What a cluster commits to a repository it makes at a host elsewhere.
+local function at_host(line, paths)
+  local s = store(line)
+  function s:entries()
+    local list = {}
+    for i, path in ipairs(paths or {}) do
+      list[i] = { path = path }
+    end
+    return list
+  end
+  return state.classify({ store = s, tip = id("1"), recorded = {},
+    origin = ORIGIN, external = true, source_history = function()
+      return { { id = id("a"), tree = "T9" } }
+    end, source_tree = "T9", expected = "T9", to_owner = "acme" }).kind
+end
+
+test("the platform's own commits at a host are a template", function(t)
+  local files = "Adding Algorithmia files"
+  t:eq(at_host({ hand("T2", files), hand("T1", "Initial commit") }),
+    "template")
+  t:eq(at_host({ hand("T2", files .. "\n\nmore") }), "template")
+  t:eq(at_host({ hand("T1", "Initial commit") }, { "README.md" }), "template")
+  t:eq(at_host({ hand("T1", "Initial commit") }), "template")
+end)
+
+test("what somebody wrote there is not", function(t)
+  local files = "Adding Algorithmia files"
+  t:eq(at_host({ hand("T1", "Initial commit") }, { "README.md", "main.py" }),
+    "unknown")
+  t:eq(at_host({ hand("T3", "mine"), hand("T2", files),
+    hand("T1", "Initial commit") }), "unknown")
+  t:eq(at_host({ hand("T2", files), hand("T1", "mine") }), "unknown")
+  t:eq(at_host({ hand("T2", files .. "!"), hand("T1", "Initial commit") }),
+    "unknown")
+  -- At the cluster itself these words mean nothing.
+  local kind = classify({ hand("T2", files), hand("T1", "Initial commit") })
+  t:eq(type(kind) == "table" and kind.kind or kind, "unknown")
+end)
