@@ -1,5 +1,6 @@
 local describe = require("godwit.effect.describe")
 local err = require("godwit.err")
+local folder = require("godwit.core.folder")
 local guard = require("godwit.core.http").guard
 local http = require("godwit.http")
 local log = require("godwit.log")
@@ -30,6 +31,7 @@ local M = {}
 ---@field again? boolean    false: never repeated, even when it did not happen
 ---@field wait? number      Seconds a probe may stay open
 ---@field patience? number  Seconds before a probe's "no" is believed
+---@field folder? boolean   A folder of this machine: the host knows who may write there
 ---@field plan? boolean     Only pretend, whatever the mode is (the overlay)
 
 ---@class godwit.effect.Entry
@@ -57,6 +59,7 @@ local allowed -- nil: no restriction; else a set of names and ids
 function M.plan()
   M.mode = "plan"
   guard.plan()
+  folder.plan()
   http.plan_hook = function(request)
     return M.script("http." .. request.method:lower(), request.url,
       request.write, { json = request.opts.json, body = request.opts.body })
@@ -87,7 +90,7 @@ end
 
 ---@param e godwit.effect.Spec
 local function check_allowed(e)
-  if M.may_write(e.cluster) then
+  if e.folder or M.may_write(e.cluster) then
     return
   end
   local name = e.cluster and e.cluster.name or e.target

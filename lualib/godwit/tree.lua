@@ -363,4 +363,28 @@ function Tree:save()
   return self.id
 end
 
+--- Makes `to` have the files of `from`: each is the path of a folder of this
+--- machine, or a tree. Nothing is deleted unless `delete` says so; links are
+--- copied as links; each file is there whole or as it was.
+---@async
+---@param from string|godwit.Tree
+---@param to string|godwit.Tree
+---@param opts? godwit.tree.SyncOpts include, exclude, delete, max_delete
+---@return godwit.tree.Synced
+function M.sync(from, to, opts)
+  return require("godwit.tree_sync").run(from, to, opts)
+end
+
+-- For tree_sides: what is at a path now, and how it gets there.
+M._FILE, M._EXECUTABLE, M._LINK = FILE, EXECUTABLE, LINK
+M._content, M._put, M._drop = content, put, drop
+
+function M._file(self, path)
+  return files(self)[path]
+end
+
+function M._is(value)
+  return getmetatable(value) == Tree
+end
+
 return M

@@ -16,6 +16,7 @@
 int gw_luaopen_closed(lua_State *L);
 int gw_luaopen_err(lua_State *L);
 int gw_luaopen_fault(lua_State *L); /* tests only */
+int gw_luaopen_folder(lua_State *L);
 int gw_luaopen_fs(lua_State *L);
 int gw_luaopen_git(lua_State *L);
 int gw_luaopen_http(lua_State *L);
@@ -42,6 +43,10 @@ double gw_opt_number(lua_State *L, int idx, const char *name, double def);
 
 /* Pushes a buffer that Lua frees; what can raise may be filled into it. */
 struct gw_buf *gw_lua_newbuf(lua_State *L, size_t max);
+
+/* Pushes an entry of a folder's list as scripts see it (fs.c). */
+struct gw_dir_entry;
+void gw_lua_push_dir_entry(lua_State *L, const struct gw_dir_entry *entry);
 
 /* Creates the metatable `name`: methods behind __index, metamethods beside
  * it, __metatable locked. Leaves the stack as it was. */

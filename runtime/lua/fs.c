@@ -101,7 +101,7 @@ static int l_write(lua_State *L)
   return gw_lua_job_wait(L, &job->base, gw_lua_host(L)->cpu);
 }
 
-static void push_entry(lua_State *L, const struct gw_dir_entry *entry)
+void gw_lua_push_dir_entry(lua_State *L, const struct gw_dir_entry *entry)
 {
   lua_createtable(L, 0, 5);
   if (entry->name) {
@@ -136,7 +136,7 @@ static int l_list(lua_State *L)
     return gw_lua_fail(L, &err);
   lua_newtable(L);
   for (size_t i = 0; i < dir->count; i++) {
-    push_entry(L, &dir->entries[i]);
+    gw_lua_push_dir_entry(L, &dir->entries[i]);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
   return 1;
@@ -149,7 +149,7 @@ static int l_stat(lua_State *L)
 
   if (gw_dir_stat(&entry, check_path(L, 1), &err) != 0)
     return gw_lua_fail(L, &err);
-  push_entry(L, &entry);
+  gw_lua_push_dir_entry(L, &entry);
   return 1;
 }
 

@@ -26,6 +26,7 @@ static const char OPEN_ENV[] = "godwit.open";   /* other people's modules' */
 static const luaL_Reg core_modules[] = {
     {"godwit.core.closed", gw_luaopen_closed},
     {"godwit.core.err", gw_luaopen_err},
+    {"godwit.core.folder", gw_luaopen_folder},
     {"godwit.core.fs", gw_luaopen_fs},
     {"godwit.core.git", gw_luaopen_git},
     {"godwit.core.http", gw_luaopen_http},

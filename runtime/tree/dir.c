@@ -97,15 +97,23 @@ static int read_entries(struct gw_dir *out, DIR *stream, const char *path,
 
 int gw_dir_list(struct gw_dir *out, const char *path, struct gw_err *err)
 {
-  struct gw_dir dir = {NULL, 0};
   int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+
+  if (fd < 0)
+    return gw_err_errno(err, "fs.list", path);
+  return gw_dir_list_fd(out, fd, path, err);
+}
+
+int gw_dir_list_fd(struct gw_dir *out, int fd, const char *path,
+                   struct gw_err *err)
+{
+  struct gw_dir dir = {NULL, 0};
+  DIR *stream = fdopendir(fd);
   int rc;
 
   if (!stream) {
     gw_err_errno(err, "fs.list", path);
-    if (fd >= 0)
-      (void)close(fd);
+    (void)close(fd);
     return -1;
   }
   rc = read_entries(&dir, stream, path, err);

@@ -29,6 +29,9 @@ struct gw_dir {
 /* *out is filled on success only. A name that vanishes meanwhile is left out.
  * Fault: dir.list. */
 int gw_dir_list(struct gw_dir *out, const char *path, struct gw_err *err);
+/* Of an open folder, which is closed; path is for messages. */
+int gw_dir_list_fd(struct gw_dir *out, int fd, const char *path,
+                   struct gw_err *err);
 void gw_dir_dispose(struct gw_dir *dir);
 
 /* GW_ENOTFOUND when there is nothing of that name. */

@@ -2,7 +2,7 @@
 local modules = require("godwit.core.modules")
 
 local SOURCE = os.getenv("GODWIT_SOURCE") or "."
-local MODULES = { "closed", "err", "fs", "git", "http", "json", "modules",
+local MODULES = { "closed", "err", "folder", "fs", "git", "http", "json", "modules",
   "process", "secret", "serve", "sys", "task", "vmap" }
 
 local function sorted(set)

@@ -44,8 +44,11 @@ M.GLOBAL = list {
 M.WRITING = list {
   { name = "dry_run", short = "n", type = "boolean",
     help = "Writes nothing, says what would be done." },
-  { name = "allow_write", type = "string", metavar = "CLUSTER", many = true,
-    help = "Lets the script write to CLUSTER; may be repeated." },
+  { name = "allow_write", type = "string", metavar = "CLUSTER|DIR",
+    many = true, help = "Lets the script write to CLUSTER, or to the folder "
+      .. "DIR (a word with a '/'); may be repeated." },
+  { name = "allow_read", type = "string", metavar = "DIR", many = true,
+    help = "Lets the script read the folder DIR; may be repeated." },
   -- Code comes from where the command says, not from a file that lies about.
   { name = "lua_path", type = "string", metavar = "DIR", many = true,
     env = false, config = false, help = "Looks for a script's modules in DIR, "

@@ -3,6 +3,7 @@
 local ask = require("godwit.cli.ask")
 local config = require("godwit.config")
 local effect = require("godwit.effect")
+local folders = require("godwit.cli.folders")
 local guard = require("godwit.core.http").guard
 local output = require("godwit.cli.output")
 local progress = require("godwit.cli.progress")
@@ -101,11 +102,13 @@ local function consent(profile)
   end
 end
 
---- From here on: plan mode, or writes to the named clusters only.
+--- From here on: plan mode, or writes to the named clusters only; and the
+--- named folders only.
 ---@async
----@param flags { dry_run?: boolean, allow_write?: string[] }
+---@param flags { dry_run?: boolean, allow_read?: string[], allow_write?: string[] }
 function M.restrict(flags)
   require("godwit.closed").declare(flags.lua_path or {})
+  folders.restrict(flags)
   if flags.dry_run then
     effect.plan()
     return
@@ -113,9 +116,11 @@ function M.restrict(flags)
   effect.allow_write(nil)
   guard.allow_write(nil)
   for _, spec in ipairs(flags.allow_write or {}) do
-    local profile = config.profile(spec, { role = "to" })
-    consent(profile)
-    let_write(profile)
+    if not folders.is_folder(spec) then
+      local profile = config.profile(spec, { role = "to" })
+      consent(profile)
+      let_write(profile)
+    end
   end
 end
 
@@ -168,6 +173,9 @@ end
 function M.run(name, head, values, flags, origins)
   local run = require("godwit.workflow.run")
   M.announce(name, head, values, origins, flags.dry_run)
+  if not head.permissions then
+    folders.allow_params(head, values, origins)
+  end
   local shown = progress.start()
   local ended <close> = setmetatable({}, { __close = function()
     shown:stop()

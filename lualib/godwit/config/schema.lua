@@ -161,7 +161,8 @@ end
 
 -- What a person decides for each run, and must not find decided by a file.
 local NEVER_DEFAULT = {
-  yes = true, insecure = true, allow_write = true, config = true,
+  yes = true, insecure = true, allow_write = true, allow_read = true,
+  config = true,
   state_dir = true, ca_cert = true, client_cert = true, client_key = true,
   no_input = true, help = true,
 }

@@ -33,6 +33,40 @@
 ---@field MAX integer The largest file that is read, in bytes.
 tree = {}
 
+--- What `tree.sync` copies and deletes.
+---@class godwit.tree.SyncOpts
+---@field include? string|string[] Globs of what is copied. Default: all.
+---@field exclude? string|string[] Globs of what is neither copied nor deleted; one that matches a folder is for all in it, which is then not even opened.
+---@field delete? boolean Whether what the source does not have is removed, and what is in the way of a file or folder. Default: no.
+---@field max_delete? integer When more would go, nothing is done. Default 100.
+
+--- What `tree.sync` did. In a plan: what it would do.
+---@class godwit.tree.Synced
+---@field outcome "created"|"updated"|"unchanged"
+---@field files integer Files and links of the source that were chosen.
+---@field written integer
+---@field unchanged integer
+---@field deleted integer
+---@field skipped integer What is never copied: `.git`, and submodules of a tree.
+---@field bytes integer Of the files that were written.
+
+--- Makes `to` have the files of `from`. Each is a tree or the path of a folder
+--- of this machine, for which a script needs `--allow-read` or
+--- `--allow-write`. Everything is looked at before the first write; a file
+--- with the same size and contents is left alone; each file is there whole or
+--- as it was. Modes are kept, and links as links: none is followed, on
+--- neither side. Raises `denied` for a folder that is not allowed; `refused`
+--- for a pipe, device or socket, for a path no tree can hold, for more
+--- deletions than `max_delete`, and for any deletion when the source has no
+--- file; `conflict` where a file is and a folder is needed, and (retryable)
+--- for a file that changes while it is read; `io` for a full disk.
+---@async
+---@param from string|godwit.Tree
+---@param to string|godwit.Tree
+---@param opts? godwit.tree.SyncOpts
+---@return godwit.tree.Synced
+function tree.sync(from, to, opts) end
+
 --- The files of a commit, with the edits made to them.
 ---@class godwit.Tree
 ---@field id string? The tree that was opened, nil of an empty one.
