@@ -7,7 +7,7 @@ local M = {}
 ---@alias godwit.err.Kind
 ---| "usage" | "notfound" | "exists" | "auth" | "conflict" | "limit" | "net"
 ---| "timeout" | "remote" | "io" | "nomem" | "cancelled" | "denied" | "bug"
----| "locked" | "refused"
+---| "locked" | "refused" | "policy"
 
 ---@class godwit.Err
 ---@field kind godwit.err.Kind

@@ -210,6 +210,17 @@ test("fields of modules and objects are described, and are there", function(t)
   report(t, problems)
 end)
 
+test("a policy's tree has a tree's methods, but for save", function(t)
+  local docs = described(pages())
+  local given = public.upvalue(require("godwit.policy.given").tree, "TREE")
+  for name in pairs(docs.functions) do
+    local method = name:match("^godwit%.Tree:(.*)$")
+    if method then
+      t:eq(given[method] or false, method ~= "save", name)
+    end
+  end
+end)
+
 test("every class whose objects scripts hold is walked", function(t)
   local covered, problems = public.covered(public.samples(t)), {}
   for _, name in ipairs(modules.names("godwit/")) do
@@ -251,6 +262,12 @@ local OPTIONS = {
   end,
   ["godwit.copy.Opts"] = function()
     return public.upvalue(require("godwit.copy.algorithm").run, "KNOWN")
+  end,
+  ["godwit.Policy"] = function()
+    return require("godwit.policy.check").POINTS
+  end,
+  ["godwit.policy.Settings"] = function()
+    return require("godwit.policy.check").SETTINGS
   end,
   ["godwit.Config"] = function()
     return public.upvalue(require("godwit.config.schema").check, "TOP")
@@ -299,11 +316,14 @@ test("the kinds of errors are those the library raises", function(t)
   t:eq(alias(read(META .. "/err.lua")), listed)
   t:eq(alias(read("lualib/godwit/err.lua")), listed)
   for _, name in ipairs(modules.names("godwit/")) do
-    for kind in modules.source(name):gmatch('err%.throw%(%s*"(%w+)"') do
-      if not listed[kind] then
-        problems[#problems + 1] = ("lualib/%s raises the kind %s: name it in "
-          .. "godwit.err.Kind of lualib/godwit/err.lua and %s/err.lua"):format(
-          name, kind, META)
+    for _, pattern in ipairs({ 'err%.throw%(%s*"(%w+)"',
+      'err%.new%(?%s*{%s*kind = "(%w+)"' }) do
+      for kind in modules.source(name):gmatch(pattern) do
+        if not listed[kind] then
+          problems[#problems + 1] = ("lualib/%s raises the kind %s: name it in "
+            .. "godwit.err.Kind of lualib/godwit/err.lua and %s/err.lua")
+            :format(name, kind, META)
+        end
       end
     end
   end

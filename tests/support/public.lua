@@ -6,6 +6,7 @@ local closed = require("godwit.closed")
 local cluster = require("godwit.cluster.handle")
 local cx = require("godwit.workflow.cx")
 local git = require("godwit.git")
+local given = require("godwit.policy.given")
 local globals = require("godwit.globals")
 local http = require("godwit.http")
 local serve = require("godwit.core.serve")
@@ -15,7 +16,9 @@ local tree = require("godwit.tree")
 local M = {}
 
 --- Classes made with methods.of whose objects are no script's business.
-M.INTERNAL = { ["lualib/godwit/limiter.lua"] = true }
+M.INTERNAL = {
+  ["lualib/godwit/limiter.lua"] = true, ["lualib/godwit/policy.lua"] = true,
+}
 
 --- An object of each class that scripts get to hold. A new class of this kind
 --- (methods.of) gets a line here.
@@ -29,7 +32,8 @@ function M.samples(t)
   local url = ("http://127.0.0.1:%d/"):format(server.port)
   local store = git.store()
   t:defer(function() store:close() end)
-  local c = cluster.new({ name = "dev", id = "dev", kind = "http" })
+  local driver = { name = "dev", id = "dev", kind = "http" }
+  local c = cluster.new(driver)
   return {
     ["godwit.Algorithm"] = algorithm.new(c, "acme", "Fraud", "id"),
     ["godwit.Cluster"] = c,
@@ -40,6 +44,8 @@ function M.samples(t)
     ["godwit.cluster.Catalogue"] = c.environments,
     ["godwit.git.Store"] = store,
     ["godwit.http.Response"] = http.get(url),
+    ["godwit.policy.Cx"] =
+      given.cx({ from = driver, to = driver }, "acme.lua", {}),
     ["godwit.task.Semaphore"] = task.semaphore(1),
     ["godwit.workflow.Cx"] = cx.new({}, {}),
   }
@@ -119,6 +125,10 @@ function M.standard()
   return found
 end
 
+local function raw_pairs(object)
+  return next, object
+end
+
 --- The methods of the samples, "godwit.Tree:read", and which raw fields each
 --- has.
 ---@param samples table<string, any>
@@ -126,14 +136,18 @@ end
 function M.objects(samples)
   local found = { functions = {}, fields = {} }
   for class, object in pairs(samples) do
-    for name, fn in pairs(class_of(object)) do
+    local is_view = getmetatable(object) == "view"
+    for name, fn in pairs(is_view and object or class_of(object)) do
       if type(fn) == "function" and is_public(name) then
         found.functions[class .. ":" .. name] = fn
       end
     end
     found.fields[class] = {}
-    for name, value in next, object do
-      if type(name) == "string" then found.fields[class][name] = value end
+    for name, value in (is_view and pairs or raw_pairs)(object) do
+      if type(name) == "string" and not (is_view and type(value) == "function")
+      then
+        found.fields[class][name] = value
+      end
     end
   end
   return found

@@ -82,6 +82,7 @@ function M.cx(where, label, may)
     from = handle(where.from), to = handle(where.to), commit = where.commit,
     policy = label, owner = where.owner, name = where.name,
   }
+  -- For gate and every point before the end.
   function fields.refuse(self, why)
     why = reason("refuse", self, cx, why)
     if not may.refuse then
@@ -89,6 +90,7 @@ function M.cx(where, label, may)
     end
     return decide(state, "refused", why)
   end
+  -- For gate only.
   function fields.wait(self, why)
     why = reason("wait", self, cx, why)
     if not may.wait then

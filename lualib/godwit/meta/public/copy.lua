@@ -29,7 +29,8 @@ copy = {}
 --- Options of a promotion. They have the meaning and the defaults of the flags
 --- of `godwit promote`.
 ---@class godwit.copy.Opts
----@field version? string "head" (default), "latest", X.Y.Z or a commit.
+---@field policy? string A policy's file, or a folder of them, as `--policy`. Default: the one of the owner in "policies".
+---@field version? string "head" (default), "latest", X.Y.Z, a commit or a tag.
 ---@field to_owner? string The owner there. Default: the same.
 ---@field publish? "minor"|"major"|"revision"|"no"|false Which number goes up. Default "minor".
 ---@field callability? "private"|"public" Of what is published.

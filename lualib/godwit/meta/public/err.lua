@@ -20,6 +20,7 @@
 --- | `nomem` | not enough memory |
 --- | `locked` | another run holds it |
 --- | `refused` | not carried out, for a reason |
+--- | `policy` | a policy made a mistake; the text begins with its line |
 --- | `denied` | this program does not allow it; see `--allow-write` |
 --- | `cancelled` | the task was stopped |
 --- | `bug` | an error of the script, or of ours |
@@ -41,7 +42,7 @@
 err = {}
 
 --- What an error is about.
----@alias godwit.err.Kind "usage"|"notfound"|"exists"|"auth"|"conflict"|"limit"|"net"|"timeout"|"remote"|"io"|"nomem"|"locked"|"refused"|"denied"|"cancelled"|"bug"
+---@alias godwit.err.Kind "usage"|"notfound"|"exists"|"auth"|"conflict"|"limit"|"net"|"timeout"|"remote"|"io"|"nomem"|"locked"|"refused"|"policy"|"denied"|"cancelled"|"bug"
 
 --- An error. `tostring` gives "op: message (kind, status)" on one line.
 ---@class godwit.Err
