@@ -281,11 +281,27 @@ local function warn_insecure(p)
   end
 end
 
+local KEYS = { key = true, admin_key = true, bearer_token = true }
+
+-- What is left of a profile, or of an address, without keys: enough to look at
+-- how it is reached.
+local function without_keys(spec)
+  local place = spec:find("^%a[%w+.-]*://") and { name = spec,
+    label = "the address given", fields = { api = spec } } or find(spec)
+    or unknown(spec)
+  local fields = {}
+  for name, v in pairs(place.fields) do
+    fields[name] = not KEYS[name] and v or nil
+  end
+  return { name = place.name, label = place.label, folder = place.folder,
+    fields = fields }
+end
+
 --- The profile of a name, an address, sandbox:NAME or an archive folder.
 --- Raises kind "usage" with what to do about it.
 ---@async
 ---@param spec string
----@param opts? { role?: "from"|"to", to_count?: integer }
+---@param opts? { role?: "from"|"to", to_count?: integer, without_keys?: boolean }
 ---@return table profile
 function M.profile(spec, opts)
   opts = opts or {}
@@ -294,7 +310,9 @@ function M.profile(spec, opts)
       .. "sandbox:NAME or a folder")
   end
   local place
-  if spec:find("^sandbox:") then
+  if opts.without_keys then
+    return profile.make(without_keys(spec), places.cluster_flags())
+  elseif spec:find("^sandbox:") then
     made[spec] = made[spec] or sandbox_profile(spec)
     return made[spec]
   elseif spec:find("^%a[%w+.-]*://") then

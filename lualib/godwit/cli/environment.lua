@@ -30,10 +30,11 @@ local function all_known()
   return known
 end
 
---- Warns about GODWIT_ variables that are no flag of any command; `more` are
---- the parameters of what is run.
+--- GODWIT_ variables that are no flag of any command; `more` are the
+--- parameters of what is run.
 ---@param more? table[]
-function M.warn_unknown(more)
+---@return { name: string, hint: string }[]
+function M.unknown(more)
   local names, near = {}, {}
   for name in pairs(options.OTHER_VARIABLES) do
     near[name] = true
@@ -47,18 +48,28 @@ function M.warn_unknown(more)
     end
   end
   if #names == 0 then
-    return
+    return {}
   end
   table.sort(names)
-  local known = all_known()
+  local known, found = all_known(), {}
   for name in pairs(near) do
     known[name] = true
   end
   for _, name in ipairs(names) do
     if not known[name] and not name:find("^GODWIT_TEST_") then
-      output.warn("%s in the environment is no setting of godwit%s", name,
-        suggest.hint(name, suggest.names(known)))
+      found[#found + 1] = { name = name,
+        hint = suggest.hint(name, suggest.names(known)) }
     end
+  end
+  return found
+end
+
+--- Warns about them.
+---@param more? table[]
+function M.warn_unknown(more)
+  for _, v in ipairs(M.unknown(more)) do
+    output.warn("%s in the environment is no setting of godwit%s", v.name,
+      v.hint)
   end
 end
 
