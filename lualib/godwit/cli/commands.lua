@@ -5,7 +5,7 @@ local M = {}
 --- In the order help shows them.
 M.ORDER = {
   "run", "eval", "list", "ls", "version-map", "doctor", "sandbox", "init",
-  "trust", "cache", "version", "help",
+  "new", "trust", "cache", "version", "help",
 }
 
 local MODULES = {}
