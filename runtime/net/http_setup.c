@@ -504,11 +504,23 @@ static void set_connection(struct setter *s, const struct gw_exchange *x,
     SET(s, CURLOPT_NOPROXY, req->no_proxy);
 }
 
+/* Authorities the user named for all programs; libcurl leaves that to us. */
+static const char *ca_of_environment(void)
+{
+  const char *file = getenv("CURL_CA_BUNDLE");
+
+  if (!file || !*file)
+    file = getenv("SSL_CERT_FILE");
+  return file && *file ? file : NULL;
+}
+
 static void set_tls(struct setter *s, const struct gw_http_tls *tls)
 {
+  const char *ca = tls->ca ? tls->ca : ca_of_environment();
+
   SET(s, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-  if (tls->ca) {
-    SET(s, CURLOPT_CAINFO, tls->ca);
+  if (ca) {
+    SET(s, CURLOPT_CAINFO, ca);
     SET(s, CURLOPT_CAPATH, NULL);
   }
   if (tls->cert)

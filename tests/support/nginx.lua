@@ -23,12 +23,18 @@ local function free_port()
 end
 
 --- A certificate authority and a server certificate for 127.0.0.1 (an IP
---- address, no name but localhost) in dir.
-function M.certificates(dir)
+--- address, no name but localhost and those given) in dir.
+---@param dir string
+---@param names? string[]
+function M.certificates(dir, names)
   local function openssl(...)
     repo.run({ "openssl", ... }, { cwd = dir })
   end
-  err.check(fs.write(dir .. "/san", "subjectAltName=IP:127.0.0.1,DNS:localhost\n", 384))
+  local san = "subjectAltName=IP:127.0.0.1,DNS:localhost"
+  for _, name in ipairs(names or {}) do
+    san = san .. ",DNS:" .. name
+  end
+  err.check(fs.write(dir .. "/san", san .. "\n", 384))
   openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
     "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=godwit test CA")
   openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",

@@ -50,13 +50,14 @@ end
 --- Starts it; gives its address and the authority's certificate.
 ---@param target string
 ---@param patience? string How long an answer is waited for: "60s".
----@return {url: string, ca: string}
-function M.start(t, target, patience)
+---@param names? string[] Its names besides 127.0.0.1 and localhost.
+---@return {url: string, ca: string, port: integer}
+function M.start(t, target, patience, names)
   if not fs.stat("/usr/sbin/nginx") then
     t:skip("nginx is not installed")
   end
   local dir = t:tmpdir()
-  local ca, port = nginx.certificates(dir), free_port()
+  local ca, port = nginx.certificates(dir, names), free_port()
   local text = CONFIG:format(sys.username() == "root" and "user root;" or "",
     port, target, patience or "60s"):gsub("DIR", dir)
   err.check(fs.write(dir .. "/nginx.conf", text, 384))
@@ -71,7 +72,7 @@ function M.start(t, target, patience)
   for _ = 1, 250 do
     if http.send({ method = "GET", url = url .. "/", ca = ca,
         connect_timeout = 2 }) then
-      return { url = url, ca = ca }
+      return { url = url, ca = ca, port = port }
     end
     task.sleep(0.02)
   end

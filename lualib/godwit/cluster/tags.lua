@@ -3,15 +3,16 @@ local glob = require("godwit.cluster.glob")
 
 local M = {}
 
---- Name -> id of the tags in a list of references.
----@param advert { refs: table<string, string> }  From git.ls_remote
+--- Name -> commit of the tags in a list of references; of an annotated tag
+--- what it names.
+---@param advert { refs: table<string, string>, peeled: table<string, string>? }  From git.ls_remote
 ---@return table<string, string>
 function M.of(advert)
   local found = {}
   for ref, id in pairs(advert.refs) do
     local name = ref:match("^refs/tags/(.+)$")
     if name then
-      found[name] = id
+      found[name] = advert.peeled and advert.peeled[ref] or id
     end
   end
   return found

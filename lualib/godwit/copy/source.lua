@@ -183,16 +183,11 @@ end
 
 function resolve.tag(source, _, published)
   local tag = source.revision.value
-  local full = "refs/tags/" .. tag
-  local driver = source.driver
-  local advert = git.ls_remote(driver:git_remote(source.owner, source.name))
-  local id = advert.peeled[full] or advert.refs[full]
+  local tags = source.driver:git_tags(source.owner, source.name)
+  local id = tags[tag]
 
   if not id then
-    local known = {}
-    for name in pairs(advert.refs) do
-      known[#known + 1] = name:match("^refs/tags/(.*)$")
-    end
+    local known = suggest.names(tags)
     err.throw("refused", "%s has no tag %s%s", source.ref, tag,
       suggest.hint(tag, { "head", "latest", table.unpack(known, 1,
         math.min(#known, 1000)) }))
