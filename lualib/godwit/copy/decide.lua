@@ -117,7 +117,7 @@ function M.place(ref, from, to, opts)
     given.algorithm(from, ref.owner, ref.name))
   if not ok then
     e = err.from(e)
-    if e.kind == "cancelled" or e.kind == "denied" then
+    if e.kind == "cancelled" then
       error(e, 0)
     end
     place.failure = e

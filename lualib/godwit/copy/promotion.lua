@@ -301,7 +301,8 @@ local function look_at(job)
   job:progress(nil)
   if not ok then
     e = err.from(e)
-    if e.kind == "cancelled" or e.kind == "denied" then
+    -- What a policy may not do is its item's matter, not the whole run's.
+    if e.kind == "cancelled" or e.kind == "denied" and not e.point then
       error(e, 0)
     end
     job.failure = e

@@ -43,7 +43,7 @@ local function text_of(e, rest)
   return (text:gsub("[\r\n]+", " "))
 end
 
---- The error of a point, in one sentence.
+--- The error of a point, in one sentence; its field `point` says which.
 ---@param file godwit.policy.Loaded
 ---@param point string
 ---@param e any
@@ -66,7 +66,7 @@ function M.error(file, point, e)
     message = ("%s: %s: %s"):format(where, point, text),
     status = e.status, code = e.code, cause = e,
     retryable = not own and e.retryable or false,
-    next = e.next, traceback = e.traceback,
+    next = e.next, traceback = e.traceback, point = point,
   })
 end
 
