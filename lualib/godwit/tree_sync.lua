@@ -10,6 +10,7 @@ local sides = require("godwit.tree_sides")
 local task = require("godwit.task")
 local tree = require("godwit.tree")
 local tree_path = require("godwit.tree_path")
+local view = require("godwit.view")
 
 local M = {}
 
@@ -39,6 +40,9 @@ local SHOWN = 10
 local KNOWN = { include = true, exclude = true, delete = true, max_delete = true }
 
 local function check_options(opts)
+  if type(opts) ~= "table" then
+    err.throw("usage", "tree.sync: options are a table, not a %s", type(opts))
+  end
   for name in pairs(opts) do
     if not KNOWN[name] then
       err.throw("usage", "tree.sync: there is no option %s", tostring(name))
@@ -100,10 +104,18 @@ local function some(paths)
   return table.concat(shown, ", ")
 end
 
+-- Between so many files others get their turn: a long list is no runaway loop.
+---@async
+local function breathe(i)
+  if i % 1000 == 0 then task.sleep(0) end
+end
+
 -- What of the source is copied; raises for what cannot be.
+---@async
 local function choose(found, filter, strict)
   local chosen, special, bad = {}, {}, {}
-  for _, item in ipairs(found.items) do
+  for i, item in ipairs(found.items) do
+    breathe(i)
     if item.type ~= "submodule" and filter.wants(item.path) then
       if item.type == "other" then special[#special + 1] = item.path end
       local why = strict and tree_path.why(item.path)
@@ -157,13 +169,15 @@ local function clear_way(plan, chosen, there, filter, opts)
 end
 
 -- Everything that will be done, before any of it is.
+---@async
 local function make_plan(chosen, there, filter, opts)
   local plan = { items = chosen, before = {}, after = {}, there = there }
   local gone, wanted = clear_way(plan, chosen, there, filter, opts), {}
   for _, item in ipairs(chosen) do
     wanted[item.path] = true
   end
-  for _, item in ipairs(opts.delete and there.items or {}) do
+  for i, item in ipairs(opts.delete and there.items or {}) do
+    breathe(i)
     if not wanted[item.path] and not gone[item.path] and item.type ~= "submodule"
       and filter.wants(item.path) then
       plan.after[#plan.after + 1] = item.path
@@ -322,6 +336,8 @@ end
 ---@return godwit.tree.Synced
 function M.run(from, to, opts)
   opts = opts or {}
+  -- A policy holds its tree by a view.
+  from, to = view.object_of(from) or from, view.object_of(to) or to
   check_place(from, "the source")
   check_place(to, "the destination")
   check_options(opts)

@@ -10,6 +10,7 @@ local M = {}
 local targets = setmetatable({}, { __mode = "k" })
 local names = setmetatable({}, { __mode = "k" })
 local handles = setmetatable({}, { __mode = "k" })
+local objects = setmetatable({}, { __mode = "k" })
 
 local function refuse(name, level)
   error(("%s is read-only"):format(name), level)
@@ -97,7 +98,16 @@ function M.object(object, name, methods)
       return object[k](object, ...)
     end
   end })
+  objects[view] = object
   return view
+end
+
+--- The object behind such a view, for the library's own functions that are
+--- handed one; nil for anything else. Never for scripts.
+---@param v any
+---@return table?
+function M.object_of(v)
+  return objects[v]
 end
 
 --- What a view shows; nil for anything else. Never for scripts.

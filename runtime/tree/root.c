@@ -242,7 +242,9 @@ int gw_root_open_file(struct gw_root *root, const char *path, struct stat *st,
   if (at < 0)
     return -1;
   /* A pipe in the file's place must not hang us in openat(). */
-  fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  fd = gw_fault("root.open")
+           ? (errno = EACCES, -1)
+           : openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   int why = errno;
   (void)close(at);
   errno = why;

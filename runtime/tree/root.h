@@ -29,7 +29,7 @@ int gw_root_list(struct gw_root *root, const char *dir, struct gw_dir *out,
                  struct gw_err *err);
 
 /* A whole regular file. GW_ECONFLICT (retryable) when it changed meanwhile, or
- * is no longer one. Fault: root.changed. */
+ * is no longer one. Faults: root.open, root.changed. */
 int gw_root_read(struct gw_root *root, const char *path, size_t max,
                  struct gw_buf *out, mode_t *mode, struct gw_err *err);
 int gw_root_readlink(struct gw_root *root, const char *path,

@@ -202,3 +202,61 @@ test("the map is built again from merged commits", function(t)
   e2e.expect(promote(w, { "--drift", "merge" }, env), 0)
   t:eq(w.prod:read(HELLO).texts["hot.py"], "1\n")
 end)
+
+local POLICY = [[
+return {
+  on_drift = function(state)
+    log.info("asked: %%s, %%d files", state.kind, #state.files)
+    return "merge"
+  end,
+  transform = function(tree)
+    tree:write("stage.txt", %q)
+  end,
+}
+]]
+
+test("a policy decides, and what it makes of the tree is part of the base",
+function(t)
+  local w = e2e.seeded(t)
+  local function policy(stage)
+    assert(fs.write(w.home .. "/p.lua", POLICY:format(stage), 384))
+  end
+  local words = { HELLO, "--policy", "p.lua" }
+  policy("one\n")
+  e2e.expect(w:promote(words), 0)
+  hotfix(w, { { path = "hot.py", data = "1\n" } })
+  w.dev:commit(HELLO, { { path = "next.py", data = "2\n" } })
+  local r = e2e.expect(w:promote(words), 0)
+  t:match(r.err, "asked: drifted, 1 files")
+  w.dev:commit(HELLO, { { path = "next.py", data = "3\n" } })
+  -- The base is made again from the source, by the policy.
+  r = e2e.expect(w:promote(words, fresh(w, 1)), 0)
+  t:match(r.err, "asked: drifted, 1 files")
+  local prod = w.prod:read(HELLO)
+  t:eq({ prod.texts["hot.py"], prod.texts["next.py"], prod.texts["stage.txt"] },
+    { "1\n", "3\n", "one\n" })
+
+  -- Another policy: with the old tree at hand its change is no drift.
+  policy("two\n")
+  e2e.expect(w:promote(words, fresh(w, 1)), 0)
+  prod = w.prod:read(HELLO)
+  t:eq({ prod.texts["hot.py"], prod.texts["stage.txt"] }, { "1\n", "two\n" })
+  -- Without, nobody knows what was merged in: refused, not guessed.
+  policy("three\n")
+  r = e2e.expect(w:promote(words, fresh(w, 2)), 6)
+  t:match(r.item.why, "can no longer be made, so there is no common base")
+  r = e2e.expect(w:promote({ HELLO, "--policy", "p.lua", "--overwrite-drift" },
+    fresh(w, 2)), 0)
+  t:eq(w.prod:read(HELLO).texts["stage.txt"], "three\n")
+  t:no(w.prod:read(HELLO).files["hot.py"])
+end)
+
+test("what a transform makes is checked as the source is", function(t)
+  local w = e2e.seeded(t)
+  assert(fs.write(w.home .. "/p.lua", [[
+return { transform = function(tree) tree:move("bin", ".git/hooks") end }
+]], 384))
+  local r = e2e.expect(w:promote({ HELLO, "--policy", "p.lua" }), 1)
+  t:match(r.item.why, "p%.lua:1: transform: .*Git names its own folder")
+  t:no(w.prod:get(HELLO))
+end)

@@ -116,6 +116,24 @@ test("a plan writes nothing and says what it would do", function(t)
   sync(home, 9, { "-n", "--allow-read", "in", "--", "in", "out" })
 end)
 
+test("a policy's transform takes files from a folder that is allowed", function(t)
+  local e2e = require("support.e2e")
+  local w = e2e.seeded(t)
+  assert(fs.mkdir(w.home .. "/overlay/conf", 448))
+  assert(fs.write(w.home .. "/overlay/conf/prod.json", "{}", 420))
+  assert(fs.write(w.home .. "/p.lua", [[
+local tree = require "godwit.tree"
+return { transform = function(files) tree.sync("overlay", files) end }
+]], 384))
+  local words = { "acme/Hello", "--policy", "p.lua" }
+  local r = w:promote(words)
+  t:eq(r.code, 9, r.out .. r.err)
+  t:match(r.out, "add %-%-allow%-read %./overlay")
+  table.move({ "--allow-read", "./overlay" }, 1, 2, 4, words)
+  e2e.expect(w:promote(words), 0)
+  t:eq(w.prod:read("acme/Hello").texts["conf/prod.json"], "{}")
+end)
+
 test("a folder given as a parameter may be used, a default may not", function(t)
   local home = world(t)
   home:write("work/flow.lua", [[
@@ -173,6 +191,9 @@ test("a full disk leaves each file whole, and no temporary one", function(t)
   local r = home:run { "run", "sync.lua", env = { GODWIT_FAULT = "root.changed" }, table.unpack(flags) }
   t:match(r.err, "changed while it was read")
   t:eq(fs.read(home.dir .. "/work/out/a"), "old")
+  r = home:run { "run", "sync.lua", env = { GODWIT_FAULT = "root.open" }, table.unpack(flags) }
+  t:match(r.err, "folder: a: Permission denied")
+  t:eq(r.code, 1)
   sync(home, 0, flags)
   t:eq(sync(home, 0, flags).doc.result.outcome, "unchanged")
 end)
