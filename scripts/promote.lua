@@ -7,6 +7,7 @@ local promotion = require("godwit.copy.promotion")
 
 local function promote(job)
   copy.ensure(job)   -- create it, or bring its settings in line
+  copy.secrets(job)  -- set those that are missing and --secrets has
   copy.push(job)     -- one commit: the source's tree on the destination's tip
   copy.build(job)    -- wait for the build of exactly that commit
   copy.call(job)     -- try it with its sample input

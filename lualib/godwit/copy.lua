@@ -4,6 +4,7 @@
 ---   check    reads both sides and lists every problem       writes nothing
 ---   prepare  fetches, compares, decides on the commit       writes nothing
 ---   ensure   creates the algorithm or updates its settings
+---   secrets  sets those that are missing and were given
 ---   push     the commit
 ---   build    waits for its build
 ---   call     tries it with the sample input, beside the published version
@@ -21,6 +22,7 @@ local effect = require("godwit.effect")
 local err = require("godwit.err")
 local publish = require("godwit.copy.publish")
 local scm = require("godwit.copy.scm")
+local secrets = require("godwit.copy.secrets")
 local settings = require("godwit.copy.settings")
 local store = require("godwit.copy.store")
 local task = require("godwit.task")
@@ -36,7 +38,7 @@ M.forget, M.renew = jobs.forget, jobs.renew
 ---@async
 ---@param a godwit.Algorithm
 ---@param to godwit.Cluster
----@param opts? table to_owner, version, publish (false: not), callability, message, overwrite_drift, adopt, on_drift, compare, update_settings, without_secrets, call, call_timeout, build_timeout
+---@param opts? table to_owner, version, publish (false: not), callability, message, overwrite_drift, adopt, on_drift, compare, update_settings, without_secrets, secrets, call, call_timeout, build_timeout
 ---@return godwit.Outcome
 function M.algorithm(a, to, opts)
   return require("godwit.copy.algorithm").run(a, to, opts)
@@ -86,6 +88,11 @@ local function nothing_new(job, latest)
   return true
 end
 
+-- Nothing is new, and nothing is missing that somebody gave a value for.
+local function is_done(job, latest)
+  return nothing_new(job, latest) and not secrets.is_due(job)
+end
+
 local function has_hole(job)
   return #job.problems > 0 or job.failure ~= nil
 end
@@ -107,13 +114,13 @@ function M.check(job)
   job.same_settings = last and there and last.settings_digest
     == settings.digest(job.source.algorithm, there, false)
     and last.policy_digest == versionmap.policy_digest(job)
-  job.unchanged = nothing_new(job, there)
+  job.unchanged = is_done(job, there)
   if job.unchanged then
     return
   end
   check.read_versions(job)
   if not has_hole(job) then
-    job.unchanged = nothing_new(job, job.dest.latest)
+    job.unchanged = is_done(job, job.dest.latest)
   end
 end
 
@@ -244,6 +251,13 @@ function M.ensure(job)
       .. "(--update-settings changes them)", #job.differences,
       #job.differences == 1 and "" or "s")
   end
+end
+
+--- Sets the secrets the destination lacks and somebody gave values for.
+---@async
+---@param job godwit.copy.Job
+function M.secrets(job)
+  secrets.set(job)
 end
 
 --- Pushes the commit, if one is needed.

@@ -132,7 +132,7 @@ end
 
 --- The functions a configuration file has, beside Lua's.
 local function config_words()
-  local make = public.upvalue(require("godwit.config.file").load, "environment")
+  local make = public.upvalue(require("godwit.config.file").read, "environment")
   local words = {}
   for name, value in pairs(make({ full = true })) do
     if type(value) == "function" and _G[name] == nil then words[name] = value end

@@ -125,16 +125,13 @@ local function check_writers(file)
   end
 end
 
---- Reads and checks a file; nil when there is none.
+--- Reads a file and runs it; its `doc` is not checked yet. Raises where there
+--- is none.
 ---@async
 ---@param path string
 ---@param own boolean Is it the user's own file?
----@return godwit.config.File|nil
-function M.load(path, own)
-  local info = fs.stat(path)
-  if not info then
-    return nil
-  end
+---@return godwit.config.File
+function M.read(path, own)
   ---@type godwit.config.File
   local file = {
     path = path, label = M.label(path), own = own,
@@ -158,7 +155,20 @@ function M.load(path, own)
       or tostring(doc))
   end
   file.doc = doc
-  schema.check(file, doc)
+  return file
+end
+
+--- Reads and checks a configuration; nil when there is none.
+---@async
+---@param path string
+---@param own boolean Is it the user's own file?
+---@return godwit.config.File|nil
+function M.load(path, own)
+  if not fs.stat(path) then
+    return nil
+  end
+  local file = M.read(path, own)
+  schema.check(file, file.doc)
   check_rights(file)
   return file
 end

@@ -36,7 +36,8 @@ function M.line(text, path)
   local at, found = 1, 1
   for _, name in ipairs(path) do
     local plain = tostring(name):gsub("%p", "%%%0")
-    local start, stop = text:find("%f[%w_]" .. plain .. "[\"'%]]*%s*=", at)
+    local front = plain:find("^[%w_]") and "%f[%w_]" or ""
+    local start, stop = text:find(front .. plain .. "[\"'%]]*%s*=", at)
     if not start then
       break
     end
@@ -164,7 +165,7 @@ local NEVER_DEFAULT = {
   yes = true, insecure = true, allow_write = true, allow_read = true,
   config = true,
   state_dir = true, ca_cert = true, client_cert = true, client_key = true,
-  no_input = true, help = true,
+  no_input = true, help = true, secrets = true,
 }
 
 local function check_defaults(file, defaults)

@@ -82,12 +82,15 @@ function M.check_private(path, what)
   end
 end
 
--- One line, without the line break that editors and programs add.
-local function clean(text, what)
+-- One line, without the line break that editors and programs add; or, with
+-- `lines`, any text.
+local function clean(text, what, lines)
   text = text:gsub("\r?\n$", "")
   if text == "" then
     fail(what, "is empty")
-  elseif text:find("[%c]") then
+  elseif lines and not utf8.len(text) then
+    fail(what, "is not UTF-8 text")
+  elseif not lines and text:find("[%c]") then
     fail(what, "has a line break or control character in it")
   end
   return text
@@ -130,15 +133,10 @@ local function from_command(source, what)
   return table.concat(parts)
 end
 
---- The text of a source or a literal. Raises kind "usage", never with the text.
----@async
----@param source godwit.config.Source|string
----@param what string Named in errors: "key of 'prod' (config.lua:3)".
----@param base? string Folder of relative paths.
----@return string
-function M.text(source, what, base)
+-- The text as it comes.
+local function raw(source, what, base)
   if type(source) == "string" then
-    return clean(source, what)
+    return source
   elseif not M.is(source) then
     fail(what, "is a %s; write env, file, command or a text", type(source))
   end
@@ -147,11 +145,22 @@ function M.text(source, what, base)
     if not text then
       fail(what, "the environment variable %s is not set", source.name)
     end
-    return clean(text, what)
+    return text
   elseif source.kind == "file" then
-    return clean(from_file(source, what, base), what)
+    return from_file(source, what, base)
   end
-  return clean(from_command(source, what), what)
+  return from_command(source, what)
+end
+
+--- The text of a source or a literal. Raises kind "usage", never with the text.
+---@async
+---@param source godwit.config.Source|string
+---@param what string Named in errors: "key of 'prod' (config.lua:3)".
+---@param base? string Folder of relative paths.
+---@param opts? { lines: boolean? } It may have several lines.
+---@return string
+function M.text(source, what, base, opts)
+  return clean(raw(source, what, base), what, opts and opts.lines)
 end
 
 return M

@@ -11,6 +11,7 @@ local lock = require("godwit.copy.lock")
 local outcome = require("godwit.workflow.outcome")
 local policy = require("godwit.policy")
 local ref = require("godwit.copy.ref")
+local secrets = require("godwit.config.secrets")
 local source = require("godwit.copy.source")
 local store = require("godwit.copy.store")
 local sys = require("godwit.core.sys")
@@ -22,7 +23,7 @@ local KNOWN = {
   to_owner = "string", policy = "string", version = "string", publish = "string",
   callability = "string", message = "string", overwrite_drift = "boolean",
   adopt = "boolean", update_settings = "boolean", without_secrets = "boolean",
-  on_drift = "string", compare = "function",
+  on_drift = "string", compare = "function", secrets = "table",
   call = "boolean", call_timeout = "number", build_timeout = "number",
 }
 local DRIFT = { refuse = true, overwrite = true, merge = true }
@@ -71,6 +72,8 @@ local function options(given)
     opts[name] = v
   end
   opts.compare = given.compare and asks(given.compare)
+  opts.secrets = given.secrets
+    and secrets.of(given.secrets, "copy.algorithm: secrets")
   if given.publish == false then
     opts.publish = "no"
   end
@@ -118,6 +121,7 @@ local function write(job)
     end
   end
   copy.ensure(job)
+  copy.secrets(job)
   copy.push(job)
   copy.build(job)
   copy.call(job)

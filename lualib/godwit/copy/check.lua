@@ -8,6 +8,7 @@ local err = require("godwit.err")
 local findings = require("godwit.copy.findings")
 local key = require("godwit.copy.key")
 local scm = require("godwit.copy.scm")
+local secrets = require("godwit.copy.secrets")
 local settings = require("godwit.copy.settings")
 local source = require("godwit.copy.source")
 local task = require("godwit.task")
@@ -183,64 +184,6 @@ local function check_environment(job)
   job.dest.environments = ours
 end
 
-local function secret_keys(driver, owner, name)
-  local keys = {}
-  for _, s in ipairs(driver:list_secrets(owner, name)) do
-    local key = settings.present(s, "secret_key")
-      or settings.present(s, "short_name")
-    if key then
-      keys[#keys + 1] = key
-      keys[key] = true
-    end
-  end
-  return keys
-end
-
--- Values cannot be read anywhere, so they cannot travel; only names can be
--- compared.
-local function read_secrets(job)
-  local ok, theirs = pcall(secret_keys, job.from, job.owner, job.name)
-  if not ok then
-    local e = err.from(theirs)
-    if e.kind == "cancelled" then
-      error(e, 0)
-    end
-    job:only_trying("whether %s uses secrets (%s)", job.ref, tostring(e))
-    return
-  end
-  if #theirs == 0 then
-    return
-  end
-  local ours = not job.creating and job:read("the secrets of "
-    .. job.dest_ref, function()
-      return secret_keys(job.to, job.to_owner, job.to_name)
-    end) or {}
-  for _, key in ipairs(theirs) do
-    if not ours[key] then
-      job.missing_secrets[#job.missing_secrets + 1] = key
-    end
-  end
-end
-
--- What it means that secrets are missing depends on whether it is published.
-local function judge_secrets(job)
-  local missing = job.missing_secrets
-
-  if #missing == 0 then
-    return
-  end
-  local text = string.format("%s lacks the secret%s %s of the source (values "
-    .. "cannot be copied)", job.dest_ref, #missing == 1 and "" or "s",
-    table.concat(missing, ", "))
-  if job.step ~= "no" and not job.opts.without_secrets then
-    job:problem("%s: set %s there first, or publish without: "
-      .. "--without-secrets, or do not publish: --publish no", text,
-      #missing == 1 and "it" or "them")
-  else
-    job:warn("%s", text)
-  end
-end
-
 --- The callability a publish gives: as asked, else as at the destination,
 --- else (nothing was published there yet) as at the source.
 ---@param job godwit.copy.Job
@@ -297,7 +240,7 @@ end
 --- What depends on how it will be published.
 ---@param job godwit.copy.Job
 function M.judge(job)
-  judge_secrets(job)
+  secrets.judge(job)
   judge_permissions(job)
 end
 
@@ -307,7 +250,7 @@ end
 function M.compare(job)
   task.all({
     function()
-      read_secrets(job)
+      secrets.compare(job)
     end,
     function()
       scm.check_connection(job)

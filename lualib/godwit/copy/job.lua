@@ -21,6 +21,7 @@ local M = {}
 ---@field compare? fun(old: table, new: table): string? Why it is not published.
 ---@field update_settings? boolean
 ---@field without_secrets? boolean
+---@field secrets? godwit.config.Secrets Values for what the destination lacks.
 ---@field call boolean Call it with its sample input before publishing.
 ---@field call_timeout? number
 ---@field build_timeout number
@@ -47,6 +48,9 @@ local M = {}
 ---@field dest table What was read of the destination.
 ---@field step "minor"|"major"|"revision"|"no" How it is published.
 ---@field differences godwit.copy.Difference[]
+---@field missing_secrets string[] Keys without a value.
+---@field new_secrets godwit.copy.NewSecret[]
+---@field secrets_due? boolean One of them is missing there, as far as we looked.
 ---@field steps table[]
 ---@field withheld? string Why it was built and not published.
 ---@field label? string What the progress display calls it; default: its ref.
@@ -72,7 +76,7 @@ function M.new(source, to, there, opts)
     policy = there.policy or policy.NONE,
     opts = opts, step = opts.publish, dest = {},
     problems = {}, unknowable = {}, warnings = {}, differences = {},
-    steps = {}, files = {}, missing_secrets = {},
+    steps = {}, files = {}, missing_secrets = {}, new_secrets = {},
   }, Job)
 end
 
@@ -101,7 +105,7 @@ function Job:progress(phase, detail)
 end
 
 --- Notes a step that was done (or, in a plan, would be).
----@param step string A stable name: create, settings, push, build, call, publish, record.
+---@param step string A stable name: create, settings, secrets, push, build, call, publish, record.
 ---@param symbol "+"|"~"|"-"|"="
 ---@param fmt string
 function Job:did(step, symbol, fmt, ...)
@@ -157,7 +161,7 @@ end
 function M.forget(job)
   job.source_info = job.policy:has("after") and job.source and job.source.info
   job.source, job.dest, job.last, job.released = nil, nil, nil, nil
-  job.desired, job.compare_settings = nil, nil
+  job.desired, job.compare_settings, job.new_secrets = nil, nil, nil
   job.state, job.parent = nil, nil
 end
 
@@ -209,6 +213,7 @@ end
 local INTERRUPTED = {
   create = "; whether it was created, the next run will see",
   settings = "; whether the settings arrived, the next run will see",
+  secrets = "; whether the secret arrived, the next run will see",
   push = "; whether the commit arrived, the next run will see",
   build = "; its build goes on without us",
   publish = "; whether it was published, the next run will see",

@@ -14,6 +14,7 @@ local lock = require("godwit.copy.lock")
 local log = require("godwit.log")
 local outcome = require("godwit.workflow.outcome")
 local policy = require("godwit.policy")
+local secrets = require("godwit.config.secrets")
 local source = require("godwit.copy.source")
 local store = require("godwit.copy.store")
 local sys = require("godwit.core.sys")
@@ -64,6 +65,9 @@ M.PARAMS = {
       .. "differences are only reported" },
   without_secrets = { "boolean", order = 12,
     help = "Publish although secrets of the source are missing" },
+  secrets = { "string", optional = true, order = 12.5, metavar = "FILE",
+    help = "Set secrets the destination lacks, with values from this file of "
+      .. "yours" },
   call = { "boolean", default = true, order = 13,
     help = "Call the new version with its sample input before publishing" },
   call_timeout = { "number", default = 300, min = 1, max = 3000, order = 14,
@@ -121,6 +125,16 @@ local function check_distinct(drivers)
         seen[driver.id].name, driver.name)
     end
     seen[driver.id] = driver
+  end
+end
+
+-- Said once, when it can be told: of what was looked at, nothing has it.
+local function name_unused(destinations)
+  local dest = destinations[1]
+  local given = dest and dest.jobs[1] and dest.jobs[1].opts.secrets
+
+  for _, text in ipairs(given and given:unused() or {}) do
+    log.warn("%s", text)
   end
 end
 
@@ -267,10 +281,12 @@ function M.destinations(cx)
   end
   p.fail_fast = p.fail_fast or not p.keep_going
   local from, drivers = driver_of(p.from), drivers_of(p.to)
+  local given = p.secrets and secrets.load(p.secrets)
   local refs, missed = listing.find(from, asked, cx.jobs)
   local opts, list = options(cx), {}
   local source_of = share_sources(from)
 
+  opts.secrets = given
   for i, driver in ipairs(drivers) do
     list[i] = { driver = driver, jobs = {}, items = {}, missed = {} }
     for n, record in ipairs(missed) do
@@ -502,6 +518,7 @@ function M.run(cx, destinations, promote)
     end
     work(cx, dest, promote, run)
   end)
+  name_unused(destinations)
 end
 
 return M
