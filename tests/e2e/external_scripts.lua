@@ -95,6 +95,31 @@ print(pcall(function() return "x" .. remote.auth end))
   t:no(r.all:find(external.PASSWORD, 1, true))
 end)
 
+test("a project's file refers to a credential of one's own", function(t)
+  local w, host = world(t)
+  local user = ([[return { secrets = {
+    dev = { host = %q, value = env "DEV_KEY" },
+    git = { host = %q, value = env "HOST_TOKEN" },
+    elsewhere = { host = "https://other.example.com", value = env "HOST_TOKEN" },
+  } }]]):format(w.dev.api, host.origin)
+  err.check(fs.write(w.home .. "/.config/godwit/config.lua", user, 384))
+  local function project(key)
+    err.check(fs.write(w.home .. "/godwit.config.lua", ([[return { clusters = {
+      team = { api = %q, key = secret "dev",
+        hosts = { [%q] = { user = "bot", key = %s } } } } }]]):format(
+        w.dev.api, host.origin, key), 384))
+    return run(w, (READ:gsub('"dev"', '"team"')))
+  end
+  t:match(e2e.expect(project('secret "git"'), 0).out, host:head("acme/hello"))
+  -- One that is for another host does not go to this one.
+  local r = project('secret "elsewhere"')
+  t:ok(r.code ~= 0)
+  t:match(r.err, "elsewhere")
+  t:match(e2e.expect(project('env "HOST_TOKEN"'), 2).err, "godwit trust")
+  t:match(e2e.expect(project('"literal"'), 2).err, "godwit trust")
+  t:no(w.said:find(external.PASSWORD, 1, true))
+end)
+
 test("an archive has a copy, to read and to change", function(t)
   local w, host = world(t)
   git.git(host:dir("acme/hello"), "tag", "v1", "refs/heads/trunk")

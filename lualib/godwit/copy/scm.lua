@@ -89,19 +89,25 @@ local function show_all(list)
   return #words > 0 and table.concat(words, ", ") or "none"
 end
 
-local function by_id(list, id)
+-- A person says the id or, as the web site shows it, the name.
+local function called(list, wanted)
+  local found = {}
+
   for _, scm in ipairs(list) do
-    if scm.id == id then
+    if scm.id == wanted then
       return scm
+    elseif settings.present(scm, "name") == wanted then
+      found[#found + 1] = scm
     end
   end
+  return #found == 1 and found[1] or nil
 end
 
 -- The one the policy names, else the source's counterpart.
 local function pick(job, list, wanted)
   local named = job.desired.scm
 
-  local scm = named and by_id(list, named) or not named
+  local scm = named and called(list, named) or not named
     and M.match(wanted, list) or nil
   if scm and is_open(scm) then
     return scm

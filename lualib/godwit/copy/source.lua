@@ -227,10 +227,14 @@ local function read(self)
   end
   self.algorithm = doc
   local what = "the repository of " .. self.ref
-  self.tip = scm.is_external(doc) and self:read(what, function()
-    self.place = driver:git_place(owner, name)
-    return driver:git_tip(owner, name, { service = "upload-pack" })
-  end) or not scm.is_external(doc) and self:take(what, got.tip) or nil
+  if scm.is_external(doc) then
+    self.tip = self:read(what, function()
+      self.place = driver:git_place(owner, name)
+      return driver:git_tip(owner, name, { service = "upload-pack" })
+    end)
+  else
+    self.tip = self:take(what, got.tip)
+  end
   if self.tip and self.revision.kind == "head" then
     self.commit = self.tip.commit
   end
