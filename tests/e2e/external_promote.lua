@@ -2,6 +2,7 @@
 local e2e = require("support.e2e")
 local external = require("support.external")
 local fs = require("godwit.core.fs")
+local git = require("support.gitrepo")
 local sys = require("godwit.core.sys")
 local task = require("godwit.task")
 
@@ -205,6 +206,35 @@ test("both sides are built from one repository", function(t)
   t:match(r.item.why, "same repository.*promote the head")
 end)
 
+test("a tag of a host's repository, and of an archive's", function(t)
+  local host = external.start(t)
+  host:make("acme/hello")
+  local first = host:commit("acme/hello", FILES)
+  git.git(host:dir("acme/hello"), "tag", "-a", "-m", "x", "v1", first)
+  host:commit("acme/hello", { { path = "later", data = "1" } })
+  local w = world(t, { gh = host }, {})
+  host:create(w.dev, "gh", HELLO, "acme/hello")
+  w.prod:create(HELLO)
+  w.prod:create("alice/Hello")
+  local words = { HELLO, "--source-version", "v1", "--publish", "no" }
+  local r = e2e.expect(promote(w, words), 0)
+  t:eq(r.item.source_commit, first)
+  t:eq(w.prod:read(HELLO).files.later, nil)
+  words[3] = "v2"
+  t:match(e2e.expect(promote(w, words), 6).item.why, "has no tag v2")
+
+  w.dev:stop()
+  local repo = w.dev.dir .. "/git/acme/Hello.git"
+  -- Beside the main branch.
+  local side = git.commit(repo, git.git(repo, "rev-parse", first .. "^{tree}"),
+    "beside", { first })
+  git.git(repo, "tag", "-a", "-m", "x", "v1", side)
+  r = e2e.expect(w:run({ "promote", HELLO, "--source-version", "v1",
+    "--publish", "no", "--from", w.dev.dir, "--to", "prod", "--to-owner",
+    "alice", "--json" }), 0)
+  t:eq(r.doc.items[1].source_commit, side)
+end)
+
 local function policy(w, settings)
   local dir = w.home .. "/policies"
   fs.mkdir(dir, 448)
@@ -233,6 +263,22 @@ test("a policy says where a new algorithm's code is kept", function(t)
   task.join(telling)
   t:eq(r.item.version, "0.1.0")
   t:eq(b:files("team/greeter"), a:files("acme/hello"))
+end)
+
+test("an archive keeps all code itself", function(t)
+  local host = external.start(t)
+  host:make("acme/hello")
+  host:commit("acme/hello", FILES)
+  local w = world(t, { gh = host }, {})
+  host:create(w.dev, "gh", HELLO, "acme/hello")
+  w.prod:stop()
+  local words = { "promote", HELLO, "--from", "dev", "--to", w.prod.dir,
+    "--json" }
+  local r = e2e.expect(w:run(words, external.ENV), 0)
+  t:eq(r.doc.items[1].outcome, "created")
+  t:eq(w.prod:read(HELLO).texts["src/Hello.py"], FILES[1].data)
+  t:eq(e2e.expect(w:run(words, external.ENV), 0).doc.items[1].outcome,
+    "unchanged")
 end)
 
 test("a policy takes the code to the cluster itself", function(t)

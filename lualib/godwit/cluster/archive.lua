@@ -178,7 +178,7 @@ function Archive:git_place()
   return nil
 end
 
---- The repository's tags: name -> id of what they point to.
+--- The repository's tags: name -> commit.
 ---@async
 ---@return table<string, string>
 function Archive:git_tags(owner, name)
@@ -212,7 +212,7 @@ function Archive:git_fetch(owner, name, store, opts)
     commit = self.platform:version_commit(ALL, owner, name, opts.version)
   end
   return err.check(git.fetch(store, remote, { commit = commit,
-    refs = not commit and { MASTER } or nil,
+    refs = opts.refs or not commit and { MASTER } or nil,
     into = opts.into or address.fetched(self.id, owner, name, opts.version),
     progress = opts.progress }))
 end

@@ -157,7 +157,7 @@ function Git:git_tip(owner, name, opts)
   return { commit = version.commit(doc), branch = MASTER }
 end
 
---- The repository's tags: name -> id of what they point to.
+--- The repository's tags: name -> commit.
 ---@async
 ---@param owner string
 ---@param name string
@@ -178,16 +178,16 @@ local function fetch_from_host(driver, place, remote, store, how)
   error(repository.explain(driver, place, result), 0)
 end
 
---- Fetches a commit (of a version's repository when `version` is given) into
---- the store.
+--- Fetches a commit (of a version's repository when `version` is given), or
+--- what refs name, into the store.
 ---@async
 ---@param owner string
 ---@param name string
 ---@param store table
----@param opts { commit: string?, advert: any, version: string?, progress: function?, into: string? }
+---@param opts { commit: string?, refs: string[]?, advert: any, version: string?, progress: function?, into: string? }
 ---@return { bytes: integer, objects: integer }
 function Git:git_fetch(owner, name, store, opts)
-  local how = { commit = opts.commit, advert = opts.advert,
+  local how = { commit = opts.commit, refs = opts.refs, advert = opts.advert,
     into = opts.into or address.fetched(self.id, owner, name, opts.version),
     progress = opts.progress }
   local place = self:git_place(owner, name)

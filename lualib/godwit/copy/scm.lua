@@ -184,6 +184,9 @@ function M.choose(job)
   local desired = job.desired
   local wanted = repository.external_scm(job.source.algorithm)
 
+  if (job.to.under or job.to).kind == "archive" then
+    return { scm = "internal" } -- a folder has no host beside it
+  end
   if desired.scm == "internal" or not desired.scm and not wanted then
     return { scm = "internal" }
   end

@@ -6,7 +6,6 @@ local address = require("godwit.cluster.address")
 local err = require("godwit.err")
 local fetch = require("godwit.copy.fetch")
 local findings = require("godwit.copy.findings")
-local git = require("godwit.git")
 local key = require("godwit.copy.key")
 local memo = require("godwit.memo")
 local moved = require("godwit.copy.moved")
@@ -288,10 +287,10 @@ end
 -- A tag may name a commit beside the main branch.
 local function fetch_tag(self, store)
   retry.run(function()
-    git.fetch(store.raw, self.driver:git_remote(self.owner, self.name),
-      { refs = { "refs/tags/" .. self.tag },
-        into = address.fetched(self.driver.id, self.owner, self.name,
-          "tags/" .. self.tag) })
+    self.driver:git_fetch(self.owner, self.name, store.raw, {
+      refs = { "refs/tags/" .. self.tag },
+      into = address.fetched(self.driver.id, self.owner, self.name,
+        "tags/" .. self.tag) })
   end, function(e)
     return e.retryable
   end)
