@@ -334,7 +334,29 @@ test("list and ls", function(t)
     "--json" }).out)
   t:eq({ doc.cluster, doc.owner, doc.algorithms[1].name },
     { "sandbox:dev", "alice", "Hello" })
-  home:expect(0, { "ls", "sandbox:dev" })
+  -- Without an owner: everybody with the admin key, else whom the key sees.
+  doc = json.decode(home:expect(0, { "ls", "sandbox:dev", "--json" }).out)
+  local seen = {}
+  for _, row in ipairs(doc.algorithms) do
+    seen[row.owner .. "/" .. row.name] = true
+  end
+  t:ok(seen["acme/FraudScore"] and seen["alice/Hello"])
+  t:eq(doc.owner, nil)
+  t:ok(#doc.owners > 2)
+  local keys = json.decode(fs.read(home.dir
+    .. "/.local/state/godwit/sandboxes/dev/keys.json", 1 << 20)).accounts
+  local function owners_with(username)
+    for _, account in ipairs(keys) do
+      if account.username == username and account.kind == "standard"
+        and account.label ~= "weak" then
+        home:config(("return { clusters = { d = { api = %q, key = %q } } }")
+          :format(home.api, account.key))
+      end
+    end
+    return json.decode(home:expect(0, { "ls", "d", "--json" }).out).owners
+  end
+  t:eq(owners_with("acme"), { "acme" })
+  t:eq(owners_with("alice"), { "acme", "alice" })
   t:ok(home:run({ "ls", "sandbox:dev", "nobody" }).code ~= 2)
 end)
 

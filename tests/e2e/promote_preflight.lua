@@ -239,3 +239,13 @@ test("a key that may not read data promotes all the same", function(t)
   local w = weak(t, { allow_data = false, allow_data_write = false })
   t:eq(e2e.expect(w:promote({ HELLO }), 0).item.outcome, "created")
 end)
+
+test("an owner that is not there is said in words", function(t)
+  local w = e2e.seeded(t)
+  local r = w:promote({ "acme/Hello", "--to-owner", "nobody_there" })
+  t:eq(r.code, 6, r.all)
+  t:eq(r.item.outcome, "refused")
+  t:match(r.item.problems[1], "^prod has no user or organization "
+    .. "nobody_there: .-%-%-to%-owner")
+  t:no(r.all:find("GET ", 1, true))
+end)

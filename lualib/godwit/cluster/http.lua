@@ -119,11 +119,16 @@ function Http:get(owner, path, query)
   return self:request("GET", path, { owner = owner, query = query })
 end
 
-local function first_folder(doc)
-  local folders = type(doc) == "table" and doc.folders
-  local first = type(folders) == "table" and folders[1]
-  return type(first) == "table" and type(first.name) == "string"
-    and first.name ~= "" and first.name or nil
+-- The data API's root: the key's own user first, then its organizations.
+local function folders_of(doc)
+  local rows, names = type(doc) == "table" and doc.folders, {}
+  for _, row in ipairs(type(rows) == "table" and rows or {}) do
+    local name = type(row) == "table" and row.name
+    if type(name) == "string" and name ~= "" and not name:find("[/%c]") then
+      names[#names + 1] = name
+    end
+  end
+  return names
 end
 
 --- The user name of the key used for `owner`: configured, or learned from the
@@ -141,13 +146,26 @@ function Http:whoami(owner)
   end
   local which = type(self.profile.key) == "function" and owner or ""
   return self.memo:get("user/" .. which, function()
-    local name = first_folder(self:get(owner, "/v1/data/"))
+    local name = folders_of(self:get(owner, "/v1/data/"))[1]
     if not name then
       err.throw("auth", "%s: the key's user name cannot be learned; write it"
         .. " into the profile (user = …)", self.name)
     end
     return name
   end)
+end
+
+--- The owners the standard key sees: its user and its organizations; without
+--- the right to read data only the user, if that is known.
+---@async
+---@return string[]
+function Http:seen_owners()
+  local ok, doc = pcall(self.get, self, nil, "/v1/data/")
+  local names = ok and folders_of(doc) or {}
+  if not ok and not err.is(doc, "auth") and not err.is(doc, "notfound") then
+    error(doc, 0)
+  end
+  return #names > 0 and names or { self:whoami() }
 end
 
 --- Algorithms ------------------------------------------------------------

@@ -22,7 +22,15 @@ local function check_creation(job)
 
   local list = job:read(string.format("the owner %s on %s", job.to_owner,
     to.name), function()
-      return to:list_algorithms(job.to_owner)
+      local ok, rows = pcall(to.list_algorithms, to, job.to_owner)
+      if not ok and err.is(rows, "notfound") then
+        err.throw("refused", "%s has no user or organization %s: it has to be "
+          .. "made there first, or give another with --to-owner", to.name,
+          job.to_owner)
+      elseif not ok then
+        error(rows, 0)
+      end
+      return rows
     end)
   for _, a in ipairs(list or {}) do
     local listed = a.algoname or a.name
