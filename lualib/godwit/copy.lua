@@ -32,7 +32,7 @@ local versionmap = require("godwit.versionmap")
 local M = {}
 
 M.job = jobs.new
-M.forget, M.renew = jobs.forget, jobs.renew
+M.ended, M.forget, M.renew = jobs.ended, jobs.forget, jobs.renew
 
 --- Promotes an algorithm: copy.algorithm(a, to, {publish = "major"}).
 ---@async

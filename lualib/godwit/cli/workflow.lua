@@ -189,7 +189,8 @@ function M.run(name, head, values, flags, origins)
     on_clusters = opener(head, flags), withhold = withhold,
   })
   shown:stop()
-  output.result(M.document(name, result), report.text(result))
+  output.result(M.document(name, result),
+    output.is_json() and "" or report.text(result))
   return result.exit
 end
 

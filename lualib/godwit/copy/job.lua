@@ -88,6 +88,10 @@ function M.renew(job)
     name = job.to_name }, job.opts)
 
   fresh.label, fresh.policy = job.label, job.policy
+  fresh.place_warning = job.place_warning
+  if fresh.place_warning then
+    fresh:warn("%s", fresh.place_warning)
+  end
   for k in pairs(job) do
     job[k] = nil
   end
@@ -156,13 +160,45 @@ local function common(job, record)
   return record
 end
 
---- Lets go of what was read: of an item that is done only its record is kept.
+-- What is kept of a job that has ended: whose it is, and what its record has.
+local KEPT = { "from", "to", "owner", "name", "to_owner", "to_name", "ref",
+  "dest_ref", "opts", "policy", "label", "record", "unchanged", "wrote",
+  "problems", "warnings", "unknowable", "steps", "files", "differences",
+  "source_info" }
+local is_kept = {}
+for _, name in ipairs(KEPT) do
+  is_kept[name] = true
+end
+
+-- A policy may still ask about the source's commit.
+local function keep_for_after(job)
+  job.source_info = job.policy:has("after") and job.source and job.source.info
+    or job.source_info
+end
+
+--- Lets go of what was read for a job that has ended.
 ---@param job godwit.copy.Job
 function M.forget(job)
-  job.source_info = job.policy:has("after") and job.source and job.source.info
-  job.source, job.dest, job.last, job.released = nil, nil, nil, nil
-  job.desired, job.compare_settings, job.new_secrets = nil, nil, nil
-  job.state, job.parent = nil, nil
+  keep_for_after(job)
+  for name in pairs(job) do
+    if not is_kept[name] then
+      job[name] = nil
+    end
+  end
+end
+
+--- The same as a job of its own, which is smaller than one that was large:
+--- thousands are kept until the last has ended.
+---@param job godwit.copy.Job
+---@return godwit.copy.Job
+function M.ended(job)
+  local rest = {}
+
+  keep_for_after(job)
+  for _, name in ipairs(KEPT) do
+    rest[name] = job[name]
+  end
+  return setmetatable(rest, Job)
 end
 
 --- The record of a job that came to its end.

@@ -161,6 +161,7 @@ local function job_at(place, ref, source_of, dest, opts)
     opts)
 
   if place.warning then
+    job.place_warning = place.warning
     job:warn("%s", place.warning)
   end
   if place.failure and place.failure.kind == "refused" then
@@ -324,7 +325,6 @@ local function look_at(job)
     job.failure = e
   elseif job.unchanged then
     job.record = copy.outcome(job)
-    copy.forget(job)
   end
 end
 
@@ -342,7 +342,16 @@ local function each_unknowable(jobs, fn)
 end
 
 local function look(cx, dest)
-  local ok, e = pcall(task.each, dest.jobs, look_at, { jobs = cx.jobs })
+  local jobs, places = dest.jobs, {}
+  for i in ipairs(jobs) do
+    places[i] = i
+  end
+  local ok, e = pcall(task.each, places, function(i)
+    look_at(jobs[i])
+    if jobs[i].record then
+      jobs[i] = copy.ended(jobs[i])
+    end
+  end, { jobs = cx.jobs })
 
   if not ok then
     -- Interrupted: every item is still accounted for.
