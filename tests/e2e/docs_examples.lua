@@ -1,8 +1,11 @@
 --- Every `sh` block of README.md and docs/ runs as it stands, on a page's two
---- clusters dev and prod, with the page's Lua files beside it.
+--- clusters dev and prod, with the page's Lua files beside it. A `text` block
+--- behind one is what it says, line by line, "…" for anything. Policies of a
+--- page are loaded and checked.
 local cli = require("support.cli")
 local fs = require("godwit.core.fs")
 local json = require("godwit.core.json")
+local policies = require("godwit.policy.load")
 local sys = require("godwit.core.sys")
 
 local function blocks(text)
@@ -21,6 +24,24 @@ local function blocks(text)
   end
   assert(not kind, "a block without its end")
   return found
+end
+
+-- A line as a pattern: blanks as they come, "…" for anything.
+local function as_pattern(line)
+  return (line:gsub("[%^%$%(%)%%%.%[%]%*%+%-%?]", "%%%0")
+    :gsub("…", ".-"):gsub("%s+", "%%s+"))
+end
+
+local function check_said(r, block, said)
+  local at = 1
+  for line in said.text:gmatch("[^\n]+") do
+    local _, stop = r.all:find(as_pattern(line), at)
+    if not stop then
+      error(("no line\n%s\nin what was said by\n%s%s"):format(line,
+        block.text, r.all), 0)
+    end
+    at = stop + 1
+  end
 end
 
 local function profile(home, name, api)
@@ -68,16 +89,19 @@ for _, page in ipairs(pages) do
       local home = page_home(t)
       for _, block in ipairs(found) do
         local name = block.kind == "lua"
-          and block.text:match("^%-%- ([%w_-]+%.lua)")
+          and block.text:match("^%-%- ([%w_/-]+%.lua)")
         if name then
           home:write("work/" .. name, block.text)
         end
       end
-      for _, block in ipairs(found) do
+      for i, block in ipairs(found) do
         if block.kind == "sh" then
           local r = home:run { argv = { "sh", "-eu", "-c", block.text } }
           if r.code ~= 0 then
             error(("exit %d of\n%s%s"):format(r.code, block.text, r.all), 0)
+          end
+          if found[i + 1] and found[i + 1].kind == "text" then
+            check_said(r, block, found[i + 1])
           end
         end
       end
@@ -88,6 +112,20 @@ for _, page in ipairs(pages) do
       if block.kind == "lua" then
         local chunk, why = sys.load(block.text, "=" .. page, {})
         t:ok(chunk, why)
+      end
+    end
+  end)
+  test(page .. ": its policies are policies", function(t)
+    local folder = t:tmpdir()
+    for _, block in ipairs(found) do
+      local name = block.kind == "lua"
+        and block.text:match("^%-%- policies/([%w_-]+%.lua)")
+      if name then
+        local path = folder .. "/" .. name
+        assert(fs.write(path, block.text))
+        local loaded = policies.load({ path = path, label = name,
+          forced = false, origin = page })
+        t:ok(next(loaded.points), name)
       end
     end
   end)
