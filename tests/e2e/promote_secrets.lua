@@ -289,6 +289,44 @@ test("several destinations, one of them a folder", function(t)
   nowhere(t, w, path)
 end)
 
+test("a script sets one where it may write, and a plan shows no value",
+function(t)
+  local w = start(t)
+  local code = [[local a = godwit.cluster("dev").algorithms:get "acme/Hello"
+    print(select(2, a:set_secret { key = "NEW", value = "middle-of-it" }))]]
+  local r = e2e.expect(w:run({ "eval", code }), 9)
+  t:match(r.err, "secret.create")
+  t:match(r.err, "%-%-allow%-write dev")
+  r = e2e.expect(w:run({ "eval", "-n", code }), 0)
+  t:match(r.all, "secret%.create dev:acme/Hello/secrets/NEW")
+  t:eq(keys_at(w.dev), { "TOKEN", "PASSWORD" })
+  r = e2e.expect(w:run({ "eval", "--allow-write", "dev", code }), 0)
+  t:eq(r.out, "created\n")
+  t:eq(keys_at(w.dev), { "TOKEN", "PASSWORD", "NEW" })
+  w.said = w.said:gsub('"middle%-of%-it"', "") -- the code itself, in a plan
+  nowhere(t, w, w.dir .. "/values.lua")
+end)
+
+test("a command that fails is asked once", function(t)
+  local w = start(t, function(dev)
+    for _, name in ipairs({ "acme/B", "acme/C" }) do
+      e2e.seed(dev, name)
+      secrets(dev, name, { "TOKEN" })
+    end
+  end)
+  local count = w.dir .. "/count"
+  local path = file(w, ([[return { ["acme/*"] = { PASSWORD = "12345678",
+    TOKEN = command { "sh", "-c", "echo x >> %s; exit 3" } } }]])
+    :format(count))
+  local r = e2e.expect(w:promote({ HELLO, "acme/B", "acme/C", "--secrets",
+    path }), 6)
+  t:eq(r.doc.counts.refused, 3)
+  for _, item in ipairs(r.items) do
+    t:match(item.why, "the command sh failed with status 3")
+  end
+  t:eq(fs.read(count, 100), "x\n")
+end)
+
 test("copy.algorithm takes the same, as texts and secrets", function(t)
   local w = start(t)
   write(w.home .. "/go.lua", [[

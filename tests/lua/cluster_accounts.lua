@@ -162,6 +162,11 @@ test("algorithms of an owner are listed with what key there is", function(t)
   t:eq(#listed(driver, "acme"), 6)
   t:eq(listed(driver, "alice"), { "Hello" }) -- private: the owner's key or this
   t:raises("notfound", listed, nil, driver, "nobody")
+  -- one key for everybody would show of others what is public, and not say so
+  t:eq(listed(open(s, { key = "acme" }), "alice"), {})
+  t:eq(listed(open(s, { key = "acme", admin_key = "admin" }), "alice"),
+    { "Hello" })
+  t:eq(#listed(open(s, { key = "acme", admin_key = "bob" }), "acme"), 6)
 end)
 
 test("whose key is turned away is not hidden by the admin's", function(t)

@@ -10,7 +10,8 @@ local M = {}
 local REDRAW, REPEAT = 0.2, 15
 local WORDS = {
   check = "looking at both sides", prepare = "comparing", create = "creating",
-  settings = "changing settings", fetch = "fetching", push = "pushing",
+  settings = "changing settings", secrets = "setting secrets",
+  fetch = "fetching", push = "pushing",
   build = "building", call = "calling", publish = "publishing",
   record = "writing the version map", lock = "waiting for another run",
 }

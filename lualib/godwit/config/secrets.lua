@@ -53,14 +53,24 @@ local function read(value)
   return secret.new(text, { label = value.key .. " of " .. value.pattern })
 end
 
+-- Read once, also when that fails: a command may ask its user for something.
+local function read_once(value)
+  local got = value.memo:get("value", function()
+    local ok, opaque = pcall(read, value)
+    if not ok and err.is(opaque, "cancelled") then
+      error(opaque, 0)
+    end
+    return { ok, opaque }
+  end)
+  return got[1] and got[2] or error(got[2], 0)
+end
+
 --- The value, allowed to be sent to that cluster.
 ---@async
 ---@param driver table
 ---@return any secret
 function Value:value_for(driver)
-  local opaque = self.memo:get("value", function()
-    return read(self)
-  end)
+  local opaque = read_once(self)
   if secret.is(self.from) then
     return opaque
   end
