@@ -21,6 +21,7 @@ return {
   usage = "godwit promote OWNER/NAME[/VERSION]... --from CLUSTER "
     .. "--to CLUSTER... [options]",
   params = promotion.PARAMS,
+  check = promotion.check,
 
   run = function(cx)
     local destinations = promotion.destinations(cx)  -- what goes where

@@ -252,6 +252,37 @@ test("a protected cluster asks, or refuses where nobody can answer", function(t)
   home:expect(0, { "eval", "godwit.cluster('prod').name", env = env })
 end)
 
+test("what cannot be meant is said before anybody is asked", function(t)
+  local home = dev_home(t)
+  home:config(([[return { clusters = { prod = { api = %q, protected = true,
+    key = env "K" } } }]]):format(home.api))
+  local function refused(words, more)
+    local r = home:expect(2, { "promote", "--from", "sandbox:dev", "--to",
+      "prod", env = { K = "x" }, table.unpack(more) })
+    t:match(r.err, words)
+    t:no(r.err:find("protected", 1, true), r.err)
+  end
+  refused("'nonsense' is not OWNER/NAME", { "nonsense" })
+  refused("name at least one algorithm", {})
+  refused("names no version", { "acme/Hello/1.2.3.4" })
+  refused("is not the name of an owner", { "acme/Hello", "--to-owner", "a/b" })
+  refused("is named twice", { "acme/Hello", "acme/Hello" })
+  t:match(home:expect(2, { "promote", "--from", "sandbox:dev", "--to", "prod",
+    "acme/Hello", "--no-input", env = { K = "x" } }).err, "is protected")
+  -- A head of one's own may do the same.
+  home:write("work/own.lua", [[
+return { params = { to = "cluster", n = "integer" },
+  check = function(p) if p.n > 3 then error("too many for " .. p.to) end end,
+  run = function(cx) cx:note("ran") end }]])
+  local r = home:run { "run", "own.lua", "--to", "prod", "--n", "4",
+    env = { K = "x" } }
+  t:ok(r.code ~= 0)
+  t:match(r.err, "too many for prod")
+  t:no(r.err:find("protected", 1, true), r.err)
+  home:write("work/bad.lua", "return { check = 1, run = print }")
+  t:match(home:expect(2, { "run", "bad.lua" }).err, "check is a function")
+end)
+
 test("a protected source is read, not written to", function(t)
   local home = dev_home(t)
   home:config(([[return { clusters = { prod = { api = %q, protected = true,

@@ -266,6 +266,19 @@ local function check_keys(cx, destinations)
   end
 end
 
+--- Raises what the command line alone shows to be wrong: for the head's
+--- `check`, before a cluster is opened. A file of algorithms is read later.
+---@param params table
+function M.check(params)
+  local words = params.algorithms or {}
+  if #words > 0 or not params.algorithms_from then
+    wanted.read(words, nil, params.source_version)
+  end
+  if params.to_owner then
+    check_ref.check_owner(params.to_owner)
+  end
+end
+
 --- Which algorithm goes where: the jobs of each destination.
 ---@async
 ---@param cx godwit.workflow.Cx

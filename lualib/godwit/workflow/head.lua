@@ -25,6 +25,7 @@ local M = {}
 ---@field summary string
 ---@field params table<string, godwit.workflow.Param>
 ---@field order godwit.workflow.Param[] By name, positional ones first.
+---@field check? fun(params: table<string, any>) Before a cluster is opened.
 ---@field run fun(cx: godwit.workflow.Cx): any
 ---@field usage? string
 
@@ -39,7 +40,7 @@ local function set(words)
   return known
 end
 
-local KEYS = set "summary usage params permissions run"
+local KEYS = set "summary usage params permissions check run"
 local PARAM_KEYS = set [[type default help choices positional many required
   optional metavar flag short min max order role hidden env config]]
 
@@ -131,12 +132,17 @@ function M.check(head, file)
     err.throw("usage", "%s: a workflow returns a table with run(cx)", file)
   end
   check_keys(head, KEYS, file, "the head")
+  if head.check ~= nil and type(head.check) ~= "function" then
+    err.throw("usage", "%s: in the head check is a function of the parameters",
+      file)
+  end
   if type(head.summary or "") ~= "string"
       or type(head.params or {}) ~= "table" then
     err.throw("usage", "%s: in the head summary is a text and params a table",
       file)
   end
   local out = { summary = head.summary or "", run = head.run,
+    check = head.check,
     usage = head.usage, name = file, params = {}, order = {},
     permissions = head.permissions }
 

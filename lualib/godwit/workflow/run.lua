@@ -67,6 +67,9 @@ function M.start(declared, given, opts)
   if opts.dry_run then
     effect.plan()
   end
+  if h.check then
+    h.check(values) -- nobody is asked about what cannot be meant
+  end
   effect.allow_write(nil)
   open_clusters(h, values, opts)
   local context = cx.new(values, opts)

@@ -39,6 +39,7 @@
 ---@field summary? string One sentence for the help.
 ---@field usage? string In place of the usage made from the parameters.
 ---@field params? table<string, godwit.workflow.Type|godwit.workflow.Param> By name; an underscore is a dash in the flag.
+---@field check? fun(params: table<string, any>) Raises what is wrong with the parameters, before a cluster is opened or anybody asked; a cluster is still the text given.
 ---@field run fun(cx: godwit.workflow.Cx): any
 
 --- The type of a parameter. A `cluster` is given as a handle.
