@@ -294,6 +294,28 @@ test("a policy takes the code to the cluster itself", function(t)
   t:eq(w.prod:read(HELLO).texts["src/Hello.py"], FILES[1].data)
 end)
 
+test("two clusters that are built from one repository, at once", function(t)
+  local host = external.start(t)
+  host:make("acme/hello", { branch = "main", late = 0.4 })
+  local w = world(t, { hub = host }, { hub = host })
+  host:create(w.dev, "hub", HELLO, "acme/hello")
+  host:create(w.prod, "hub", HELLO, "acme/hello")
+  local third = e2e.archive(w.dir .. "/third", "third")
+  third.scratch = w.dir
+  e2e.seed(third)
+  third:stop()
+  third:driver():close()
+  local r = e2e.expect(w:run({ "promote", HELLO, "--from", third.dir, "--to",
+    "dev", "--to", "prod", "--json" }, external.ENV), 0)
+  for _, item in ipairs(r.doc.items) do
+    t:eq(item.outcome, "updated")
+    t:eq(item.version, "0.1.0")
+    t:eq(item.commit, host:head("acme/hello"))
+  end
+  t:eq(#r.doc.items, 2)
+  t:eq(#host:log("acme/hello", "%s"), 3)
+end)
+
 test("a webhook that never comes, and the way on", function(t)
   local host = external.start(t)
   host:make("acme/hello", { silent = true })

@@ -1,6 +1,8 @@
 -- The destination's SCM for the source's, and what it costs a cluster that
 -- keeps its code itself.
 local cluster = require("godwit.cluster")
+local err = require("godwit.err")
+local findings = require("godwit.copy.findings")
 local odd = require("support.oddcluster")
 local relay = require("support.relay")
 local sandboxes = require("support.sandboxes")
@@ -39,6 +41,56 @@ test("the same provider at the same address", function(t)
     { of("a", "bitbucket-cloud", "https://bitbucket.org") }).id, "a")
   -- What is no SCM is passed over.
   t:eq(scm.match(wanted, { 7, { id = 1, provider = "github" }, {} }), nil)
+end)
+
+-- A job as far as these questions go.
+local function job_of(to)
+  local job = { to = to, to_owner = "acme", to_name = "Hello", ref = "acme/Hello",
+    dest_ref = "prod:acme/Hello", desired = {}, problems = {}, warnings = {},
+    unknowable = {}, dest = { place = { url = "https://h/a.git" } },
+    source = { algorithm = { source = { scm = of("x", "github", "https://h") } } } }
+  for name, method in pairs(findings.methods) do
+    job[name] = method
+  end
+  to.name, to.profile = "prod", { hosts = { ["https://h:443"] = { key = "k" } } }
+  function to:list_scms()
+    return { of("y", "github", "https://h") }
+  end
+  return job
+end
+
+test("a question a cluster does not answer stops nothing", function(t)
+  local job = job_of({ get_scm_status = function()
+    err.throw("notfound", "no such resource")
+  end, get_scm_authorization = function()
+    return {}
+  end })
+  scm.check_connection(job)
+  t:match(job.unknowable[1], "reaches the repository of prod:acme/Hello "
+    .. "%(no such resource")
+  t:eq(scm.choose(job), { scm = "y", repository_name = "Hello" })
+  t:match(job.unknowable[2], "is connected to the SCM y")
+  t:eq(job.problems, {})
+end)
+
+test("one that says no does", function(t)
+  local job = job_of({ get_scm_status = function()
+    return { scm_connection_status = "provider_internal_error" }
+  end, get_scm_authorization = function()
+    return { authorization_status = "unauthorized", scm_username = 7 }
+  end })
+  scm.check_connection(job)
+  scm.choose(job)
+  t:match(job.problems[1], "is provider_internal_error: the host answers")
+  t:match(job.problems[2], "has not connected the SCM y")
+end)
+
+test("nothing is asked about code at the cluster itself", function(t)
+  local job = job_of({})
+  job.dest.place = nil
+  scm.check_connection(job)
+  job.source.algorithm = {}
+  t:eq(scm.choose(job), { scm = "internal" })
 end)
 
 local function open(t, api, key, more)

@@ -34,8 +34,9 @@ end
 
 -- What opens the host of an address: { user=, key=, ca= }, or nil.
 local function host_of(p, address)
+  if type(address) ~= "string" or not p.hosts then return nil end
   local ok, _, origin = pcall(repository.check_url, address .. "/x", "an SCM")
-  return ok and p.hosts and p.hosts()[origin] or nil
+  return ok and p.hosts()[origin] or nil
 end
 
 --- Whether the caller's account is connected to an SCM: GET …/oauth/status.

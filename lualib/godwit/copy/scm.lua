@@ -125,23 +125,37 @@ end
 
 -- creating ---------------------------------------------------------------
 
+-- A question not every cluster answers to every key: an answer that does not
+-- come stops nothing.
+local function ask(job, what, fn)
+  local ok, doc = pcall(fn)
+
+  if ok then
+    return type(doc) == "table" and doc or {}
+  end
+  local e = err.from(doc)
+  if e.kind == "cancelled" or e.retryable then
+    error(e, 0)
+  end
+  job:only_trying("%s (%s)", what, tostring(e))
+  return {}
+end
+
 -- Connecting an SCM takes a browser: a person does it once.
 local function check_authorized(job, scm)
-  local ok, status = pcall(job.to.get_scm_authorization, job.to, scm)
+  local what = string.format("whether the owner of the key of %s is connected "
+    .. "to the SCM %s", job.to.name, scm.id)
+  local status = ask(job, what, function()
+    return job.to:get_scm_authorization(scm)
+  end)
+  local said = settings.present(status, "authorization_status")
 
-  if not ok then
-    local e = err.from(status)
-    if e.kind == "cancelled" then
-      error(e, 0)
-    end
-    job:only_trying("whether the key of %s is connected to the SCM %s (%s)",
-      job.to.name, scm.id, tostring(e))
-    return {}
-  end
-  if status.authorization_status ~= "authorized" then
+  if said == "unauthorized" then
     job:problem("the owner of the key of %s has not connected the SCM %s; "
       .. "sign in to that cluster's web site as that user and connect it in "
       .. "the account's settings, once", job.to.name, show(scm))
+  elseif said ~= "authorized" then
+    job:only_trying("%s", what)
   end
   return status
 end
@@ -200,11 +214,12 @@ function M.choose(job)
     return { scm = scm.id }
   end
   local status = check_authorized(job, scm)
+  local account = settings.present(status, "scm_username")
   local source = { scm = scm.id, repository_owner = desired.repository_owner,
     repository_name = desired.repository_name or job.to_name }
   check_new_repository(job, scm, { repository_name = source.repository_name,
     repository_owner = source.repository_owner
-      or settings.present(status, "scm_username") })
+      or type(account) == "string" and account or nil })
   return source
 end
 
@@ -224,13 +239,14 @@ function M.check_connection(job)
   if not job.dest.place then
     return
   end
-  local doc = job:read("the SCM of " .. job.dest_ref, function()
-    return job.to:get_scm_status(job.to_owner, job.to_name)
-  end)
+  local doc = ask(job, "whether the cluster reaches the repository of "
+    .. job.dest_ref, function()
+      return job.to:get_scm_status(job.to_owner, job.to_name)
+    end)
   local status = settings.present(doc, "scm_connection_status")
-  if doc and status ~= "active" then
+  if status and status ~= "active" then
     job:problem("the connection of %s to its repository at %s is %s: %s",
-      job.dest_ref, job.dest.place.url, tostring(status or "not known"),
+      job.dest_ref, job.dest.place.url, tostring(status),
       CURES[status] or "look at the repository's deploy key and webhook")
   end
 end

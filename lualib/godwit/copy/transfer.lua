@@ -236,6 +236,14 @@ local function arrived(job)
   return ok and tip.commit == job.commit
 end
 
+-- Whether a push that failed has come to its end all the same: its answer was
+-- lost, or another destination that is built from the same repository pushed
+-- the very same commit first.
+local function is_there(job, e)
+  local open = e.sent or e.kind == "conflict" and job.dest.place ~= nil
+  return e.kind ~= "cancelled" and open and arrived(job)
+end
+
 --- Pushes the commit onto the tip it was made for. The cluster holds its
 --- answer until the build is over; when the connection is lost there, the
 --- ref is looked at and nothing is pushed twice.
@@ -264,7 +272,7 @@ function M.push(job)
   end)
   if not ok then
     e = err.from(e)
-    if e.kind == "cancelled" or not e.sent or not arrived(job) then
+    if not is_there(job, e) then
       if e.kind == "conflict" then
         e = err.wrap(e, "somebody pushed to " .. job.dest_ref
           .. " meanwhile; promote again to see what")
