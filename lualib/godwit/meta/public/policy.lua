@@ -1,11 +1,12 @@
 ---@meta
 --- policy: a team's own rules for promotions, in a file that returns a table.
 ---
---- `policies/OWNER.lua` by the source's owner, else `policies/default.lua`;
---- `--policy FILE` or a folder instead; a destination profile's `policy` replaces
---- both. Every point may be left out. The thing asked about comes first, `cx`
---- last, and what is given is read-only but for the tree of `transform`, which has
---- all of [a tree's methods](tree.md) but `save`.
+--- A destination profile's `policy`, else `--policy FILE|FOLDER`, else
+--- `policies/OWNER.lua` by the source's owner, else `policies/default.lua`. Every
+--- point may be left out. The thing asked about comes first, `cx` last, and what
+--- is given is read-only but for the tree of `transform`, which has all of
+--- [a tree's methods](tree.md) but `save`. [The guide](../policies.md) has an
+--- example of each point that is run.
 ---
 --- Raises `usage` with the policy's line for a point that is none, with the
 --- nearest one, or a wrong value; `policy` for a wrong answer, an error, a change of what was
@@ -46,7 +47,7 @@
 ---@field map_environment? table<string, string>|fun(env: table, cx: godwit.policy.Cx): string? The name of the environment there; `env` is the source's document. Nil: the usual mapping.
 ---@field settings? godwit.policy.Settings|fun(settings: godwit.policy.Settings, cx: godwit.policy.Cx): godwit.policy.Settings? What is set otherwise there.
 ---@field transform? fun(tree: godwit.Tree, cx: godwit.policy.Cx) Edits the files. The result is what is expected there from then on.
----@field message? string|fun(commit: godwit.git.Commit, cx: godwit.policy.Cx): string? Of the commit there. Nil: the source's.
+---@field message? string|fun(commit: godwit.policy.Commit, cx: godwit.policy.Cx): string? Of the commit there. Nil: the source's.
 ---@field version_step? "minor"|"major"|"revision"|"no"|false|fun(a: godwit.Algorithm, cx: godwit.policy.Cx): any Which number goes up; "no" or false: it is not published.
 ---@field gate? fun(a: godwit.Algorithm, cx: godwit.policy.Cx) Lets it pass, or calls `cx:refuse(why)` or `cx:wait(why)`.
 ---@field on_drift? "refuse"|"overwrite"|"merge"|fun(state: godwit.policy.Drift, cx: godwit.policy.Cx): string? What becomes of changes made there. Nil: the flags decide.
@@ -69,6 +70,9 @@
 ---@field repository_owner? string
 ---@field repository_name? string
 
+--- The source commit.
+---@alias godwit.policy.Commit { id: string, message: string, author: godwit.git.Person, committer: godwit.git.Person, parents: string[] }
+
 --- What was found at the destination: commits made there since (`drifted`), or
 --- an algorithm this program did not make (`unknown`).
 ---@class godwit.policy.Drift
@@ -88,7 +92,7 @@
 ---@field dry_run boolean Whether this is `-n`.
 ---@field from godwit.Cluster
 ---@field to godwit.Cluster
----@field commit? godwit.git.Commit The source commit; nil before it is read.
+---@field commit? godwit.policy.Commit The source commit, from `transform` on.
 ---@field policy string The policy's file.
 ---@field owner? string At the destination.
 ---@field name? string At the destination.
