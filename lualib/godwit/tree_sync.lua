@@ -276,6 +276,21 @@ local function write_folder(plan, from, path, counts)
   carry_out(plan, from, to.side, counts, false)
 end
 
+-- Where nothing is deleted, only folders that the source has are looked into:
+-- the destination may be somebody's whole home.
+local function needed(filter, chosen, opts)
+  if opts.delete then return filter end
+  local folders = {}
+  for _, item in ipairs(chosen) do
+    for at in item.path:gmatch("()/") do
+      folders[item.path:sub(1, at - 1)] = true
+    end
+  end
+  return { wants = filter.wants, prunes = function(dir)
+    return not folders[dir] or filter.prunes(dir)
+  end }
+end
+
 -- Into a folder of this machine: an effect.
 ---@async
 local function to_folder(from, path, filter, opts)
@@ -285,8 +300,9 @@ local function to_folder(from, path, filter, opts)
   end })
   check_apart(from, to)
   local source = from:list(filter)
-  local there = to and to:list(filter) or NOTHING
-  local plan = make_plan(choose(source, filter, not from.is_folder), there, filter, opts)
+  local chosen = choose(source, filter, not from.is_folder)
+  local there = to and to:list(needed(filter, chosen, opts)) or NOTHING
+  local plan = make_plan(chosen, there, filter, opts)
   local counts = new_counts(source)
   return effect.perform({
     kind = "folder.sync", target = to and to.root:path() or path, folder = true,

@@ -207,6 +207,42 @@ test("from a tree to a folder and back", function(t)
   t:eq(other:read("src/algo.py"), tr:read("src/algo.py"))
 end)
 
+test("a deep folder, and a destination with much else in it", function(t)
+  local a, b = t:tmpdir(), new(t, { ["private/x"] = "" })
+  local deep = ("d/"):rep(120)
+  sh(t, "mkdir -p " .. deep .. "; echo x > " .. deep .. "f", a)
+  t:eq(tree.sync(a, b).written, 1)
+  t:eq(tree.sync(a, b).unchanged, 1)
+  t:eq(tree.sync(a, b, { delete = true, exclude = "private" }).outcome, "unchanged")
+  sh(t, "mkdir -p " .. ("n"):rep(250) .. "/" .. ("m"):rep(250), b)
+  -- What only the destination has is not opened unless it may be deleted.
+  local opened = {}
+  local root = debug.getregistry()["godwit.folder.root"]
+  local methods = rawget(root, "__index")
+  local list = methods.list
+  methods.list = function(self, dir)
+    opened[#opened + 1] = dir
+    return list(self, dir)
+  end
+  t:defer(function() methods.list = list end)
+  local c = new(t, { ["e/f"] = "1" })
+  tree.sync(c, b)
+  t:eq(opened, { "", "e", "" })
+end)
+
+test("bindings keep nothing when memory ends", function(t)
+  local dir = t:tmpdir()
+  t:starve(function()
+    local root <close> = assert(folder.open(dir, true))
+    assert(root:write("a/b", "x", { executable = true }))
+    assert(root:link("l", "a"))
+    assert(#assert(root:list("")) == 2)
+    assert(root:read("a/b", 10))
+    assert(root:copy("a/b", root))
+    assert(root:readlink("l"))
+  end)
+end)
+
 test("names no tree can hold, and trees with hostile names", function(t)
   local dir = repo.bare(t:tmpdir() .. "/r.git")
   local store <close> = git.open_store(dir)
