@@ -16,7 +16,9 @@ local retry = require("godwit.http.retry")
 local size = require("godwit.cli.size")
 local toml = require("godwit.config.toml")
 local tree = require("godwit.copy.tree")
+local template = require("godwit.tree_template")
 local tree_glob = require("godwit.tree_glob")
+local tree_path = require("godwit.tree_path")
 local url = require("godwit.core.http").url
 local version = require("godwit.cluster.version")
 
@@ -119,6 +121,12 @@ local function trailers(text)
   end
   assert(commit.message(message, origin) == message)
   commit.parse(text)
+  local merged = { tip = ("1b"):rep(20), tree = ("2c"):rep(20) }
+  local ours = { message = commit.message(text, origin, merged),
+    committer = commit.COMMITTER }
+  local again = assert(commit.merged(ours))
+  assert(again.tip == merged.tip and again.tree == merged.tree)
+  assert(commit.message(ours.message, origin) == message)
 end
 
 local function readmes(text)
@@ -167,10 +175,23 @@ local function redirects(text)
   end
 end
 
+local function templates(text)
+  local same = template.fill(text, "f", function(name)
+    assert(name:find("^[%a_][%w_.-]*$"))
+    return "x"
+  end, "{{", "}}")
+  assert(template.fill(same, "f", {}, "{{", "}}") == same
+    or same:find("{{", 1, true))
+  if tree_path.why(text) == nil then
+    assert(not text:find("%z") and not ("/" .. text .. "/"):find("/%.?%.?/"))
+  end
+  assert(not tree_path.quote(text):find("%c"))
+end
+
 M.list = {
   toml.decode, packets, requests, dates, refusals, versions, patterns, refs,
   configurations, trailers, readmes, lists, bodies, redirects,
-  function(text) size.parse(text, "x") end,
+  function(text) size.parse(text, "x") end, templates,
 }
 
 --- Runs one of them; raises only what no parser may raise.
