@@ -329,6 +329,34 @@ test("what a server says steers nothing and leaks nothing", function(t)
   t:eq(r.code, 5, r.all)
 end)
 
+test("lists that are none", function(t)
+  local home = cli.home(t)
+  local odd = { 1, "x", json.array {}, {}, { id = 7, urls = "y", oauth = 1 },
+    { id = json.null, provider = {}, urls = { web = 3 }, scm = true,
+      environment_specification_id = {}, language = "z" } }
+  local routes = {
+    ["GET /v1/data/"] = { json = { folders = { 1, { name = "a/b" }, {},
+      { name = "me" } } } },
+    ["GET /v1/scms"] = { json = { results = odd } },
+    ["GET /v1/users/me/algorithms"] = { json = json.array {} },
+    ["GET /v1/algorithm-environments/edge/languages"] = {
+      json = { { name = "python3" } } },
+    ["GET /v1/algorithm-environments/edge/languages/python3/environments"] = {
+      json = { environments = { 1, odd[4], odd[5], odd[6], { id = "e" } } } },
+    ["GET /webapi/v1/algorithm-environments/environments/current"] = {
+      json = odd },
+  }
+  local a, b = oddcluster.start(t, routes), oddcluster.start(t, routes)
+  home:config(([[return { clusters = { a = { api = %q, key = %q },
+    b = { api = %q, key = %q } } }]]):format(a.url, KEY, b.url, KEY))
+  local r = home:run { "doctor", "a", "b", "--json" }
+  t:no(r.all:find("bug", 1, true), r.all)
+  local doc, found = doc_of(r)
+  status(t, found.a, { key = "ok", ["key.scms"] = "ok" })
+  t:eq(#doc.pairs, 1)
+  status(t, by_id(doc.pairs[1].checks), { ["map.environments"] = "ok" })
+end)
+
 test("tokens end", function(t)
   local home = cli.home(t)
   local odd = oddcluster.start(t, { ["*"] = { status = 401, json = {

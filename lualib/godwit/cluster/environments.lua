@@ -1,4 +1,5 @@
 local address = require("godwit.cluster.address")
+local json = require("godwit.core.json")
 local pages = require("godwit.cluster.pages")
 local task = require("godwit.task")
 
@@ -10,12 +11,24 @@ local M = {}
 local EDGE = "/v1/algorithm-environments/edge"
 local CURRENT = "/webapi/v1/algorithm-environments/environments/current"
 
+-- Rows that can be used: what has no such field cannot be named to the cluster.
+local function usable(rows, field)
+  local kept = json.array {}
+  for _, row in ipairs(rows) do
+    if type(row) == "table" and type(row[field]) == "string"
+      and row[field] ~= "" then
+      kept[#kept + 1] = row
+    end
+  end
+  return kept
+end
+
 ---@async
 ---@param driver table The http driver
 ---@return table[]
 function M.languages(driver)
   local doc = driver:request("GET", EDGE .. "/languages")
-  return pages.rows(doc, "languages", "results")
+  return usable(pages.rows(doc, "languages", "results"), "name")
 end
 
 local function of_language(driver, language)
@@ -29,7 +42,7 @@ local function of_language(driver, language)
     end
     error(doc, 0)
   end
-  local rows = pages.rows(doc, "environments", "results")
+  local rows = usable(pages.rows(doc, "environments", "results"), "id")
   for _, env in ipairs(rows) do
     if type(env.language) ~= "table" then
       env.language = { name = language.name,
@@ -60,7 +73,7 @@ end
 local function from_web(driver)
   local doc = driver:request("GET", CURRENT,
     { base = driver.address.web })
-  return pages.rows(doc, "environments", "results")
+  return usable(pages.rows(doc, "environments", "results"), "id")
 end
 
 --- Lists them. Raises what the documented way raised when both fail.

@@ -2,11 +2,21 @@
 --- environments and SCMs, by the rules a promotion maps them with.
 local environment = require("godwit.copy.environment")
 local lists = require("godwit.doctor.list")
+local scm_of = require("godwit.copy.scm")
 local task = require("godwit.task")
 
 local M = {}
 
 local MAX_SHOWN = 30
+
+-- A server's list may hold anything.
+local function tables_of(rows)
+  local kept = {}
+  for _, row in ipairs(type(rows) == "table" and rows or {}) do
+    kept[#kept + 1] = type(row) == "table" and row or nil
+  end
+  return kept
+end
 
 local function both(subjects, method)
   local rows, errors = {}, {}
@@ -17,7 +27,7 @@ local function both(subjects, method)
         return subject.driver[method](subject.driver)
       end)
       if ok then
-        rows[i] = result
+        rows[i] = tables_of(result)
       else
         errors[i] = result
       end
@@ -61,7 +71,7 @@ local function environments(list, from, to)
   local problems = {}
   for _, env in ipairs(rows[1]) do
     local found, why = nil, from.name .. " has one without a usable id"
-    if type(env) == "table" and type(env.id) == "string" then
+    if type(env.id) == "string" then
       found, why = environment.map(env.id, rows[1], rows[2])
     end
     if not found then
@@ -79,24 +89,10 @@ local function text(v)
   return type(v) == "string" and v ~= "" and v or nil
 end
 
-local function provider(scm)
-  return ((text(scm.provider) or "?"):gsub("_", "-"))
-end
-
-local function web(scm)
-  local urls = type(scm.urls) == "table" and scm.urls or {}
-  return ((text(urls.web) or ""):lower():gsub("/+$", ""))
-end
-
-local function counterpart(scm, others)
-  for _, other in ipairs(others) do
-    if type(other) == "table" and other.enabled ~= false
-      and provider(other) == provider(scm)
-      and (provider(scm) == "internal" or web(other) == web(scm)) then
-      return other
-    end
-  end
-  return nil
+local function show(scm)
+  local web = text(type(scm.urls) == "table" and scm.urls.web)
+  return ("%s (%s%s)"):format(text(scm.name) or text(scm.id) or "an SCM",
+    text(scm.provider) or "unknown provider", web and ", " .. web or "")
 end
 
 local function scms(list, from, to)
@@ -106,12 +102,11 @@ local function scms(list, from, to)
   end
   local problems, total = {}, 0
   for _, scm in ipairs(rows[1]) do
-    if type(scm) == "table" and scm.enabled ~= false then
+    if scm.enabled ~= false then
       total = total + 1
-      if not counterpart(scm, rows[2]) then
-        problems[#problems + 1] = ("%s (%s%s): %s has none like it"):format(
-          text(scm.name) or text(scm.id) or "an SCM", provider(scm),
-          web(scm) ~= "" and ", " .. web(scm) or "", to.name)
+      if not scm_of.match(scm, rows[2]) then
+        problems[#problems + 1] = ("%s: %s has none like it, or several")
+          :format(show(scm), to.name)
       end
     end
   end
