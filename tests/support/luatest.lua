@@ -9,7 +9,7 @@ local task = require("godwit.task")
 
 local M = {}
 
-local LIMIT = 120 -- seconds for one test
+local LIMIT = 120 -- seconds for one test, unless it names others
 
 local function say(fmt, ...)
   sys.write(2, fmt:format(...) .. "\n")
@@ -177,7 +177,7 @@ local function run_one(case)
   local before, processes = core.live(), children()
   local child = task.spawn(function()
     local ok, e = xpcall(function()
-      task.deadline(LIMIT, function()
+      task.deadline(case.limit or LIMIT, function()
         local good, bad = xpcall(case.fn, traced, t)
         if not good then error(bad, 0) end
       end)
@@ -198,8 +198,8 @@ local function environment(cases)
   local env = setmetatable({}, { __index = _G })
   env._G = env
   env.assert = luassert
-  function env.test(name, fn)
-    cases[#cases + 1] = { name = name, fn = fn }
+  function env.test(name, fn, limit)
+    cases[#cases + 1] = { name = name, fn = fn, limit = limit }
   end
   return env
 end

@@ -23,9 +23,10 @@ local function usable_id(driver, doc, what)
 end
 
 ---@async
-local function path_of(driver, owner, name, doc)
+local function path_of(driver, owner, name, doc, algorithm)
   local ref = owner .. "/" .. name
-  local id = usable_id(driver, driver:get_algorithm(owner, name), ref)
+  local id = usable_id(driver, algorithm
+    or driver:get_algorithm(owner, name), ref)
   local path = "/v1/algorithms" .. address.path(id, "secrets")
   return doc and path .. address.path(usable_id(driver, doc, "the secret "
     .. tostring(secrets.key(doc)))) or path
@@ -35,10 +36,11 @@ end
 ---@async
 ---@param owner string
 ---@param name string
+---@param algorithm? table Its document, if it is known.
 ---@return table[]
-function Secrets:list_secrets(owner, name)
-  return pages.rows(self:get(owner, path_of(self, owner, name)), "results",
-    "secrets")
+function Secrets:list_secrets(owner, name, algorithm)
+  return pages.rows(self:get(owner, path_of(self, owner, name, nil,
+    algorithm)), "results", "secrets")
 end
 
 --- Where secrets can be kept.

@@ -14,14 +14,14 @@ local NO_DEFAULT, TAKEN, NO_VALUE, NO_PROVIDER, GONE =
   8002, 8001, 8004, 8006, 8008
 
 ---@async
-function Secrets:list_secrets(owner, name)
+function Secrets:list_secrets(owner, name, algorithm)
   local p = self:pretended(owner, name)
   if p and p.secrets then
     return body.copy(p.secrets)
   elseif p and p.created then
     return {}
   end
-  return self.under:list_secrets(owner, name)
+  return self.under:list_secrets(owner, name, algorithm)
 end
 
 local function find(list, doc)

@@ -19,7 +19,7 @@ local M = {}
 -- A source's secrets are read once for all destinations.
 local function at_source(job)
   return job.source.memo:get("secrets", function()
-    return job.from:list_secrets(job.owner, job.name)
+    return job.from:list_secrets(job.owner, job.name, job.source.algorithm)
   end)
 end
 
@@ -44,7 +44,8 @@ local function missing(job)
   end
   local ours = not job.creating and job:read("the secrets of "
     .. job.dest_ref, function()
-      return job.to:list_secrets(job.to_owner, job.to_name)
+      return job.to:list_secrets(job.to_owner, job.to_name,
+        job.dest.algorithm)
     end) or {}
   for _, doc in ipairs(theirs) do
     local key = cluster_secrets.key(doc)
