@@ -85,7 +85,7 @@ test("a source at a host, to a cluster's own repository", function(t)
 
   commit = host:release(w.dev, HELLO, "acme/hello",
     { { path = "src/Hello.py", data = "print('again')\n" } })
-  r = e2e.expect(promote(w, { HELLO, "-v" }), 0)
+  r = e2e.expect(promote(w, { HELLO, "-vv" }), 0)
   t:eq(r.item.source_commit, commit)
   t:eq(r.item.version, "0.2.0")
   t:eq(w.prod:read(HELLO).texts["src/Hello.py"], "print('again')\n")

@@ -40,7 +40,8 @@ function M.external_scm(doc)
   local provider = text(scm, "provider") or text(scm, "id")
   if not provider or provider == "internal" then
     return nil
-  elseif not text(scm, "provider") and not text(source, "repository_https_url") then
+  elseif not text(scm, "provider")
+    and not text(source, "repository_https_url") then
     return nil
   end
   return scm, source
