@@ -10,7 +10,7 @@
 set -eu
 
 build="gcc libc6-dev cmake ninja-build pkg-config git ca-certificates
-  liblua5.4-dev libcurl4-openssl-dev libgit2-dev libjansson-dev libsqlite3-dev
+  liblua5.4-dev libedit-dev libcurl4-openssl-dev libgit2-dev libjansson-dev libsqlite3-dev
   libmicrohttpd-dev libssl-dev lua-argparse lua-cjson-dev"
 tests="libcmocka-dev lua-luassert nginx-light fcgiwrap spawn-fcgi openssl curl
   clang libclang-rt-14-dev"

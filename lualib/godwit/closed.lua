@@ -479,6 +479,21 @@ function M.declare(folders)
   declared = folders
 end
 
+local function declared_folders(first)
+  local folders = { first }
+  for _, dirs in ipairs({ declared, modules.path() }) do
+    table.move(dirs, 1, #dirs, #folders + 1, folders)
+  end
+  return folders
+end
+
+--- A closed environment that outlives a chunk: a prompt's.
+---@param globals table<string, any> See godwit.closed.Opts.
+---@return table
+function M.prompt(globals)
+  return M.environment({ globals = globals, folders = declared_folders() })
+end
+
 --- Compiles a script (text only) into a closed environment; nil and the
 --- message when it does not compile. `require` looks beside it, in the
 --- declared folders, and in those of GODWIT_PATH.
@@ -488,12 +503,9 @@ end
 ---@return function?
 ---@return string?
 function M.load(text, chunk, globals)
-  local folders = { folder_of(chunk) }
-  for _, dirs in ipairs({ declared, modules.path() }) do
-    table.move(dirs, 1, #dirs, #folders + 1, folders)
-  end
   trace.remember(chunk, text)
-  local env = M.environment({ globals = globals, folders = folders })
+  local env = M.environment({ globals = globals,
+    folders = declared_folders(folder_of(chunk)) })
   return sys.load(text, chunk, env)
 end
 

@@ -17,6 +17,12 @@ local function open(spec)
   return cluster.handle(cluster.open(config.profile(spec)))
 end
 
+--- The names of the globals that are modules.
+---@return string[]
+function M.names()
+  return { "cjson", table.unpack(MODULES) }
+end
+
 --- The globals of one script, for godwit.closed.
 ---@param words string[] Its arguments.
 ---@return table

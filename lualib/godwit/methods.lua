@@ -7,13 +7,25 @@ local suggest = require("godwit.config.suggest")
 
 local M = {}
 
+-- Of which class an `__index` made here is.
+local classes = setmetatable({}, { __mode = "k" })
+
+--- The class whose `__index` this is, or nil.
+---@param index any
+---@return table?
+function M.class(index)
+  return index and classes[index]
+end
+
 ---@param class table
 ---@return fun(object: table, name: any): any
 function M.of(class)
-  return function(_, name)
+  local function index(_, name)
     if type(name) == "string" and name:find("^__") then return nil end
     return class[name]
   end
+  classes[index] = class
+  return index
 end
 
 -- Asked for by code that takes any object; nil where there is none.
@@ -38,7 +50,7 @@ end
 ---@param what string "an algorithm"
 ---@return fun(object: table, name: any): any
 function M.strict(class, what)
-  return function(object, name)
+  local function index(object, name)
     if type(name) ~= "string" or name:find("^__") then return nil end
     local value = class[name]
     if value == nil and not COMMON[name] then
@@ -47,6 +59,8 @@ function M.strict(class, what)
     end
     return value
   end
+  classes[index] = class
+  return index
 end
 
 return M

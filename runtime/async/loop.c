@@ -288,6 +288,7 @@ static void finish_transfers(struct gw_loop *loop)
  * stop. One loop of the process has the signals. */
 static int signal_pipe[2] = {-1, -1};
 static volatile sig_atomic_t stop_asked;
+static void (*volatile on_leave)(void);
 static const int caught[] = {SIGINT, SIGTERM, SIGUSR1};
 enum { CAUGHT = sizeof(caught) / sizeof(caught[0]) };
 
@@ -299,8 +300,11 @@ static void on_signal(int signo)
   unsigned char byte = (unsigned char)signo;
 
   if (signo != SIGUSR1) {
-    if (stop_asked)
+    if (stop_asked) {
+      if (on_leave)
+        on_leave();
       _exit(128 + signo);
+    }
     stop_asked = 1;
   }
   while (write(signal_pipe[1], &byte, 1) < 0 && errno == EINTR)
@@ -311,6 +315,16 @@ static void on_signal(int signo)
 bool gw_loop_stop_asked(void)
 {
   return stop_asked != 0;
+}
+
+void gw_loop_stop_dealt(void)
+{
+  stop_asked = 0;
+}
+
+void gw_loop_on_leave(void (*fn)(void))
+{
+  on_leave = fn;
 }
 
 static void deliver_signals(struct gw_watch *watch, short revents)

@@ -83,4 +83,12 @@ int gw_loop_signals(struct gw_loop *loop, gw_signal_fn *fn, void *arg,
  * in a signal handler. */
 bool gw_loop_stop_asked(void);
 
+/* What was asked is dealt with (a prompt that lives on): the next signal is a
+ * first one again. */
+void gw_loop_stop_dealt(void);
+
+/* Called before a second signal ends the process; in its handler, so fn must
+ * be safe there. NULL: nothing. */
+void gw_loop_on_leave(void (*fn)(void));
+
 #endif

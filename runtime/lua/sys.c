@@ -341,6 +341,13 @@ static int l_on_usr1(lua_State *L)
   return set_hook(L, ON_USR1);
 }
 
+static int l_stop_dealt(lua_State *L)
+{
+  (void)L;
+  gw_loop_stop_dealt();
+  return 0;
+}
+
 /* --- a line from stdin -------------------------------------------------- */
 
 struct line_op {
@@ -449,6 +456,7 @@ int gw_luaopen_sys(lua_State *L)
       {"load", l_load},
       {"on_signal", l_on_signal},
       {"on_usr1", l_on_usr1},
+      {"stop_dealt", l_stop_dealt},
       {"read_line", l_read_line},
       {NULL, NULL},
   };

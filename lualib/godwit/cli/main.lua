@@ -224,6 +224,15 @@ local function fail(e)
   return code
 end
 
+local handler -- of a command that lives on after Ctrl-C
+
+--- Sets who is asked first when a signal comes: fn returns true when it has
+--- dealt with it, and the program goes on. nil: nobody.
+---@param fn? fun(signal: integer): boolean
+function M.on_interrupt(fn)
+  handler = fn
+end
+
 --- Runs a command line; returns the exit code.
 ---@async
 ---@param argv string[] Without the program's name.
@@ -237,6 +246,9 @@ function M.run(argv)
     return dispatch(words)
   end)
   sys.on_signal(function(number)
+    if handler and handler(number) then
+      return
+    end
     signal = signal or number
     task.cancel(main)
   end)

@@ -92,6 +92,9 @@ function M.on_signal(fn) end
 ---@param fn fun(signal: integer)|nil
 function M.on_usr1(fn) end
 
+--- The signal that came is dealt with: the next one does not end the process.
+function M.stop_dealt() end
+
 --- A line of stdin without its end; nil at the end of it.
 ---@async
 ---@return string?
