@@ -2,11 +2,11 @@
 local cli = require("support.cli")
 local fs = require("godwit.core.fs")
 local process = require("godwit.core.process")
-local sys = require("godwit.core.sys")
 local task = require("godwit.task")
 
 -- The program on a terminal: type(text), wait(pattern) for what it prints
 -- behind what was waited for last.
+local PATIENCE = 30 -- seconds for what is waited for
 local Terminal = {}
 Terminal.__index = Terminal
 
@@ -27,8 +27,9 @@ local function start(t, home, words, opts)
     table.concat(quoted, " "), "/dev/null" }, env = env, cwd = home.cwd,
     stdin = true, stdout = true, stderr = true })
   t:defer(function()
-    p:kill(9)
-    p:wait()
+    p:kill(15)
+    p:close_stdin()
+    pcall(task.deadline, 10, p.wait, p)
   end)
   return setmetatable({ p = p, text = "", at = 1 }, Terminal)
 end
@@ -45,8 +46,8 @@ function Terminal:wait(pattern)
       self.at = to + 1
       return self.text:match(pattern, from)
     end
-    local chunk = self.p:read()
-    if not chunk then
+    local ok, chunk = pcall(task.deadline, PATIENCE, self.p.read, self.p)
+    if not ok or not chunk then
       error(("no %q in %q"):format(pattern, self.text:sub(self.at)), 2)
     end
     self.text = self.text .. chunk
@@ -55,9 +56,11 @@ end
 
 --- To the end: all that is printed yet, and the status.
 function Terminal:rest()
-  for chunk in function() return self.p:read() end do
-    self.text = self.text .. chunk
-  end
+  task.deadline(PATIENCE, function()
+    for chunk in function() return self.p:read() end do
+      self.text = self.text .. chunk
+    end
+  end)
   return self.text:sub(self.at), self.p:wait()
 end
 
@@ -73,6 +76,7 @@ function Terminal:say(line, pattern)
   self:type(line .. "\n")
   if pattern then
     self:wait(pattern)
+    return self:wait(self.prompt)
   end
   return self:wait("\r\n" .. self.prompt)
 end
@@ -127,15 +131,16 @@ test("what is waited for may wait, and Ctrl-C ends it, or clears the line",
     t:eq(select(2, term:rest()), 0)
   end)
 
-test("a tab completes names, fields, methods and profiles", function(t)
-  local home = cli.home(t)
-  home:config([[return { clusters = {
-    production = { api = "http://127.0.0.1:9", key = env "K" } } }]])
-  local term = repl(t, home, nil, { env = { K = "simXsimXsimXsimX" } })
-  term:say("htt\t.get", "\r\nfunction\r\n") -- http.get
-  term:say("tab = { first = { second = 5 } }")
-  term:say("ta\t.fi\t.se\t", "5\r\n") -- table, tab: typed on below
-  term:type("\3"):wait("%^C")
+test("a tab completes names, fields and methods", function(t)
+  local term = repl(t, cli.home(t))
+  term:say("htt\t.ge\t", "\r\nfunction\r\n")
+  term:say("box = { first = { second = 5 } }")
+  term:say("bo\t.fi\t.se\t", "\r\n5\r\n")
+  term:say("('x'):rep(2) .. json.nu\t", "error")
+  term:type("json.\t"):wait("array +decode +encode")
+  term:type("\3"):wait("%^C\r\n" .. term.prompt)
+  term:type("\4")
+  t:eq(select(2, term:rest()), 0)
 end)
 
 test("completion asks no cluster", function(t)
@@ -147,14 +152,14 @@ test("completion asks no cluster", function(t)
   term:say("c", "cluster production\r\n")
   term:type("c.\t"):wait("algorithms +environments")
   term:type("alg\t:\t"):wait("create +each +ensure +get +try_get")
-  term:type("try\t"):wait("try_get")
-  term:type("\3"):wait(term.prompt)
+  term:type("try\t"):wait("_get")
+  term:type("\3"):wait("%^C\r\n" .. term.prompt)
   -- Nothing of a script's own is run for it.
   term:say("t = setmetatable({ field = 1 }, "
     .. "{ __index = function() print 'RAN' end })")
   term:type("t.fi\t\n"):wait("\r\n1\r\n")
   term:type("t.nothing.\t"):wait("t%.nothing%.")
-  term:type("\3"):wait(term.prompt)
+  term:type("\3"):wait("%^C\r\n" .. term.prompt)
   term:type("\4")
   t:no(term:rest():find("RAN\r\n"))
 end)
@@ -182,10 +187,9 @@ test("history is kept for the next time, without secrets", function(t)
 
   term = repl(t, home, nil, { env = env })
   term:type("\27[A"):wait("last_of_all = 1")
-  term:type("\27[A"):wait("late")
-  term:type("\27[B\n")
-  term:wait(term.prompt)
-  term:say("last_of_all", "\r\n1\r\n")
+  -- Two back, one forward, and it runs again.
+  term:type("\27[A\27[A\27[B\n"):wait("\r\n" .. term.prompt)
+  term:say("late", "\r\n\"%[secret%]\"\r\n")
   term:type("\4")
   term:rest()
 end)

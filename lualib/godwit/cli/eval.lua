@@ -86,7 +86,7 @@ function M.script(code, chunk)
   local script = { name = "eval", chunk = chunk, origin = "eval",
     text = RESULTS .. code, shown = code, skip = 1 }
   local ok, why = sys.load(script.text, chunk, {})
-  if not ok and not (tostring(why):find("<eof>", 1, true)
+  if not ok and not (tostring(why):find("near '?<eof>'?$")
     and not sys.load(code, chunk, {})) then
     script.text, script.skip = code, 0
   end
