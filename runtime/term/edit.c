@@ -151,6 +151,8 @@ static int get_byte(EditLine *el)
     if (!(fds[0].revents & (POLLIN | POLLHUP | POLLERR)))
       continue;
     n = read(0, &byte, 1);
+    if (n == 1 && byte == 0) /* a Ctrl-D typed before its time */
+      continue;
     if (n == 1)
       return byte;
     if (n == 0 || (errno != EINTR && errno != EAGAIN))
@@ -256,6 +258,8 @@ static void *read_line(void *arg)
   int n = 0;
 
   (void)uselocale(edit->utf8);
+  /* libedit does it after its prompt: a key typed in between would be lost. */
+  (void)el_set(edit->el, EL_PREP_TERM, 1);
   text = el_gets(edit->el, &n);
   if (text && n > 0) {
     while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
