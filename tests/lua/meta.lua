@@ -2,11 +2,7 @@
 local modules = require("godwit.core.modules")
 
 local SOURCE = os.getenv("GODWIT_SOURCE") or "."
-<<<<<<< HEAD
-local MODULES = { "closed", "err", "folder", "fs", "git", "http", "json", "modules",
-=======
-local MODULES = { "closed", "edit", "err", "fs", "git", "http", "json", "modules",
->>>>>>> 862ec60 (repl: a prompt with history, completion and several lines)
+local MODULES = { "closed", "edit", "err", "folder", "fs", "git", "http", "json", "modules",
   "process", "secret", "serve", "sys", "task", "vmap" }
 
 local function sorted(set)
