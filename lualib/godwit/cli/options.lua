@@ -38,7 +38,8 @@ M.GLOBAL = list {
   { name = "insecure", type = "boolean",
     help = "Does not check certificates. For protected clusters: refused." },
   { name = "jobs", short = "j", type = "integer", metavar = "N", min = 1,
-    max = 256, help = "Works on at most N items at once." },
+    max = 256, help = "Works on at most N items at once, at each destination; "
+      .. "default: 16." },
 }
 
 M.WRITING = list {
