@@ -71,6 +71,25 @@ function(t)
     "version_step of the profile of prod decides .*%-%-publish counts no more")
 end)
 
+test("each destination has its own rules, the source is read for both",
+function(t)
+  local w, first = seeded(t, "return { map_name = { Hello = 'Other' } }")
+  local head = w.dev:commit(HELLO, { { path = "later.txt", data = "x" } })
+  write(w, ".config/godwit/strict.lua", "return { revision = 'latest' }")
+  w:configure({ prod = { more = "policy = \"strict.lua\"" } })
+  e2e.archive(w.home .. "/dr", "dr"):driver():close()
+  local r = e2e.expect(w:run({ "promote", HELLO, "--from", "dev", "--to",
+    "prod", "--to", "./dr", "--json" }), 0)
+  local by_policy = {}
+  for _, item in ipairs(r.doc.items) do
+    by_policy[item.policy:match("[^/]*$")] = item
+  end
+  t:match(by_policy["strict.lua"].to, "^prod:acme/Hello$")
+  t:eq(by_policy["strict.lua"].source_commit, first)
+  t:match(by_policy["acme.lua"].to, "dr:acme/Other$")
+  t:eq(by_policy["acme.lua"].source_commit, head)
+end)
+
 test("a configuration names the folder of policies", function(t)
   local w = seeded(t)
   write(w, "rules/acme.lua", "return { message = 'by the rules' }")
@@ -427,6 +446,18 @@ test("a gate that does not end fails its item, and the run ends", function(t)
   local r = e2e.expect(w:promote({ HELLO }), 1)
   t:match(r.item.why, "^policies/acme.lua:3: gate: stopped: it computed for 5 "
     .. "seconds")
+  t:eq(w.prod:get(HELLO), nil)
+end)
+
+test("a gate that wants all memory fails its item, and the run ends",
+function(t)
+  local w = seeded(t, [[return {
+  gate = function(a)
+    local all = {}
+    for i = 1, 1e9 do all[i] = ("x"):rep(1e6) .. i end
+  end }]])
+  local r = e2e.expect(w:promote({ HELLO }, { GODWIT_MEMORY = "64" }), 1)
+  t:match(r.item.why, "^policies/acme.lua:[24]: gate: not enough memory")
   t:eq(w.prod:get(HELLO), nil)
 end)
 
