@@ -55,6 +55,9 @@ end
 function M.once(key, fn)
   if type(key) ~= "string" or key == "" then
     err.throw("usage", "step.once: the key must be a text")
+  elseif type(fn) ~= "function" then
+    err.throw("usage", "step.once(%q): a function computes the value, not %s",
+      key, type(fn))
   end
   local step = steps:get(key, function()
     return take(key, fn)

@@ -141,6 +141,25 @@ end }]])
   t:match(r.err, "\n    1 | local a = 1\n  > 2 | local b = = 2\n")
 end)
 
+test("an item of one's own workflow that fails has its line", function(t)
+  local home = cli.home(t)
+  home:sandbox(t, "dev", "empty")
+  home:write("work/items.lua", [[
+return { params = { on = "cluster" }, run = function(cx)
+  cx:each({ "acme/A", "acme/B" }, function(ref)
+    if ref == "acme/A" then return "unchanged" end
+    return "updated", ref.nothing.more
+  end)
+end }]])
+  local words = { "run", "items.lua", "--on", "sandbox:dev" }
+  local r = home:expect(3, words)
+  t:match(r.out, "items%.lua:4: attempt to index a nil value")
+  words[#words + 1] = "--json"
+  local item = json.decode(home:expect(3, words).out).items[2]
+  t:eq({ item.ref, item.error.line, #item.error.excerpt },
+    { "acme/B", "items.lua:4", 5 })
+end)
+
 test("a long path is said whole, deep recursion is cut short", function(t)
   local home = cli.home(t)
   local folder = ("a-folder-with-a-long-name/"):rep(5)

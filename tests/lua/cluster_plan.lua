@@ -270,6 +270,7 @@ test("step.once hands an unknown on and stores nothing", function(t)
     end), { list = json.array({}), n = 3, none = json.null })
   end
   t:eq(step.once("nothing", function() end), nil)
+  t:raises("usage", step.once, "a function computes the value", "no function")
   t:raises("usage", step.once, "not JSON", "function", function()
     return tostring
   end)

@@ -2,6 +2,7 @@
 --- code they make (the same everywhere). Pure.
 
 local err = require("godwit.err")
+local trace = require("godwit.trace")
 
 local M = {}
 
@@ -21,6 +22,7 @@ end
 ---@field retryable? boolean A later attempt may succeed.
 ---@field wrote? boolean Something was written before it was refused or failed.
 ---@field kind? string The error's kind.
+---@field error? table Of a script's own: line, excerpt, calls, request.
 ---@field log? string[] The end of a log, in lines, that `why` announces.
 
 --- Checks what an item's function returned and makes it a record.
@@ -48,7 +50,8 @@ function M.failure(e)
       retryable = true }
   end
   return { outcome = e.kind == "refused" and "refused" or "failed",
-    why = e.log and e.brief or tostring(e), log = e.log, kind = e.kind,
+    why = e.log and e.brief or trace.sentence(e, tostring(e)), log = e.log,
+    kind = e.kind, error = trace.place(e) and trace.fields(e) or nil,
     retryable = e.retryable or nil,
     traceback = e.kind == "bug" and e.traceback or nil }
 end
