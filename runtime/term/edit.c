@@ -338,7 +338,8 @@ static int open_libedit(struct gw_edit *edit, struct gw_err *err)
   (void)el_set(edit->el, EL_PROMPT, prompt_of);
   (void)el_set(edit->el, EL_HIST, history, edit->history);
   (void)el_set(edit->el, EL_GETCFN, get_char);
-  (void)el_set(edit->el, EL_ADDFN, "godwit-complete", "Completes", on_tab);
+  /* Wide: of narrow texts libedit keeps copies for ever. */
+  (void)el_wset(edit->el, EL_ADDFN, L"godwit-complete", L"Completes", on_tab);
   (void)el_set(edit->el, EL_BIND, "^I", "godwit-complete", NULL);
   (void)el_set(edit->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
   (void)uselocale(mine);

@@ -157,7 +157,7 @@ test("completion asks no cluster", function(t)
   -- Nothing of a script's own is run for it.
   term:say("t = setmetatable({ field = 1 }, "
     .. "{ __index = function() print 'RAN' end })")
-  term:type("t.fi\t\n"):wait("\r\n1\r\n")
+  term:say("t.fi\t", "\r\n1\r\n")
   term:type("t.nothing.\t"):wait("t%.nothing%.")
   term:type("\3"):wait("%^C\r\n" .. term.prompt)
   term:type("\4")
