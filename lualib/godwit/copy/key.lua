@@ -38,9 +38,9 @@ end
 ---@field problem? godwit.Err Why the key is of no use, or cannot be asked about.
 
 -- What makes every other read a waste of time: a key that is missing or
--- refused, a cluster that cannot be reached.
+-- refused, a cluster that cannot be reached or does not answer.
 local function is_final(e)
-  return e.kind == "auth" or e.kind == "usage"
+  return e.kind == "auth" or e.kind == "usage" or e.kind == "timeout"
     or (e.kind == "net" and e.sent == false)
 end
 

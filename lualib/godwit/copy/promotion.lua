@@ -223,32 +223,26 @@ local function missed_at(record, driver)
   return copied
 end
 
--- The jobs by the keys they need, of both sides.
-local function needs_of(destinations)
+-- The jobs by the keys they need on one side.
+local function needs_of(jobs, side)
   local needs, known = {}, {}
 
-  local function need(driver, owner, job)
-    local of_driver = known[driver] or {}
-    known[driver] = of_driver
-    if not of_driver[owner] then
-      of_driver[owner] = { driver = driver, owner = owner, jobs = {} }
-      needs[#needs + 1] = of_driver[owner]
+  for _, job in ipairs(jobs) do
+    local driver = job[side]
+    local owner = side == "from" and job.owner or job.to_owner
+    if not known[owner] then
+      known[owner] = { driver = driver, owner = owner, jobs = {} }
+      needs[#needs + 1] = known[owner]
     end
-    table.insert(of_driver[owner].jobs, job)
-  end
-  for _, dest in ipairs(destinations) do
-    for _, job in ipairs(dest.jobs) do
-      need(job.from, job.owner, job)
-      need(job.to, job.to_owner, job)
-    end
+    table.insert(known[owner].jobs, job)
   end
   return needs
 end
 
 -- Before anything else every owner without a usable key is named; what needs
 -- one of these keys goes no further.
-local function check_keys(cx, destinations)
-  local needs, named = needs_of(destinations), {}
+local function check_keys(cx, jobs, side)
+  local needs, named = needs_of(jobs, side), {}
 
   key.check_all(needs, cx.jobs)
   for _, need in ipairs(needs) do
@@ -256,7 +250,7 @@ local function check_keys(cx, destinations)
     for _, job in ipairs(e and need.jobs or {}) do
       job:take(key.what(need.driver, need.owner), { false, e })
     end
-    if e and e.kind ~= "net" then
+    if e and e.kind ~= "net" and e.kind ~= "timeout" then
       named[#named + 1] = string.format("%s on %s", need.owner,
         need.driver.name)
     end
@@ -264,6 +258,16 @@ local function check_keys(cx, destinations)
   if #named > 1 then
     log.warn("there is no usable key for %s", table.concat(named, ", "))
   end
+end
+
+-- All destinations need the source's keys; their own are asked by each for
+-- itself, so that one that does not answer holds up no other.
+local function check_source_keys(cx, destinations)
+  local all = {}
+  for _, dest in ipairs(destinations) do
+    table.move(dest.jobs, 1, #dest.jobs, #all + 1, all)
+  end
+  check_keys(cx, all, "from")
 end
 
 --- Raises what the command line alone shows to be wrong: for the head's
@@ -313,7 +317,7 @@ function M.destinations(cx)
       job.label = job.ref .. " -> " .. job.dest_ref
     end
   end
-  check_keys(cx, list)
+  check_source_keys(cx, list)
   return list
 end
 
@@ -359,12 +363,15 @@ local function look(cx, dest)
   for i in ipairs(jobs) do
     places[i] = i
   end
-  local ok, e = pcall(task.each, places, function(i)
-    look_at(jobs[i])
-    if jobs[i].record then
-      jobs[i] = copy.ended(jobs[i])
-    end
-  end, { jobs = cx.jobs })
+  local ok, e = pcall(function()
+    check_keys(cx, jobs, "to")
+    task.each(places, function(i)
+      look_at(jobs[i])
+      if jobs[i].record then
+        jobs[i] = copy.ended(jobs[i])
+      end
+    end, { jobs = cx.jobs })
+  end)
 
   if not ok then
     -- Interrupted: every item is still accounted for.
