@@ -402,3 +402,90 @@ test("a folder in GODWIT_PATH goes before what is built in", function(t)
     'return { summary = "Hidden.", run = function() end }')
   t:match(home:expect(0, { "list", env = env }).err, "promote is taken from")
 end)
+
+local TYPES = [[
+return {
+  summary = "Says what it was given.",
+  params = {
+    on = { "cluster", help = "Where" },
+    out = { "folder", default = "./out", help = "Where to" },
+    count = { "integer", default = 3, min = 1, max = 9, help = "How many" },
+    rate = { "number", optional = true, help = "How fast" },
+    deep = { "boolean", default = true, help = "Below, too" },
+    plain = "boolean",
+    mode = { "string", choices = { "fast", "slow" }, default = "slow" },
+    tag = { "string", many = true, optional = true, short = "t" },
+    names = { "string", many = true, positional = true },
+  },
+  run = function(cx)
+    local p = cx.params
+    log.info("%s", json.encode { on = p.on.name, out = p.out, count = p.count,
+      rate = p.rate, deep = p.deep, plain = p.plain, mode = p.mode,
+      tag = p.tag, names = p.names })
+  end,
+}
+]]
+
+test("every type of a parameter, on the command line and in the help",
+  function(t)
+    local home = cli.home(t)
+    home:sandbox(t, "dev", "empty")
+    home:write("work/types.lua", TYPES)
+    local function given(...)
+      local r = home:expect(0, { "run", "types.lua", "--on", "sandbox:dev",
+        ... })
+      return json.decode(r.err:match("\n(%b{})\n"))
+    end
+    t:eq(given("a"), { on = "sandbox:dev", out = "./out", count = 3,
+      deep = true, mode = "slow", names = { "a" } })
+    t:eq(given("a", "b", "--out", "/x", "--count=9", "--rate", "2.5",
+      "--no-deep", "--plain", "--mode", "fast", "-t", "x", "--tag", "y", "--",
+      "--c"), { on = "sandbox:dev", out = "/x", count = 9, rate = 2.5,
+      deep = false, plain = true, mode = "fast", tag = { "x", "y" },
+      names = { "a", "b", "--c" } })
+    local help = home:expect(0, { "run", "types.lua", "--help" }).out
+    for _, text in ipairs { "Usage: godwit run types%.lua NAMES%.%.%. "
+      .. "%-%-on ON %[options%]", "%-%-out OUT +Where to%. Default: %./out%.",
+      "%-%-count COUNT +How many%. Default: 3%.", "%-%-rate RATE +How fast%.",
+      "%-%-%[no%-%]deep +Below, too%.", "%-%-plain\n", "%-%-mode fast|slow",
+      "%-t, %-%-tag TAG +May be repeated%." } do
+      t:match(help, text)
+    end
+    for _, case in ipairs {
+      { "--count", "many", says = "%-%-count needs a whole number, not 'many'" },
+      { "--count", "10", says = "%-%-count must be between 1 and 9, not 10" },
+      { "--rate", "nan", says = "%-%-rate needs a number, not 'nan'" },
+      { "--mode", "fats", says = "%-%-mode must be one of fast, slow" },
+      { "--on", "other", says = "%-%-on is given twice" },
+      { "--deep=no", says = "%-%-deep" },
+      { "--out", says = "%-%-out needs a value" },
+    } do
+      local r = home:expect(2, { "run", "types.lua", "--on", "sandbox:dev",
+        "a", table.unpack(case) })
+      t:match(r.err, "^error: [^\n]*" .. case.says .. "[^\n]*\n$")
+    end
+    t:match(home:expect(2, { "run", "types.lua", "a", "--on", "nowhere" }).err,
+      "there is no cluster 'nowhere'")
+    t:match(home:expect(2, { "run", "types.lua", "--on", "sandbox:dev" }).err,
+      "names is missing")
+  end)
+
+test("a head that asks for what is not there is refused before it runs",
+  function(t)
+    local home = cli.home(t)
+    local run = "run = function() log.info 'RAN' end }"
+    home:write("work/leave.lua", "return { params = {}, permissions = { "
+      .. "hosts = {} }, " .. run)
+    local r = home:expect(2, { "run", "leave.lua" })
+    t:match(r.err, "^error: leave%.lua: its head has permissions[^\n]+not "
+      .. "enforced yet; nothing was run[^\n]*\n$")
+    home:expect(0, { "run", "leave.lua", "--help" })
+    home:write("work/typo.lua", "return { sumary = 'x', " .. run)
+    r = home:expect(2, { "run", "typo.lua" })
+    t:match(r.err, "the head has the unknown key sumary; did you mean 'summary'")
+    home:write("work/taken.lua", "return { params = { json = 'string' }, "
+      .. run)
+    r = home:expect(2, { "run", "taken.lua" })
+    t:match(r.err, "parameter json would be %-%-json, which every command has")
+    t:no(r.all:find("RAN"))
+  end)
