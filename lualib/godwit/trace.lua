@@ -186,36 +186,46 @@ local function call_line(call)
     or "", call.file, call.line)
 end
 
---- What stands below an error's sentence: the excerpt, the calls, the request.
----@param e any
----@return string[]
-function M.lines(e)
-  local out, at = {}, M.place(e)
-  if at then
-    local rows = M.excerpt(at)
-    local width = #tostring(#rows > 0 and rows[#rows].number or 0)
-    for _, row in ipairs(rows) do
-      out[#out + 1] = (("  %s %" .. width .. "d | %s"):format(
-        row.here and ">" or " ", row.number, row.text):gsub("%s+$", ""))
-    end
-  end
-  local calls = M.calls(e)
-  local first = at and calls[1] and calls[1].file == at.file
-    and calls[1].line == at.line and 2 or 1
-  for i = first, math.min(#calls, MAX_CALLS) do
-    out[#out + 1] = "  " .. call_line(calls[i])
-  end
-  if #calls > MAX_CALLS then
-    out[#out + 1] = ("  and %d calls more"):format(#calls - MAX_CALLS)
-  end
-  local request = M.request(e)
-  if request then
-    out[#out + 1] = "  " .. request_line(request)
+-- The lines around a place, that one marked.
+local function excerpt_lines(rows)
+  local out, width = {}, #tostring(#rows > 0 and rows[#rows].number or 0)
+  for i, row in ipairs(rows) do
+    out[i] = (("  %s %" .. width .. "d | %s"):format(row.here and ">" or " ",
+      row.number, row.text):gsub("%s+$", ""))
   end
   return out
 end
 
---- The same as fields, for --json: `line`, `excerpt`, `calls`, `request`.
+--- What stands below an error's sentence: the excerpt, the calls, the request;
+--- of what `fields` gave.
+---@param doc table
+---@return string[]
+function M.below(doc)
+  local out = excerpt_lines(doc.excerpt or {})
+  local calls = doc.calls or {}
+  local first = calls[1] and doc.line
+    == ("%s:%d"):format(calls[1].file, calls[1].line) and 2 or 1
+  for i = first, #calls do
+    out[#out + 1] = "  " .. call_line(calls[i])
+  end
+  if doc.more_calls then
+    out[#out + 1] = ("  and %d calls more"):format(doc.more_calls)
+  end
+  if doc.request then
+    out[#out + 1] = "  " .. request_line(doc.request)
+  end
+  return out
+end
+
+--- The same of an error.
+---@param e any
+---@return string[]
+function M.lines(e)
+  return M.below(M.fields(e))
+end
+
+--- Where an error is of, as fields for --json: `line`, `excerpt`, `calls`
+--- (`more_calls` where there are too many), `request`.
 ---@param e any
 ---@return table
 function M.fields(e)
@@ -229,6 +239,7 @@ function M.fields(e)
   doc.excerpt = #rows > 0 and array(rows) or nil
   doc.calls = #calls > 0
     and array({ table.unpack(calls, 1, MAX_CALLS) }) or nil
+  doc.more_calls = #calls > MAX_CALLS and #calls - MAX_CALLS or nil
   return doc
 end
 

@@ -153,7 +153,8 @@ return { params = { on = "cluster" }, run = function(cx)
 end }]])
   local words = { "run", "items.lua", "--on", "sandbox:dev" }
   local r = home:expect(3, words)
-  t:match(r.out, "items%.lua:4: attempt to index a nil value")
+  t:match(r.out, "items%.lua:4: attempt to index a nil value[^\n]*\n"
+    .. " +2 |[^\n]*\n +3 |[^\n]*\n +> 4 |     return \"updated\"")
   words[#words + 1] = "--json"
   local item = json.decode(home:expect(3, words).out).items[2]
   t:eq({ item.ref, item.error.line, #item.error.excerpt },

@@ -90,7 +90,19 @@ local function details(out, item)
   end
 end
 
-local function paragraph(out, item)
+-- Where a script or a policy failed, once.
+local function source_lines(out, item, shown)
+  local e = item.error
+  if type(e) ~= "table" or not e.line or shown[e.line] then
+    return
+  end
+  shown[e.line] = true
+  for _, row in ipairs(require("godwit.trace").below(e)) do
+    out[#out + 1] = (" "):rep(COLUMN) .. row
+  end
+end
+
+local function paragraph(out, item, shown)
   local word = item.outcome
   out[#out + 1] = output.paint(STYLE[word] or "bold", ("%-" .. COLUMN
     .. "s"):format(word)) .. head(item)
@@ -99,6 +111,7 @@ local function paragraph(out, item)
   elseif item.why then
     line(out, "%s", tostring(item.why))
     list(out, "| ", item.log)
+    source_lines(out, item, shown)
     if word == "failed" and item.retryable then
       line(out, "a later attempt may succeed: give the same command again")
     end
@@ -123,8 +136,9 @@ end
 ---@return string
 function M.text(result)
   local out = {}
+  local shown = {} -- lines of scripts: many items may fail at one
   for _, item in ipairs(result.items) do
-    paragraph(out, item)
+    paragraph(out, item, shown)
   end
   for _, note in ipairs(result.notes or {}) do
     out[#out + 1] = note

@@ -79,6 +79,7 @@ function M.load(place)
   end
   local file = { path = place.path, label = place.label, text = text,
     texts = { text }, chunks = { [place.label] = true } }
+  require("godwit.trace").remember("@" .. place.label, text) -- for errors
   local chunk, why = sys.load(text, "@" .. place.label, environment(file))
   if not chunk then
     err.throw("usage", "%s", (tostring(why):gsub("[\r\n]+", " ")))
