@@ -106,3 +106,16 @@ test("a glob over owners asks who there is, with the admin key", function(t)
   r = e2e.expect(w:promote({ "a*e/*C", "-n" }, { ADMIN = w.dev.admin_key }), 0)
   t:eq(refs(r), { "alice/FraudC" })
 end)
+
+test("--fail-fast: a hole at one destination stops all of them", function(t)
+  local w = world(t)
+  local stage = w.dir .. "/stage"
+  e2e.archive(stage, "stage")
+  e2e.expect(w:promote({ "acme/FraudA" }), 0)
+  w.prod:commit("acme/FraudA", { { path = "x", data = "theirs" } })
+  local r = e2e.expect(w:promote({ "acme/Fraud*", "--to", stage,
+    "--fail-fast" }), 6)
+  t:eq(r.doc.counts.refused, 4)
+  t:match(r.items[1].why, "drifted")
+  t:match(r.items[4].why, "not started")
+end)

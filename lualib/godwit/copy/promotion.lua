@@ -405,7 +405,7 @@ local function holes(destinations)
   local n = 0
   for _, dest in ipairs(destinations) do
     for _, job in ipairs(dest.jobs) do
-      n = n + ((#job.problems > 0 or job.failure) and 1 or 0)
+      n = n + ((copy.refusal(job) or job.failure) and 1 or 0)
     end
     n = n + #dest.missed
   end
