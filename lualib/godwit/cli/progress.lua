@@ -42,8 +42,22 @@ local function describe(ref, item, now)
   return took >= 2 and ("%s (%s)"):format(text, seconds(took)) or text
 end
 
--- The line for all that is going on: the item that changed last, and how many
--- others there are.
+-- "312 of 900 done, 12 s left", once there are many.
+local function how_far(self)
+  local done, total = self.done or 0, self.total or 0
+  if total < 2 then
+    return nil
+  end
+  local text = ("%d of %d done"):format(done, total)
+  local took = sys.monotonic() - self.began
+  if done > 0 and done < total and took >= 2 then
+    text = ("%s, %s left"):format(text, seconds(took * (total - done) / done))
+  end
+  return text
+end
+
+-- The line for all that is going on: how far it is, the item that changed last,
+-- and how many others there are.
 local function draw(self)
   local ref = self.order[#self.order]
   if not ref then
@@ -53,6 +67,8 @@ local function draw(self)
   if #self.order > 1 then
     text = ("%s (and %d more)"):format(text, #self.order - 1)
   end
+  local far = how_far(self)
+  text = far and far .. ": " .. text or text
   local width = math.max(sys.width() - 1, 20)
   text = text:gsub("[%c]", " ")
   if utf8.len(text) and utf8.len(text) > width then
@@ -136,11 +152,19 @@ function Progress:update(ref, phase, detail)
   end
 end
 
+--- So many of so many have ended.
+---@param done integer
+---@param total integer
+function Progress:count(done, total)
+  self.done, self.total = done, total
+end
+
 --- Prints every item in flight.
 function Progress:print()
   local now = sys.monotonic()
-  output.say("In progress: %d, for %s", #self.order,
-    seconds(math.floor(now - self.began)))
+  local far = how_far(self)
+  output.say("In progress: %d, for %s%s", #self.order,
+    seconds(math.floor(now - self.began)), far and "; " .. far or "")
   for _, ref in ipairs(self.order) do
     output.say("  %s", describe(ref, self.items[ref], now))
   end

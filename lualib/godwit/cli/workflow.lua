@@ -186,6 +186,9 @@ function M.run(name, head, values, flags, origins)
     progress = function(ref, phase, detail)
       shown:update(ref, phase, detail)
     end,
+    count = function(done, total)
+      shown:count(done, total)
+    end,
     on_clusters = opener(head, flags), withhold = withhold,
   })
   shown:stop()

@@ -358,7 +358,16 @@ local function each_unknowable(jobs, fn)
   end
 end
 
-local function look(cx, dest)
+-- Counts an item that has ended, once, for the progress display.
+local function count(cx, run, job)
+  if not job.counted and cx.on_count then
+    job.counted = true
+    run.done = run.done + 1
+    cx.on_count(run.done, run.total)
+  end
+end
+
+local function look(cx, dest, run)
   local jobs, places = dest.jobs, {}
   for i in ipairs(jobs) do
     places[i] = i
@@ -480,11 +489,14 @@ local function work(cx, dest, promote, run)
       return decide.after(job, copy.refused(job, "not started: " .. run.failed
         .. " failed (--fail-fast)"))
     end
-    return decide.after(job, work_on(job, promote))
+    local record = decide.after(job, work_on(job, promote))
+    count(cx, run, job)
+    return record
   end, { kind = "algorithm", into = dest.items, failed = function(job, record)
     if cx.params.fail_fast then
       run.failed = run.failed or job.ref
     end
+    count(cx, run, job)
     return decide.after(job, job.record or copy.failed(job, record))
   end })
   for _, job in ipairs(dest.jobs) do
@@ -527,14 +539,17 @@ end
 ---@param destinations godwit.copy.Destination[]
 ---@param promote fun(job: godwit.copy.Job): godwit.Outcome
 function M.run(cx, destinations, promote)
-  local run = {}
+  local run = { done = 0, total = 0 }
+  for _, dest in ipairs(destinations) do
+    run.total = run.total + #dest.jobs
+  end
   local gathered <close> = setmetatable({}, { __close = function()
     gather(cx, destinations)
   end })
 
   if cx.params.fail_fast then
     each_destination(destinations, function(dest)
-      look(cx, dest)
+      look(cx, dest, run)
     end)
     local n = holes(destinations)
     if n > 0 then
@@ -543,7 +558,7 @@ function M.run(cx, destinations, promote)
   end
   each_destination(destinations, function(dest)
     if not cx.params.fail_fast then
-      look(cx, dest)
+      look(cx, dest, run)
     end
     work(cx, dest, promote, run)
   end)

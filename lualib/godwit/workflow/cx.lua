@@ -41,7 +41,7 @@ function M.new(params, opts)
     given = opts.given or {},
     dry_run = opts.dry_run or false,
     jobs = math.tointeger(tonumber(opts.jobs)) or M.JOBS,
-    on_progress = opts.progress,
+    on_progress = opts.progress, on_count = opts.count,
     result = { items = {}, counts = outcome.counts({}), exit = 0, notes = {},
       dry_run = opts.dry_run or nil },
   }, Cx)
