@@ -63,3 +63,35 @@ function(t)
     tostring(count), "--no-call" }), 0)
   t:eq(r.doc.counts.created, 2 * count)
 end)
+
+test("interrupted: every item of every destination is accounted for",
+function(t)
+  local w = fleet(t, 4)
+  w:add("far")
+  local pushed, over
+  local hangs = relay.start(t, w.prod.api, function(seen)
+    while is_push(seen) and not over do
+      pushed = true
+      task.sleep(0.05)
+    end
+  end)
+  w:configure({ prod = { api = hangs.url } })
+  local run = w:start({ "promote", "acme/*", "--from", "dev", "--to", "prod",
+    "--to", "far", "--json" })
+  while not pushed do
+    task.sleep(0.02)
+  end
+  run.process:kill(15)
+  w:finish(run)
+  over = true
+  e2e.expect(run, 143)
+  local sum = 0
+  for _, d in ipairs(run.doc.destinations) do
+    for _, n in pairs(d.counts) do
+      sum = sum + n
+    end
+  end
+  t:eq(sum, 8)
+  t:eq(#run.doc.items, 8)
+  t:eq(run.doc.interrupted, true)
+end)
