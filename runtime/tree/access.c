@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,8 +11,11 @@
 #define OP "folder"
 #define DEPTH_MAX 4096
 
+/* Kept open: a place stays what it was when it was allowed, whatever is put
+ * under its name. */
 struct entry {
-  char *path; /* absolute */
+  int fd;     /* the nearest folder that was there */
+  char *rest; /* what was missing below it */
   bool write;
   struct entry *next;
 };
@@ -33,16 +36,13 @@ void gw_access_plan(void)
 int gw_access_allow(const char *path, bool write, struct gw_err *err)
 {
   struct entry *entry = calloc(1, sizeof(*entry));
-  char *cwd = *path == '/' ? NULL : getcwd(NULL, 0);
 
-  if (!entry || (*path != '/' && !cwd) ||
-      asprintf(&entry->path, "%s%s%s", cwd ? cwd : "", cwd ? "/" : "", path) <
-          0) {
-    free(entry);
-    free(cwd);
+  if (!entry)
     return gw_err_set(err, GW_ENOMEM, OP, "out of memory");
+  if (gw_access_nearest(&entry->fd, &entry->rest, path, err) != 0) {
+    free(entry);
+    return -1;
   }
-  free(cwd);
   entry->write = write;
   entry->next = entries;
   entries = entry; /* for the rest of the process */
@@ -167,17 +167,41 @@ static bool is_prefix(const char *begin, const char *text)
          (text[len] == '\0' || text[len] == '/');
 }
 
+/* The folder that was allowed, as far as it has been made since; links that
+ * were put there are not followed. *rest is what is still missing. */
+static int reach(const struct entry *e, const char **rest)
+{
+  int at = fcntl(e->fd, F_DUPFD_CLOEXEC, 0);
+
+  for (*rest = e->rest; at >= 0 && **rest;) {
+    char name[NAME_MAX + 1];
+    size_t len = strcspn(*rest, "/");
+    int next = -1;
+    if (len <= NAME_MAX) {
+      memcpy(name, *rest, len);
+      name[len] = '\0';
+      next = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    }
+    if (next < 0)
+      break;
+    (void)close(at);
+    at = next;
+    *rest += len;
+    *rest += **rest == '/';
+  }
+  return at;
+}
+
 static bool allows(const struct entry *e, int fd, const char *rest)
 {
-  struct stat place;
-  char *missing = NULL;
+  struct stat place, here;
+  const char *missing;
   bool yes = false;
-  int at;
+  int at = reach(e, &missing);
 
-  if (gw_access_nearest(&at, &missing, e->path, NULL) != 0)
+  if (at < 0)
     return false;
   if (fstat(at, &place) == 0) {
-    struct stat here;
     if (!*missing)
       yes = is_below(fd, &place);
     else /* neither is there yet: the same missing names below one folder */
@@ -185,7 +209,6 @@ static bool allows(const struct entry *e, int fd, const char *rest)
             is_prefix(missing, rest);
   }
   (void)close(at);
-  free(missing);
   return yes;
 }
 

@@ -18,8 +18,8 @@ void gw_access_restrict(void);
 void gw_access_plan(void);
 bool gw_access_planning(void);
 
-/* A folder and all below it; it need not exist yet. Writing includes
- * reading. */
+/* A folder and all below it, which is meant from now on whatever is put under
+ * its name later; it need not exist yet. Writing includes reading. */
 int gw_access_allow(const char *path, bool write, struct gw_err *err);
 
 /*

@@ -262,6 +262,24 @@ static void denied(const char *name, bool write)
   assert_int_equal(gw_root_may_open(tmp_path(name), write, &err), -1);
 }
 
+/* A script that may write a folder may put a link where another one that it
+ * was given is, or will be. */
+static void test_replaced(void)
+{
+  struct gw_err err = {0};
+
+  assert_ok(gw_path_mkdirs(tmp_path("y/was"), 0755, &err), err);
+  assert_ok(gw_access_allow(tmp_path("y/was"), false, &err), err);
+  assert_ok(gw_access_allow(tmp_path("y/later/out"), true, &err), err);
+  assert_int_equal(rename(tmp_path("y/was"), tmp_path("y/moved")), 0);
+  assert_int_equal(symlink("../x/inner", tmp_path("y/was")), 0);
+  denied("y/was", false);
+  gw_root_unref(open_root("y/moved", false)); /* the one that was meant */
+  assert_int_equal(symlink("../x", tmp_path("y/later")), 0);
+  denied("y/later/out", true);
+  denied("x/out", true);
+}
+
 /* Last: it is for the rest of the process. */
 static void test_root__access(void **state)
 {
@@ -295,6 +313,7 @@ static void test_root__access(void **state)
   gw_root_unref(open_root("x/new/out", false));
   denied("x/new/outer", true);
   denied("x/new/out/../q", true);
+  test_replaced();
   gw_access_plan();
   struct gw_root *root;
   assert_int_equal(gw_root_open(&root, tmp_path("x/new/out"), true, &err), -1);
