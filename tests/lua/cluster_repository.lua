@@ -57,6 +57,22 @@ test("an address that is not used", function(t)
   t:no(tostring(e):find("hunter2", 1, true))
 end)
 
+test("a cluster elsewhere does not name what is on this machine", function(t)
+  local function reach(api, url, hosts)
+    repository.check_reach({ name = "prod", address = { api = api },
+      profile = { hosts = hosts } }, place(url), "prod:acme/Hello")
+  end
+  for _, url in ipairs({ "http://127.0.0.1:8080/git/a.git",
+    "https://localhost/a", "http://[::1]:9/a", "https://127.9.9.9/a" }) do
+    local e = t:raises("refused", reach, nil, "https://api.example.com", url)
+    t:match(e.message, "this machine's own .* hosts = {")
+    reach("http://127.0.0.1:1234", url)
+    reach("http://localhost:1234", url)
+    reach("https://api.example.com", url, { [place(url).origin] = {} })
+  end
+  reach("https://api.example.com", "https://github.com/acme/hello")
+end)
+
 test("two spellings of one repository", function(t)
   t:eq(repository.same("https://GitHub.com:443/acme/hello.git/"),
     repository.same("https://github.com/acme/hello"))

@@ -71,6 +71,9 @@ function Git:git_place(owner, name, guess)
     read_document(self, owner, name)
     place = self.places:get(owner, name, whose)
   end
+  if place then
+    repository.check_reach(self, place, whose)
+  end
   return place or nil
 end
 

@@ -127,6 +127,23 @@ function M.place(doc, whose)
     provider = text(scm, "provider") or text(scm, "id") }
 end
 
+--- Raises "refused" when a cluster elsewhere names a repository on this
+--- machine: what listens here is not a stranger's to have asked. Who means it
+--- names it in the profile's `hosts`.
+---@param driver table
+---@param place godwit.cluster.Place
+---@param whose string
+function M.check_reach(driver, place, whose)
+  local own = url.parse(driver.address.api)
+  local there = url.parse(place.url)
+  if loopback(there.host or "") and not loopback(own and own.host or "")
+    and not (driver.profile.hosts or {})[place.origin] then
+    err.throw("refused", "the address the cluster gives for the repository of "
+      .. "%s is this machine's own (%s); if it is meant, %s", whose, place.url,
+      M.how_to_open(driver, place.origin))
+  end
+end
+
 --- One repository, whatever the spelling of its address: to compare with.
 ---@param where string
 ---@return string
