@@ -286,6 +286,24 @@ test("clusters' own ways: list keys, empty answers, providers, ids", function(t)
     "Hello")
 end)
 
+test("a value that a cluster gives out is not taken", function(t)
+  local path = "/v1/algorithms/1/secrets"
+  local doc = { id = "s1", secret_key = "A", secret_value = VALUE,
+    value = VALUE }
+  local server = odd.start(t, {
+    ["GET /v1/algorithms/acme/Hello"] = { json = { id = "1" } },
+    ["GET " .. path] = { json = { results = { doc } } },
+    ["POST " .. path] = { json = doc },
+    ["PUT " .. path .. "/s1"] = { json = doc },
+  })
+  local driver = http.open(server:profile())
+  local want = { id = "s1", secret_key = "A" }
+  local to_set = { secret_key = "A", secret_value = value(driver) }
+  t:eq(driver:list_secrets("acme", "Hello"), { want })
+  t:eq(driver:create_secret("acme", "Hello", to_set), want)
+  t:eq(driver:update_secret("acme", "Hello", doc, to_set), want)
+end)
+
 test("providers are asked with the admin key where the other is turned away",
   function(t)
     local server = odd.start(t, { ["GET /v1/secret-provider"] = function(req)

@@ -1,6 +1,7 @@
 local address = require("godwit.cluster.address")
 local effect = require("godwit.effect")
 local err = require("godwit.err")
+local json = require("godwit.core.json")
 local pages = require("godwit.cluster.pages")
 local secret = require("godwit.core.secret")
 local secrets = require("godwit.cluster.secrets")
@@ -22,6 +23,20 @@ local function usable_id(driver, doc, what)
     driver.name, what)
 end
 
+-- No cluster gives out a value; from one that does it is not taken.
+local function without_value(doc)
+  if type(doc) ~= "table" then
+    return doc
+  end
+  local kept = {}
+  for name, v in pairs(doc) do
+    if name ~= "secret_value" and name ~= "value" then
+      kept[name] = v
+    end
+  end
+  return kept
+end
+
 ---@async
 local function path_of(driver, owner, name, doc, algorithm)
   local ref = owner .. "/" .. name
@@ -39,8 +54,13 @@ end
 ---@param algorithm? table Its document, if it is known.
 ---@return table[]
 function Secrets:list_secrets(owner, name, algorithm)
-  return pages.rows(self:get(owner, path_of(self, owner, name, nil,
+  local rows = pages.rows(self:get(owner, path_of(self, owner, name, nil,
     algorithm)), "results", "secrets")
+  local list = json.array({})
+  for i, doc in ipairs(rows) do
+    list[i] = without_value(doc)
+  end
+  return list
 end
 
 --- Where secrets can be kept.
@@ -68,7 +88,7 @@ end
 -- Clusters may answer with nothing; what became of it is then looked up.
 ---@async
 local function answered(driver, owner, name, doc, key)
-  return type(doc) == "table" and doc.id ~= nil and doc
+  return type(doc) == "table" and doc.id ~= nil and without_value(doc)
     or secrets.find(driver:list_secrets(owner, name), key) or {}
 end
 
