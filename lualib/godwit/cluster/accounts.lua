@@ -3,6 +3,7 @@ local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
 local glob = require("godwit.cluster.glob")
 local methods = require("godwit.methods")
+local view = require("godwit.view")
 
 --- cluster.accounts: users and organizations, whatever drives the cluster:
 --- their names, every owner there can be, and what scripts see.
@@ -73,7 +74,7 @@ Accounts.__index = methods.strict(Accounts, "users and organizations")
 local of = setmetatable({}, { __mode = "k" })
 
 local function open(handle)
-  local it = of[handle] or error("a cluster's users or organizations were"
+  local it = of[view.target(handle) or handle] or error("a cluster's users or organizations were"
     .. " expected; write a colon, as in users:each()", 3)
   return driver_of(it.cluster), it.kind, it.cluster
 end

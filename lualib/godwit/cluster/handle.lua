@@ -5,6 +5,7 @@ local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
 local glob = require("godwit.cluster.glob")
 local methods = require("godwit.methods")
+local view = require("godwit.view")
 
 --- cluster.handle: a cluster as scripts see it.
 ---
@@ -130,11 +131,19 @@ end
 --- Read-only catalogues ---------------------------------------------------
 
 ---@class godwit.cluster.Catalogue
----@field private list fun(): table[]
----@field private what string
----@field private names fun(row: table): string[]
 local Catalogue = {}
 Catalogue.__index = methods.strict(Catalogue, "a catalogue")
+
+-- Beside the handles, not in them: the rows are the driver's own, and what
+-- lists them is not a script's to call.
+---@type table<godwit.cluster.Catalogue, { what: string, list: (fun(): table[]), names: fun(row: table): string[] }>
+local catalogues = setmetatable({}, { __mode = "k" })
+
+local function opened(handle)
+  return catalogues[view.target(handle) or handle]
+    or error("a catalogue of a cluster was expected; write a colon, as in "
+      .. "environments:each()", 3)
+end
 
 --- Iterates over the documents that match.
 ---@async
@@ -142,6 +151,7 @@ Catalogue.__index = methods.strict(Catalogue, "a catalogue")
 ---@return fun(): table|nil
 function Catalogue:each(filter)
   filter = filter or {}
+  local it = opened(self)
   local matches = glob.matcher(filter.name or "*")
   local rows, at
   local function wanted(row)
@@ -154,10 +164,10 @@ function Catalogue:each(filter)
         return false
       end
     end
-    return filter.name == nil or matches(self.names(row)[2] or "")
+    return filter.name == nil or matches(it.names(row)[2] or "")
   end
   return function()
-    rows, at = rows or self.list(), at or 0
+    rows, at = rows or it.list(), at or 0
     repeat
       at = at + 1
     until not rows[at] or wanted(rows[at])
@@ -171,8 +181,9 @@ end
 ---@return table
 function Catalogue:get(ref)
   local found, count = nil, 0
-  for _, row in ipairs(self.list()) do
-    for i, name in ipairs(self.names(row)) do
+  local it = opened(self)
+  for _, row in ipairs(it.list()) do
+    for i, name in ipairs(it.names(row)) do
       if name == ref then
         if i == 1 then
           return body.copy(row)
@@ -183,10 +194,10 @@ function Catalogue:get(ref)
     end
   end
   if count == 0 then
-    err.throw("notfound", "there is no %s %s", self.what, tostring(ref))
+    err.throw("notfound", "there is no %s %s", it.what, tostring(ref))
   elseif count > 1 then
     err.throw("conflict", "%d of these are called %s: %s; use an id", count,
-      tostring(ref), self.what)
+      tostring(ref), it.what)
   end
   return body.copy(found)
 end
@@ -210,7 +221,9 @@ local function texts(...)
 end
 
 local function catalogue(what, list, names)
-  return setmetatable({ what = what, list = list, names = names }, Catalogue)
+  local handle = setmetatable({}, Catalogue)
+  catalogues[handle] = { what = what, list = list, names = names }
+  return handle
 end
 
 --- The cluster ------------------------------------------------------------

@@ -105,9 +105,6 @@ function algorithms:ensure(spec) end
 
 --- What a cluster offers and nobody changes from here: environments, SCMs.
 ---@class godwit.cluster.Catalogue
----@field private what string
----@field private list function
----@field private names function
 local catalogue = {}
 
 --- Iterates over the documents that match: `name` is a glob, other fields must
