@@ -283,10 +283,11 @@ return { params = { to = "cluster", n = "integer" },
   t:match(home:expect(2, { "run", "bad.lua" }).err, "check is a function")
 end)
 
-test("a protected source is read, not written to", function(t)
+test("a source is read, not written to", function(t)
   local home = dev_home(t)
-  home:config(([[return { clusters = { prod = { api = %q, protected = true,
-    key = env "K" } } }]]):format(home.api))
+  home:config(([[return { clusters = {
+    prod = { api = %q, protected = true, key = env "K" },
+    free = { api = %q, key = env "K" } } }]]):format(home.api, home.api))
   home:write("work/bad.lua", [[
 return { params = { from = "cluster" }, run = function(cx)
   cx:each({ "acme/Tokenize" }, function(ref)
@@ -300,6 +301,12 @@ end }]])
   local r = home:expect(9, { "run", "bad.lua", "--from", "prod",
     env = { K = key } })
   t:match(r.out, "%-%-allow%-write prod")
+  r = home:expect(9, { "run", "bad.lua", "--from", "free", env = { K = key } })
+  t:match(r.out, "%-%-allow%-write free")
+  home:expect(0, { "run", "bad.lua", "--from", "free", "--allow-write", "free",
+    env = { K = key } })
+  home:write("work/bad.lua", fs.read(home.dir .. "/work/bad.lua", 1 << 20)
+    :gsub('"X"', '"Y"'))
   home:expect(0, { "run", "bad.lua", "--from", "prod", "--allow-write",
     "prod", "-y", env = { K = key } })
 end)

@@ -474,6 +474,36 @@ function(t)
   t:match(r.item.why, "policies/acme.lua:2: after: ")
 end)
 
+test("a policy does not write to the source", function(t)
+  for _, write in ipairs({ "a:update{ details = { tagline = 'x' } }",
+    "a:set_secret{ key = 'X', value = 'long enough' }",
+    "a:edit('x', function(files) files:write('x', 'y') end)",
+    "a:compile()", "a:publish()", "cx.from.algorithms:create{ owner = 'acme', name = 'X' }",
+    "http.post(cx.from.id .. '/v1/algorithms/acme/Hello/compile')" }) do
+    local w = seeded(t, "return { gate = function(a, cx) " .. write .. " end }")
+    local before = w.dev:read(HELLO).commit.id
+    local r = e2e.expect(w:promote({ HELLO }), 9)
+    t:match(r.item.why, "%-%-allow%-write")
+    t:eq(w.dev:read(HELLO).commit.id, before)
+    t:eq(w.prod:get(HELLO), nil)
+  end
+end)
+
+test("a policy does not change what the run has read", function(t)
+  local w = seeded(t, [[return { gate = function(a, cx)
+    assert(cx.from.users:try_get "nobody" == nil)
+    for _, name in ipairs { "environments", "scms" } do
+      local rows = cx.to[name]
+      for _, inner in ipairs { "list", "names", "what" } do
+        assert(not pcall(function() return rows[inner]() end))
+      end
+      for row in rows:each() do row.id = "changed" end
+      for row in rows:each() do assert(row.id ~= "changed") end
+    end
+  end }]])
+  e2e.expect(w:promote({ HELLO }), 0)
+end)
+
 test("Ctrl-C ends a run whose policy waits", function(t)
   local w = seeded(t, [[return { gate = function(a, cx)
     log.info("waiting now")

@@ -124,17 +124,13 @@ function M.restrict(flags)
   end
 end
 
--- Things are taken from this one: nobody is asked about it, so one that is
--- protected is not written to either.
-local function is_source(p)
+-- Things are taken from this one: nobody is asked about it, and nothing is
+-- written there, not by a policy either, unless --allow-write names it.
+local function withhold(p)
   return p.name == "from" or p.role == "from"
 end
 
-local function withhold(p, driver)
-  return is_source(p) and (driver.profile or driver).protected == true
-end
-
--- A cluster that came through a parameter may be written to.
+-- A cluster that came through another parameter may be written to.
 local function opener(head, flags)
   return function(drivers)
     if flags.dry_run then
@@ -143,11 +139,11 @@ local function opener(head, flags)
     for _, p in ipairs(head.order) do
       for _, driver in ipairs(drivers[p.name] or {}) do
         local profile = driver.profile or driver
-        if not is_source(p) then
+        if not withhold(p) then
           consent(profile)
-        end
-        if not head.permissions and not withhold(p, driver) then
-          let_write(profile)
+          if not head.permissions then
+            let_write(profile)
+          end
         end
       end
     end

@@ -15,7 +15,7 @@ local M = {}
 ---@field jobs? integer
 ---@field yes? boolean
 ---@field progress? fun(ref: string, phase: string, detail: string?)
----@field withhold? fun(p: godwit.workflow.Param, driver: table): boolean Clusters that stay read-only.
+---@field withhold? fun(p: godwit.workflow.Param): boolean Clusters that stay read-only.
 ---@field on_clusters? fun(drivers: table<string, table[]>)
 ---@field given? table<string, boolean> Parameters that were given, not taken by default.
 
@@ -41,7 +41,7 @@ local function open_clusters(h, values, opts)
         drivers[p.name][i] = driver
         handles[i] = cluster.handle(driver)
         if not h.permissions
-            and not (opts.withhold and opts.withhold(p, driver)) then
+            and not (opts.withhold and opts.withhold(p)) then
           effect.allow_write(driver.name)
         end
       end

@@ -3,7 +3,8 @@
 --- help.
 ---
 --- A file that returns a table with `run` is a workflow. It may write to the
---- clusters that are given to it as parameters, without `--allow-write`.
+--- clusters that are given to it as parameters, without `--allow-write`; one
+--- called `from` is read only.
 ---
 --- Raises `usage` for parameters that are missing or wrong before `run` is
 --- called; what an item's function raises becomes its outcome `failed`.
