@@ -266,9 +266,11 @@ local function unknown(spec)
   local names = M.names()
   local hint = suggest.hint(spec, names)
   if hint == "" then
+    local path = places.config_file()
     hint = #names > 0 and "; there are: " .. table.concat(names, ", ")
-      or "; none is configured (godwit init writes a configuration to "
-      .. "start from)"
+      or "; none is configured (" .. (fs.stat(path) and "name it in "
+      .. file.label(path) or "godwit init writes a configuration to start "
+      .. "from") .. ")"
   end
   err.throw("usage", "there is no cluster '%s'%s", spec, hint)
 end

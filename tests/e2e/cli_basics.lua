@@ -126,7 +126,10 @@ test("init writes a configuration that works, and never over one", function(t)
   t:eq(fs.stat(path).mode & 511, 384)
   local text = fs.read(path, 1 << 20)
   local r = home:expect(2, { "ls", "dev" })
-  t:match(r.err, "there is no cluster 'dev'; none is configured")
+  t:match(r.err, "there is no cluster 'dev'; none is configured %(name it in "
+    .. "~/.config/godwit/config.lua%)")
+  t:match(home:expect(0, { "doctor" }).out, "no cluster is configured\n"
+    .. " +%-> name one in ~/.config/godwit/config.lua\n")
   fs.write(path, text .. "-- mine\n", 384)
   t:no(fs.stat(home.cwd .. "/.luarc.json"))
   local doc = json.decode(home:expect(0, { "init", "--editor", "--json" }).out)

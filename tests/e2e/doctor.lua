@@ -193,6 +193,19 @@ return { clusters = { dev = { api = %q, key = function(owner)
 end } } }]], w.dev.api, KEY), 384)
   local _, found = doctor(t, w, 0, { "dev" })
   t:match(found.dev.key.hint, "%-%-owner")
+  fs.write(w.home .. "/.config/godwit/config.lua", string.format([[
+return { clusters = {
+  dev = { api = %q, key = function(owner) return env(owner .. "_KEY") end },
+  prod = { api = %q, key = env "PROD_KEY" },
+} }]], w.dev.api, w.prod.api), 384)
+  local doc = doctor(t, w, 0, { "dev", "prod" })
+  t:eq(#doc.pairs[1].checks, 1)
+  t:eq({ doc.pairs[1].checks[1].id, doc.pairs[1].checks[1].status,
+    doc.pairs[1].checks[1].hint }, { "map", "skip", "give --owner OWNER" })
+  fs.write(w.home .. "/.config/godwit/config.lua", string.format([[
+return { clusters = { dev = { api = %q, key = function(owner)
+  return owner == "acme" and env "DEV_KEY" or owner == "bob" and %q or nil
+end } } }]], w.dev.api, KEY), 384)
   _, found = doctor(t, w, 1, { "dev", "--owner", "acme", "--owner", "bob",
     "--owner", "none" })
   local text = json.encode(found.dev.all)

@@ -13,22 +13,23 @@ local words_of = require("godwit.cli.words")
 
 local M = {}
 
-local function show(v)
+local function show(v, before)
   if type(v) == "table" then
     local words = {}
     for i, one in ipairs(v) do
-      words[i] = words_of.quote(tostring(one))
+      words[i] = (before or "") .. words_of.quote(tostring(one))
     end
     return table.concat(words, " ")
   end
-  return words_of.quote(tostring(v))
+  return (before or "") .. words_of.quote(tostring(v))
 end
 
+-- As it is typed: a flag that may be repeated stands before each of its values.
 local function setting(p, v)
   if p.type == "boolean" then
     return v and p.flag or "--no-" .. p.flag:sub(3)
   end
-  return p.flag .. " " .. show(v)
+  return show(v, p.flag .. " ")
 end
 
 -- "(--publish minor by default; --jobs 4 from ~/.config/…)"

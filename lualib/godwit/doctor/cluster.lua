@@ -19,6 +19,7 @@ local M = {}
 ---@field timeout number Seconds for each look.
 ---@field owners string[] Given with --owner.
 ---@field by_owner boolean Its key is a function of the owner.
+---@field ownerless? boolean There is no key without an owner, and none was given.
 
 local function target_of(subject, base, prefix)
   local driver = subject.driver

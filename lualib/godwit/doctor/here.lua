@@ -156,7 +156,9 @@ end
 function M.look(list, unknown, needed)
   local n = own(list) + project(list) + platform(list)
   if n == 0 and needed and not list:has_failed() then
-    list:warn("config.clusters", "godwit init writes a configuration to start "
+    local path = places.config_file()
+    list:warn("config.clusters", fs.stat(path) and "name one in "
+      .. file.label(path) or "godwit init writes a configuration to start "
       .. "from", "no cluster is configured")
   end
   variables(list, unknown)

@@ -263,6 +263,7 @@ function M.standard(list, subject, owner)
     or "key"
   if not key then
     if subject.by_owner and not owner then
+      subject.ownerless = true
       list:skip("key", "give --owner OWNER", "the key is a function of the "
         .. "owner, and there is none without one")
     else

@@ -125,6 +125,13 @@ function M.compare(list, from, to)
       "%s and %s are one and the same cluster", from.name, to.name)
     return
   end
+  for _, subject in ipairs { from, to } do
+    if subject.ownerless then
+      list:skip("map", "give --owner OWNER", "not compared: the key of %s is "
+        .. "a function of the owner", subject.name)
+      return
+    end
+  end
   environments(list, from, to)
   scms(list, from, to)
 end
