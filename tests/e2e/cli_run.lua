@@ -269,6 +269,11 @@ test("what cannot be meant is said before anybody is asked", function(t)
   refused("is named twice", { "acme/Hello", "acme/Hello" })
   t:match(home:expect(2, { "promote", "--from", "sandbox:dev", "--to", "prod",
     "acme/Hello", "--no-input", env = { K = "x" } }).err, "is protected")
+  -- What is announced can be given again as it stands there.
+  t:match(home:expect(2, { "promote", "--from", "sandbox:dev", "--to", "prod",
+    "--to", "sandbox:dev", "acme/Hello", "acme/T*", "--no-input",
+    env = { K = "x" } }).err, "^apply: promote acme/Hello 'acme/T%*' %-%-from "
+    .. "sandbox:dev %-%-to prod %-%-to sandbox:dev ")
   -- A head of one's own may do the same.
   home:write("work/own.lua", [[
 return { params = { to = "cluster", n = "integer" },
