@@ -9,6 +9,7 @@
 #define OP "git.merge"
 #define CONFLICTS_MAX 100000
 #define DEPTH_MAX 200
+#define NAMES_MAX 1000000 /* looked at: folders may hold one folder twice */
 #define MERGED_MAX (64u << 20)
 
 enum { BASE, OURS, THEIRS, SIDES };
@@ -22,6 +23,7 @@ struct merge {
   struct gw_repo *repo;
   git_repository *git;
   struct gw_conflicts *conflicts;
+  size_t names;
   char path[4096];
 };
 
@@ -339,6 +341,10 @@ static int merge_side(struct merge *m, git_treebuilder *tb,
     size_t len = strlen(name);
     struct name n = {{NULL}};
     bool seen = false;
+    if (++m->names > NAMES_MAX)
+      return gw_err_set(err, GW_ELIMIT, OP,
+                        "more than %d names would have to be looked at",
+                        NAMES_MAX);
     for (int s = 0; s < SIDES; s++) {
       n.at[s] = trees[s] ? git_tree_entry_byname(trees[s], name) : NULL;
       seen = seen || (s < side && n.at[s]);

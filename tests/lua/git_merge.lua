@@ -131,3 +131,18 @@ test("a tree no name of which is safe is not merged", function(t)
   local id, e = store.core:merge(base, base, evil)
   t:no(id == evil and not e and store.core:check_tree(evil), "it would still have to pass check_tree")
 end)
+
+test("folders that hold one folder twice, again and again, end", function(t)
+  local store, dir = open(t)
+  local function tower(text)
+    local blob = repo.feed(text, dir, "hash-object", "-w", "--stdin")
+    local id = repo.feed(("100644 blob %s\tf\n"):format(blob), dir, "mktree")
+    for _ = 1, 40 do
+      id = repo.feed(("040000 tree %s\ta\n040000 tree %s\tb\n"):format(id, id), dir, "mktree")
+    end
+    return id
+  end
+  local base, ours, theirs = tower("1\n2\n3\n4\n5\n"), tower("0\n2\n3\n4\n5\n"), tower("1\n2\n3\n4\n6\n")
+  local e = t:raises("limit", store.merge, "names would have to be looked at", store, base, ours, theirs)
+  t:no(e.retryable)
+end)
