@@ -25,6 +25,9 @@ local PRIVATE = 448 -- 0700
 --- Repositories on this machine that the library handed out. A script cannot
 --- name others: it has no files.
 local ours = setmetatable({}, { __mode = "k" })
+--- The cluster's limiter of a remote that was handed out: who holds it could
+--- change it for everybody.
+local limiters = setmetatable({}, { __mode = "k" })
 --- Folders that go with their store; not a field, which anybody could set.
 local temporary = setmetatable({}, { __mode = "k" })
 
@@ -66,6 +69,7 @@ end
 ---@return godwit.git.Remote
 function M._trust(remote, cluster)
   ours[remote] = remote.path and { path = remote.path, cluster = cluster }
+  limiters[remote], remote.limiter = remote.limiter, nil
   return remote
 end
 
@@ -78,6 +82,10 @@ local function plain(remote)
   return copy
 end
 
+local function limiter_of(remote)
+  return limiters[remote] or rawget(remote, "limiter")
+end
+
 local function is_ours(given, path)
   return ours[given] ~= nil and ours[given].path == path
 end
@@ -88,7 +96,7 @@ end
 ---@async
 local function with_permit(given, call)
   local remote = plain(given)
-  local limiter = remote.limiter
+  local limiter = limiter_of(given)
   if remote.path and not is_ours(given, remote.path) then
     err.throw("denied", "a repository on this machine is reached through its cluster only, not as %s",
       tostring(remote.path))
@@ -125,7 +133,7 @@ local shares = setmetatable({}, { __mode = "k" })
 --- The same for what needs a worker.
 ---@async
 local function with_worker(given, call)
-  local limiter = rawget(given, "limiter")
+  local limiter = limiter_of(given)
   if not limiter then return with_permit(given, call) end
   shares[limiter] = shares[limiter] or task.semaphore(SHARE)
   return shares[limiter]:with(with_permit, given, call)

@@ -491,6 +491,7 @@ end)
 
 test("a policy does not change what the run has read", function(t)
   local w = seeded(t, [[return { gate = function(a, cx)
+    assert(a:remote().limiter == nil)
     assert(cx.from.users:try_get "nobody" == nil)
     for _, name in ipairs { "environments", "scms" } do
       local rows = cx.to[name]
