@@ -203,6 +203,15 @@ local r = http.get(godwit.args[1] .. "/x?token=hunter2-hunter2",
     end
   end)
 
+test("a document on a terminal does not steer it either", function(t)
+  local home = cli.home(t)
+  local r = home:expect(1, { "eval", "error('\\xc2\\x9b31m \\x7f \\27[31m')",
+    "--json" })
+  t:no(r.out:find("\xc2\x9b"), r.out)
+  t:no(r.out:find("[\27\x7f]"), r.out)
+  t:match(json.decode(r.out).error.message, "\xc2\x9b31m \x7f \27%[31m")
+end)
+
 test("the library's line is not the script's, but each script's own is",
   function(t)
     local home = cli.home(t)

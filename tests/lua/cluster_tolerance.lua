@@ -144,6 +144,32 @@ test("a marker that comes again is an error, not a loop", function(t)
   t:eq(#server.requests, 2)
 end)
 
+test("a page that comes again under another marker, too", function(t)
+  local n = 0
+  local driver, server = open(t, { ["GET " .. HELLO .. "/builds"] = function()
+    n = n + 1
+    return { json = { marker = "m" .. n, results = json.array({ build(1) }) } }
+  end })
+  t:raises("remote", pages.all, "never ends",
+    driver:each_build("acme", "Hello"))
+  t:ok(#server.requests < 50)
+end)
+
+test("names that would steer a terminal or go on for ever are none",
+function(t)
+  for _, bad in ipairs({ ("a"):rep(300), "a\xc2\x9b31m", "a\27[31m", "..",
+    "a/b" }) do
+    local driver = open(t, { ["GET /v1/users/acme/algorithms"] = {
+      json = json.array({ { algoname = bad } }) } })
+    t:raises("remote", driver.list_algorithms, "usable name", driver, "acme")
+  end
+  local driver = open(t, { ["GET " .. HELLO] = { status = 400, json = {
+    error = { message = "no", request_id = "\27[31mred" } } } })
+  local e = t:raises("remote", driver.get_algorithm, nil, driver, "acme",
+    "Hello")
+  t:eq(e.request_id, nil)
+end)
+
 test("a smaller limit is learned and remembered", function(t)
   local function answer(seen)
     local limit = tonumber(seen.query:match("limit=(%d+)"))

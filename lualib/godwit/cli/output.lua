@@ -143,6 +143,14 @@ function M.text(text)
   end
 end
 
+-- JSON lets these stand as they are; a terminal obeys them.
+local function document(doc)
+  return (json.encode(doc, { pretty = true }):gsub("\x7f", "\\u007f")
+    :gsub("\xc2([\x80-\x9f])", function(c)
+      return ("\\u%04x"):format(c:byte())
+    end))
+end
+
 --- The result of the command: a document for --json, text otherwise.
 ---@param doc any
 ---@param text? string
@@ -150,7 +158,7 @@ function M.result(doc, text)
   if state.json then
     if not state.done then
       state.done = true
-      to_stdout(json.encode(doc, { pretty = true }) .. "\n")
+      to_stdout(document(doc) .. "\n")
     end
   elseif text and text ~= "" then
     to_stdout(text:sub(-1) == "\n" and text or text .. "\n")

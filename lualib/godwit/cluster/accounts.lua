@@ -23,17 +23,24 @@ M.KINDS = {
     each = "each_organization", try = "try_get_organization" },
 }
 
+local LONGEST = 256
+
+--- Whether a server's name can be one: it goes into paths and is printed.
+---@param name any
+---@return boolean
+function M.usable(name)
+  return type(name) == "string" and name ~= "" and #name <= LONGEST
+    and not name:find("[/%c]") and not name:find("\xc2[\x80-\x9f]")
+    and name ~= "." and name ~= ".."
+end
+
 --- The name in a document; nil where there is none that could be in a path.
 ---@param kind godwit.cluster.AccountKind
 ---@param doc any
 ---@return string|nil
 function M.name(kind, doc)
   local name = type(doc) == "table" and doc[kind.key]
-  if type(name) ~= "string" or name == "" or name:find("[/%c]")
-    or name == "." or name == ".." then
-    return nil
-  end
-  return name
+  return M.usable(name) and name or nil
 end
 
 --- Names of all users and organizations, each once, in no promised order.

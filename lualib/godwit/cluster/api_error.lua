@@ -105,6 +105,12 @@ end
 ---@field method string
 ---@field url string
 
+-- It is printed as it is: what steers a terminal, or goes on for ever, is none.
+local function request_id(id)
+  return type(id) == "string" and #id <= 200 and id:find("^[\x21-\x7e]+$")
+    and id or nil
+end
+
 ---@param request godwit.cluster.Request
 local function operation(request)
   return request.method .. " " .. (request.url:gsub("%?.*", ""))
@@ -126,7 +132,7 @@ function M.new(request, status, p)
     message = (message:gsub("%c+", " ")),
     status = status,
     code = p.code,
-    request_id = p.id,
+    request_id = request_id(p.id),
     method = request.method,
     url = request.url,
     retryable = RETRYABLE[status] == true,

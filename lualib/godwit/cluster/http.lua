@@ -4,6 +4,7 @@ local environments = require("godwit.cluster.environments")
 local err = require("godwit.err")
 local lookup = require("godwit.cluster.lookup")
 local memo = require("godwit.memo")
+local account = require("godwit.cluster.accounts")
 local pages = require("godwit.cluster.pages")
 local http_git = require("godwit.cluster.http_git")
 local repository = require("godwit.cluster.repository")
@@ -195,7 +196,7 @@ end
 
 local function check_row(row)
   local name = type(row) == "table" and (row.algoname or row.name)
-  if type(name) ~= "string" or name == "" or name:find("[/%c]") then
+  if not account.usable(name) then
     err.throw("remote", "the server's list of algorithms has one without a "
       .. "usable name")
   end

@@ -11,6 +11,7 @@ local M = {}
 local BAD_LIMIT = 5003
 local SMALLER = { 100, 50, 20, 10, 5, 1 }
 local MAX_EMPTY = 1000 -- pages in a row
+local MAX_SAME = 20 -- pages in a row that begin with the same row
 
 ---@param limit integer
 ---@return integer|nil
@@ -66,6 +67,7 @@ function M.each(fetch, opts)
   local key = opts.key or "results"
   local seen, empty = {}, 0
   local rows, at, marker, finished = {}, 0, nil, false
+  local first, same = nil, 0
 
   local function get()
     while true do
@@ -86,6 +88,9 @@ function M.each(fetch, opts)
     rows, following = open_page(get(), key)
     at = 0
     empty = #rows == 0 and empty + 1 or 0
+    local begins = rows[1] ~= nil and json.encode(rows[1]) or nil
+    same = begins ~= nil and begins == first and same + 1 or 0
+    first = begins
     if following == nil then
       finished = true
     elseif seen[following] then
@@ -94,6 +99,9 @@ function M.each(fetch, opts)
     elseif empty > MAX_EMPTY then
       err.throw("remote", "the server's list never ends: %d pages without"
         .. " content", empty)
+    elseif same >= MAX_SAME then
+      err.throw("remote", "the server's list never ends: it hands out the"
+        .. " same page again and again")
     else
       seen[following] = true
     end
