@@ -242,6 +242,10 @@ function Policy:transform(where, tree)
   if self:has("transform") then
     nothing(self, "transform", call(self, "transform", where,
       given.tree(tree)))
+    if not tree:each()() then
+      ask.wrong(self.file, "transform", "it left no file; a destination is "
+        .. "never emptied by a promotion")
+    end
   end
 end
 

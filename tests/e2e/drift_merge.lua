@@ -251,6 +251,33 @@ function(t)
   t:no(w.prod:read(HELLO).files["hot.py"])
 end)
 
+test("a transform that looks at the commit is made again for the base's",
+function(t)
+  local w = e2e.seeded(t)
+  assert(fs.write(w.home .. "/p.lua", [[
+return {
+  on_drift = "merge",
+  transform = function(tree, cx)
+    tree:write("COMMIT", cx.commit.id .. " by " .. cx.commit.author.name)
+  end,
+}
+]], 384))
+  local words = { HELLO, "--policy", "p.lua" }
+  e2e.expect(w:promote(words), 0)
+  hotfix(w, { { path = "hot.py", data = "1\n" } })
+  for i = 1, 3 do
+    local head = w.dev:commit(HELLO, { { path = "next.py", data = i .. "\n" } })
+    local r = e2e.expect(w:promote(words, fresh(w, i)), 0)
+    t:eq(r.item.outcome, "updated")
+    local prod = w.prod:read(HELLO)
+    t:eq(prod.texts["hot.py"], "1\n")
+    t:eq(prod.texts["next.py"], i .. "\n")
+    t:match(prod.texts["COMMIT"], "^" .. head .. " by ")
+    r = e2e.expect(w:promote(words, fresh(w, i .. "again")), 0)
+    t:eq(r.item.outcome, "unchanged")
+  end
+end)
+
 test("what a transform makes is checked as the source is", function(t)
   local w = e2e.seeded(t)
   assert(fs.write(w.home .. "/p.lua", [[

@@ -140,6 +140,14 @@ local function fake_tree(files)
   function tree:read(path) return self.files[path] end
   function tree:write(path, text) self.files[path] = text end
   function tree:save() error("not for policies") end
+  function tree:remove() self.files = {} end
+  function tree:each()
+    local path
+    return function()
+      path = next(self.files, path)
+      return path
+    end
+  end
   return tree
 end
 
@@ -162,6 +170,10 @@ test("transform: edits a tree, and has no more than that", function(t)
     tree.read("a.txt") end]])
   raises("policy", function() q:transform(WHERE, tree) end,
     "acme.lua:3: transform: call it as tree:read%(")
+  q, raises = of(t, [[transform = function(tree, cx)
+    tree:remove("**") end]])
+  raises("policy", function() q:transform(WHERE, tree) end,
+    "acme.lua:2: transform: it left no file")
 end)
 
 test("message: a text, from the commit", function(t)
@@ -349,6 +361,8 @@ local WRONG = {
     "acme.lua:[23]: gate: no good" },
   ["raising a table"] = { "error({ code = 5 })", "policy",
     "acme.lua:[23]: gate: raised a table instead of a text" },
+  ["raising nothing"] = { "error()", "policy",
+    "acme.lua:[23]: gate: raised nothing that says why" },
   ["indexing nil"] = { "return cx.b.c", "policy",
     "acme.lua:3: gate: attempt to index a nil value" },
   ["a field that a handle has not"] = { "local x = a.ownr", "policy",

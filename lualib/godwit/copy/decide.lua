@@ -12,13 +12,14 @@ local tree_of = require("godwit.tree")
 
 local M = {}
 
--- What the policy is told of a job.
-local function where(job)
+-- What the policy is told of a job, or of an earlier commit of its source.
+local function where(job, commit)
   local source = job.source
 
   return { from = job.from, to = job.to, params = job.opts.params,
     dry_run = job.opts.dry_run, owner = job.to_owner, name = job.to_name,
-    commit = given.commit(source and source.info or job.source_info) }
+    commit = given.commit(commit or source and source.info
+      or job.source_info) }
 end
 
 local function handle(job)
@@ -45,6 +46,11 @@ end
 
 -- what goes where --------------------------------------------------------
 
+local function warn(place, point, what)
+  table.insert(place.warnings, string.format("%s of %s decides with %s; %s "
+    .. "counts no more", point, place.policy.origin, place.policy.label, what))
+end
+
 -- The revision, by the policy unless one was named.
 local function revision(place, ref, a)
   local policy, opts = place.policy, place.opts
@@ -61,8 +67,7 @@ local function revision(place, ref, a)
     return nil
   end
   if named then
-    place.warning = string.format("revision of %s decides with %s; the version "
-      .. "that was named counts no more", policy.origin, policy.label)
+    warn(place, "revision", "the version that was named")
   end
   return check_ref.revision(text)
 end
@@ -75,9 +80,12 @@ local function settle(place, ref, a)
     place.skipped = why
     return
   end
-  local typed = (opts.given or {}).to_owner and not policy.forced
-  if policy:has("map_owner") and not typed then
+  local typed = (opts.given or {}).to_owner
+  if policy:has("map_owner") and (policy.forced or not typed) then
     place.owner = policy:map_owner(place.where, ref.owner)
+    if typed then
+      warn(place, "map_owner", "--to-owner")
+    end
   end
   place.name = policy:map_name(place.where, ref.name)
   place.revision = revision(place, ref, a)
@@ -94,7 +102,7 @@ end
 ---@field revision? godwit.copy.Revision
 ---@field skipped? string Why it is not promoted at all.
 ---@field failure? godwit.Err What asking the policy raised.
----@field warning? string
+---@field warnings string[]
 
 --- What an algorithm is called at a destination, which revision of it is
 --- promoted, or why none is. Raises when the policy cannot be used at all; what
@@ -108,7 +116,7 @@ end
 function M.place(ref, from, to, opts)
   local place = {
     policy = opts.policies:of(ref.owner, to), opts = opts,
-    owner = opts.to_owner or ref.owner, name = ref.name,
+    owner = opts.to_owner or ref.owner, name = ref.name, warnings = {},
     where = { from = from, to = to, params = opts.params,
       dry_run = opts.dry_run, owner = opts.to_owner or ref.owner,
       name = ref.name },
@@ -189,13 +197,14 @@ end
 ---@param job godwit.copy.Job
 ---@param repo table From copy.store.
 ---@param tree string With the owner rewritten.
+---@param commit? table The commit it is of; default: the source's.
 ---@return string tree
-function M.tree(job, repo, tree)
+function M.tree(job, repo, tree, commit)
   if not job.policy:has("transform") then
     return tree
   end
   local files = tree_of.open(repo.raw, tree)
-  job.policy:transform(where(job), files)
+  job.policy:transform(where(job, commit), files)
   return files:save()
 end
 

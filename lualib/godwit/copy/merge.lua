@@ -53,7 +53,7 @@ local function remake(job, repo, source_commit, expect)
     end
   end
   if repo:has(source_commit) then
-    return expect(repo:commit(source_commit).tree)
+    return expect(repo:commit(source_commit))
   end
 end
 
@@ -65,7 +65,7 @@ end
 ---@param repo table From copy.store.
 ---@param id string The tree, as the trailer names it.
 ---@param source_commit string
----@param expect fun(tree: string): string The expected tree of a source tree.
+---@param expect fun(commit: table): string The expected tree of a source commit.
 ---@return string?
 function M.base(job, repo, id, source_commit, expect)
   if repo:has(id) or remake(job, repo, source_commit, expect) == id then

@@ -31,10 +31,10 @@ local function origin(job)
 end
 
 -- The files of a source tree as they should be at the destination.
-local function expected_of(job, repo, source_tree)
+local function expected_of(job, repo, source_tree, of)
   local expected, problem =
     tree.expected(repo, source_tree, job.owner, job.to_owner)
-  return decide.tree(job, repo, expected), problem
+  return decide.tree(job, repo, expected, of), problem
 end
 
 local function check_tree(job, repo, id, what)
@@ -80,8 +80,8 @@ local function classify(job, repo)
       return repo:history(job.source.tip.commit or job.source.commit)
     end,
     base_tree = function(id, source_commit)
-      return merge.base(job, repo, id, source_commit, function(source_tree)
-        return (expected_of(job, repo, source_tree))
+      return merge.base(job, repo, id, source_commit, function(of)
+        return (expected_of(job, repo, of.tree, of))
       end)
     end,
     external = job.dest.place ~= nil, source_tree = job.source.tree,

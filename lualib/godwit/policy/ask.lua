@@ -37,6 +37,8 @@ local function text_of(e, rest)
     or tostring(e.message):gsub("^lualib/[^:%s]+:%d+: ", "")
   if e.value ~= nil then
     text = ("raised a %s instead of a text"):format(type(e.value))
+  elseif text == "nil" and not rest then
+    text = "raised nothing that says why"
   elseif text:find("^stopped: computed") then
     text = text:gsub("^stopped: computed", "stopped: it computed")
   end
