@@ -31,7 +31,7 @@ local versionmap = require("godwit.versionmap")
 
 local M = {}
 
-M.job = jobs.new
+M.job, M.placed = jobs.new, jobs.placed
 M.ended, M.forget, M.renew = jobs.ended, jobs.forget, jobs.renew
 
 --- Promotes an algorithm: copy.algorithm(a, to, {publish = "major"}).

@@ -3,6 +3,7 @@
 local e2e = require("support.e2e")
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
+local json = require("godwit.core.json")
 
 local HELLO = "acme/Hello"
 
@@ -69,6 +70,58 @@ function(t)
   t:eq(r.item.version, "1.0.0")
   t:match(table.concat(r.item.warnings, "\n"),
     "version_step of the profile of prod decides .*%-%-publish counts no more")
+end)
+
+test("where things go is the profile's to say, also to a script", function(t)
+  local w = seeded(t)
+  write(w, ".config/godwit/theirs.lua", [[return { revision = "latest",
+    select = function(a, cx)
+      if a.name == "Other" then cx:refuse "not this one" end
+      return true
+    end,
+    map_owner = { acme = "alice" } }]])
+  w.dev:create("acme/Other")
+  w.dev:commit(HELLO, { { path = "later.txt", data = "x" } })
+  w:configure({ prod = { more = "policy = \"theirs.lua\"" } })
+  local function says_so(warnings)
+    local said = table.concat(warnings, "\n")
+    t:match(said, "map_owner of the profile of prod decides with %S+; "
+      .. "%-%-to%-owner counts no more")
+    t:match(said, "revision of the profile of prod decides with")
+  end
+  local r = e2e.expect(w:promote({ HELLO .. "/head", "--to-owner", "bob",
+    "-n" }), 0)
+  t:eq(r.item.to, "prod:alice/Hello")
+  t:eq(r.item.source_version, "0.1.0")
+  says_so(r.item.warnings)
+  write(w, "one.lua", [[
+    local prod = godwit.cluster "prod"
+    local function one(name, opts)
+      local r = copy.algorithm(godwit.cluster "dev".algorithms:get(name), prod,
+        opts)
+      print(json.encode(r))
+    end
+    one("acme/Hello", { to_owner = "bob", version = "head" })
+    one("acme/Other")
+    print(select(2, pcall(one, "acme/Hello", { policy = "other.lua" })))]])
+  r = e2e.expect(w:run({ "run", "one.lua", "--allow-write", "prod" }), 0)
+  local lines = {}
+  for line in r.out:gmatch("[^\n]+") do
+    lines[#lines + 1] = line
+  end
+  local made, refused = json.decode(lines[1]), json.decode(lines[2])
+  t:eq({ made.outcome, made.to, made.source_version },
+    { "created", "prod:alice/Hello", "0.1.0" })
+  says_so(made.warnings)
+  t:eq(refused.outcome, "refused")
+  t:match(refused.why, "^not this one %(%S+theirs.lua, select%)")
+  t:match(lines[3], "the profile of prod has a policy of its own")
+end)
+
+test("a hole that a policy makes is said once", function(t)
+  local w = seeded(t, "return { settings = { environment = 'Python 9' } }")
+  local r = e2e.expect(w:promote({ HELLO }), 6)
+  t:eq(#r.item.problems, 1)
 end)
 
 test("each destination has its own rules, the source is read for both",

@@ -94,7 +94,9 @@ local function look(job)
   if job.record or job.failure then
     return job.record or error(job.failure, 0)
   end
-  copy.check(job)
+  if #job.problems == 0 then
+    copy.check(job)
+  end
   if #job.problems == 0 and not job.failure and not job.unchanged then
     copy.prepare(job)
   end
@@ -147,12 +149,8 @@ function M.run(a, to, given)
   local place = decide.place({ owner = a.owner, name = a.name,
     revision = ref.revision(opts.version or "head"),
     asked = opts.version ~= nil }, from, there, opts)
-  local job = copy.job(source.new(from, a.owner, a.name, place.revision),
+  local job = copy.placed(source.new(from, a.owner, a.name, place.revision),
     there, place, opts)
-  job.failure = place.failure
-  if place.skipped then
-    job.record = copy.skipped(job, place.skipped)
-  end
 
   local ok, result = xpcall(carry_out, err.traced, job)
   store.close(job)

@@ -39,9 +39,9 @@ end
 local Findings = {}
 M.methods = Findings
 
---- Adds a hole; what has one is refused before its first write.
+--- Adds a hole, once; what has one is refused before its first write.
 function Findings:problem(fmt, ...)
-  self.problems[#self.problems + 1] = M.printable(fmt:format(...))
+  add(self.problems, M.printable(fmt:format(...)))
 end
 
 --- Adds something a person should know that stops nothing, once.

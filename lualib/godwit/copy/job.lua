@@ -64,11 +64,11 @@ end
 --- A new job; nothing is read yet.
 ---@param source godwit.copy.Source
 ---@param to table The destination's driver.
----@param there godwit.copy.Place|{ owner: string, name: string } What it is called there.
+---@param there godwit.copy.Place|{ owner: string, name: string, policy: godwit.policy.Policy?, warnings: string[]? } What it is called there.
 ---@param opts godwit.copy.Options
 ---@return godwit.copy.Job
 function M.new(source, to, there, opts)
-  return setmetatable({
+  local job = setmetatable({
     source = source, from = source.driver, owner = source.owner,
     name = source.name, ref = source.ref,
     to = to, to_owner = there.owner, to_name = there.name,
@@ -77,7 +77,34 @@ function M.new(source, to, there, opts)
     opts = opts, step = opts.publish, dest = {},
     problems = {}, unknowable = {}, warnings = {}, differences = {},
     steps = {}, files = {}, missing_secrets = {}, new_secrets = {},
+    place_warnings = there.warnings,
   }, Job)
+
+  for _, text in ipairs(there.warnings or {}) do
+    job:warn("%s", text)
+  end
+  return job
+end
+
+--- A new job where a policy was asked about its place: it may have ended
+--- before it began.
+---@param source godwit.copy.Source
+---@param to table
+---@param place godwit.copy.Place
+---@param opts godwit.copy.Options
+---@return godwit.copy.Job
+function M.placed(source, to, place, opts)
+  local job, failure = M.new(source, to, place, opts), place.failure
+
+  if failure and failure.kind == "refused" then
+    job:problem("%s", failure.message)
+  else
+    job.failure = failure
+  end
+  if place.skipped then
+    job.record = M.skipped(job, place.skipped)
+  end
+  return job
 end
 
 --- Makes the job new again: nothing is read yet. Its source keeps what it
@@ -85,13 +112,10 @@ end
 ---@param job godwit.copy.Job
 function M.renew(job)
   local fresh = M.new(job.source, job.to, { owner = job.to_owner,
-    name = job.to_name }, job.opts)
+    name = job.to_name, policy = job.policy,
+    warnings = job.place_warnings }, job.opts)
 
-  fresh.label, fresh.policy = job.label, job.policy
-  fresh.place_warning = job.place_warning
-  if fresh.place_warning then
-    fresh:warn("%s", fresh.place_warning)
-  end
+  fresh.label = job.label
   for k in pairs(job) do
     job[k] = nil
   end

@@ -157,22 +157,7 @@ local function share_sources(from)
 end
 
 local function job_at(place, ref, source_of, dest, opts)
-  local job = copy.job(source_of(ref, place.revision), dest.driver, place,
-    opts)
-
-  if place.warning then
-    job.place_warning = place.warning
-    job:warn("%s", place.warning)
-  end
-  if place.failure and place.failure.kind == "refused" then
-    job:problem("%s", place.failure.message)
-  else
-    job.failure = place.failure
-  end
-  if place.skipped then
-    job.record = copy.skipped(job, place.skipped)
-  end
-  return job
+  return copy.placed(source_of(ref, place.revision), dest.driver, place, opts)
 end
 
 -- Which policy counts for whom is said before anything is asked of it.
