@@ -360,6 +360,15 @@ test("message and version_step, and the flags before them", function(t)
   t:eq(r.item.outcome, "unchanged")
 end)
 
+test("a message that is none fails before anything is written", function(t)
+  local w = seeded(t, "return { message = function() return 5 end }")
+  for _, words in ipairs({ { HELLO, "-n" }, { HELLO } }) do
+    local r = e2e.expect(w:promote(words), 1)
+    t:match(r.item.why, "^policies/acme.lua:1: message: expected the text")
+    t:eq(w.prod:get(HELLO), nil)
+  end
+end)
+
 test("gate: refused, waiting, through; asked only when there is work",
 function(t)
   local w = seeded(t, [[return { gate = function(a, cx)

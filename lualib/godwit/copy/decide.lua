@@ -208,7 +208,7 @@ function M.tree(job, repo, tree, commit)
   return files:save()
 end
 
---- The message of the commit; nil: the source commit's.
+--- The message of the commit; nil: the source commit's. Asked once for a job.
 ---@async
 ---@param job godwit.copy.Job
 ---@return string?
@@ -216,7 +216,9 @@ function M.message(job)
   if is_typed(job, "message", "message") then
     return job.opts.message
   end
-  return job.policy:message(where(job)) or job.opts.message
+  job.message = job.message
+    or { job.policy:message(where(job)) or job.opts.message }
+  return job.message[1]
 end
 
 --- How it is published.

@@ -41,6 +41,7 @@ local M = {}
 ---@field to_name string
 ---@field policy godwit.policy.Policy
 ---@field overrides? table<string, any> What the policy says about settings.
+---@field message? string[] The commit's, once it was asked for.
 ---@field opts godwit.copy.Options
 ---@field ref string
 ---@field dest_ref string

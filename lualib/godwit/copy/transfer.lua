@@ -177,7 +177,10 @@ local function prepare(job)
     expect(job, repo)
   end
   if not job.dest.tip then
-    return -- created later; its first commit is not known yet
+    -- Created later: its first commit is not known yet. What can go wrong with
+    -- ours does so before anything is written.
+    decide.message(job)
+    return
   end
   if unknown.is(job.dest.tip.commit) then
     -- A plan: the commit depends on the first one the cluster will make.
