@@ -78,12 +78,48 @@ static void set_timer(struct gw_runaway *guard, double seconds)
   timer_settime(guard->timer, 0, &spec, NULL);
 }
 
+/* After how much computing a call that no hook reaches ends the process. */
+static double last_resort(const struct gw_runaway *guard)
+{
+  bool told = guard->budget > 0 && guard->limit < guard->seconds;
+
+  return (told ? guard->budget : guard->seconds) * 2 + 1;
+}
+
+static void say(const char *text)
+{
+  ssize_t ignored = write(2, text, strlen(text));
+
+  (void)ignored;
+}
+
+/* The process is about to end, inside a call into C that does not: the calls
+ * below it stand still, and asking where they are allocates nothing. */
+static void say_where(lua_State *co)
+{
+  lua_Debug ar;
+  char digits[16], *p = digits + sizeof(digits);
+  int level, line;
+
+  for (level = 0; co && lua_getstack(co, level, &ar); level++) {
+    if (!lua_getinfo(co, "Sl", &ar) || ar.currentline <= 0 ||
+        strncmp(ar.short_src, "lualib/", 7) == 0)
+      continue;
+    *--p = '\0';
+    for (line = ar.currentline; line > 0; line /= 10)
+      *--p = (char)('0' + line % 10);
+    say(ar.short_src);
+    say(":");
+    say(p);
+    say(": ");
+    return;
+  }
+}
+
 /* On the Lua thread, between any two instructions of it: lua_sethook is made
- * for this, and nothing else here touches Lua. */
+ * for this, and nothing else here touches Lua while the process goes on. */
 static void on_signal(int signo)
 {
-  static const char text[] =
-      "godwit: a call of the script does not end; the process stops here\n";
   struct gw_runaway *guard = the_guard;
   int saved = errno;
   double used;
@@ -96,9 +132,10 @@ static void on_signal(int signo)
     used = cpu_since(&guard->started);
     if (used < limit) {
       set_timer(guard, limit - used);
-    } else if (used > guard->seconds * 2 + 1) {
-      ssize_t ignored = write(2, text, sizeof(text) - 1);
-      (void)ignored;
+    } else if (used > last_resort(guard)) {
+      say("godwit: ");
+      say_where(guard->current ? guard->current->co : NULL);
+      say("a call of the script does not end; the process stops here\n");
       _exit(1);
     } else {
       if (!guard->expired) {

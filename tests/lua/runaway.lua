@@ -82,7 +82,7 @@ test("a call into C that does not end ends the process, and says so", function(t
       script("return ('x'):rep(100000):find('x*x*x*x*y')")
     end)]], LIMIT)
   t:eq(status, 1)
-  t:match(text, "does not end")
+  t:match(text, "godwit: s.lua:1: a call of the script does not end")
 end)
 
 test("a task that waits may take as long as it likes", function(t)
@@ -132,6 +132,17 @@ for name, code in pairs(exhausting) do
     t:eq(status, 0, text)
   end)
 end
+
+test("a call into C that does not end is given as much as its limit",
+function(t)
+  -- With the host's own limit it would be killed by the test's.
+  local status, text = isolated(t, LIMITED .. [[
+    test("case", function(t)
+      limited(0.2, "\n local s = ('x'):rep(100000) s:find('x*x*x*x*y')")
+    end)]], { GODWIT_TEST_CPU_SECONDS = "1000" })
+  t:eq(status, 1)
+  t:match(text, "godwit: [%w.]+:2: a call of the script does not end")
+end)
 
 test("a limit within a limit is the smaller one", function(t)
   local status, text = isolated(t, LIMITED .. [[
