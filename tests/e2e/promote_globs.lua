@@ -31,6 +31,14 @@ test("a glob means what its owner has; the file adds to it", function(t)
   r = e2e.expect(w:promote({ "acme/FraudA", "--algorithms-from", "list.txt",
     "-n" }), 0)
   t:eq(refs(r), { "acme/FraudA", "acme/Tokenize", "acme/FraudB" })
+  -- As editors elsewhere write it.
+  assert(fs.write(w.home .. "/list.txt", "\u{FEFF}acme/FraudA\r\n\r\n"
+    .. "acme/Fraud?\t# both\r\n"))
+  r = e2e.expect(w:promote({ "--algorithms-from", "list.txt", "-n" }), 0)
+  t:eq(refs(r), { "acme/FraudA", "acme/FraudB" })
+  assert(fs.write(w.home .. "/list.txt", "acme/FraudA\n\u{FEFF}acme/FraudB\n"))
+  r = e2e.expect(w:promote({ "--algorithms-from", "list.txt", "-n" }), 2)
+  t:match(r.doc.error.message, "list%.txt:2: ")
 end)
 
 test("the list may come from stdin", function(t)

@@ -2,6 +2,7 @@
 -- a time, and nothing is done twice.
 local e2e = require("support.e2e")
 local fs = require("godwit.core.fs")
+local relay = require("support.relay")
 local sys = require("godwit.core.sys")
 local task = require("godwit.task")
 
@@ -108,4 +109,51 @@ function(t)
     t:eq(w.prod:versions("acme/A" .. i), { "0.1.0" })
     t:eq(#w.prod:builds("acme/A" .. i), 1)
   end
+end)
+
+-- The first run keeps the source's cached repository while its push waits for
+-- the build; the second works in one of its own, which it closes in between.
+local function beside_a_push(t, prepare)
+  local w = e2e.seeded(t)
+  w:add("far")
+  prepare(w)
+  local pushed, over
+  local hangs = relay.start(t, w.prod.api, function(seen)
+    while seen.method == "POST" and seen.path:find("receive%-pack$")
+        and not over do
+      pushed = true
+      task.sleep(0.05)
+    end
+  end)
+  w:configure({ prod = { api = hangs.url } })
+  local one = w:start({ "promote", HELLO, "--from", "dev", "--to", "prod" })
+  repeat
+    task.sleep(0.02)
+  until pushed
+  local two = w:run({ "promote", HELLO, "--from", "dev", "--to", "far",
+    "--json", "-v" })
+  over = true
+  e2e.expect(w:finish(one), 0)
+  e2e.expect(two, 0)
+  t:match(two.err, "fetching into a store of our own")
+  return w, two.doc.items[1]
+end
+
+test("beside a run that keeps the cached repository: an update", function(t)
+  local w, item = beside_a_push(t, function(w)
+    e2e.expect(w:promote({ HELLO, "--to", "far" }), 0)
+    w.dev:commit(HELLO, { { path = "x", data = "1" } })
+  end)
+  t:eq(item.outcome, "updated")
+  t:eq(w.far:tip(HELLO), item.commit)
+  t:eq(w.far:versions(HELLO), { "0.2.0", "0.1.0" })
+end)
+
+test("beside a run that keeps the cached repository: a new one", function(t)
+  local w, item = beside_a_push(t, function() end)
+  t:eq(item.outcome, "created")
+  t:eq(w.far:tip(HELLO), item.commit)
+  t:eq(w.far:versions(HELLO), { "0.1.0" })
+  local cache = w.home .. "/.cache/godwit/git"
+  t:eq(#fs.list(cache), 1) -- nothing of its own is left
 end)

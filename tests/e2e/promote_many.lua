@@ -1,6 +1,7 @@
 -- Several at once: one never hides another, counts reconcile, the exit code
 -- says what became of them.
 local e2e = require("support.e2e")
+local relay = require("support.relay")
 
 local function world(t)
   return e2e.world(t, function(dev, prod)
@@ -94,4 +95,31 @@ function(t)
   r = w:promote({ "acme/One", "--to", "prod" })
   t:eq(r.code, 2)
   t:match(r.err .. r.out, "are one cluster")
+end)
+
+-- Four attempts are all there are: the first to ask has lost.
+local function four_times(path)
+  return function(seen)
+    if seen.method == "GET" and seen.path == path and seen.n <= 4 then
+      return { status = 502, headers = {}, body = "not now" }
+    end
+  end
+end
+
+test("what fails in passing for the first that reads a source is read again "
+  .. "for the next", function(t)
+  for _, path in ipairs({ "/v1/algorithms/acme/Hello",
+      "/v1/algorithms/acme/Hello/versions" }) do
+    local w = e2e.seeded(t)
+    e2e.archive(w.dir .. "/stage", "stage")
+    local from = relay.start(t, w.dev.api, four_times(path))
+    w:configure({ dev = { api = from.url } })
+    local words = { "acme/Hello", "--to", w.dir .. "/stage" }
+    local r = e2e.expect(w:promote(words), 3)
+    t:eq(r.doc.counts.created, 1, path)
+    t:eq(r.doc.counts.failed, 1, path)
+    r = e2e.expect(w:promote(words), 0)
+    t:eq(r.doc.counts.created, 1)
+    t:eq(r.doc.counts.unchanged, 1)
+  end
 end)

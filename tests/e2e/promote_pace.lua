@@ -95,3 +95,32 @@ function(t)
   t:eq(#run.doc.items, 8)
   t:eq(run.doc.interrupted, true)
 end)
+
+test("interrupted in a pre-flight that waits for all: every item is told",
+function(t)
+  local w = fleet(t, 3)
+  w:add("far")
+  local over
+  local hangs = relay.start(t, w.prod.api, function(seen)
+    while seen.path:find("algorithms/acme/A2$") and not over do
+      task.sleep(0.05)
+    end
+  end)
+  w:configure({ prod = { api = hangs.url } })
+  local run = w:start({ "promote", "acme/*", "--from", "dev", "--to", "prod",
+    "--to", "far", "--fail-fast", "--json" })
+  repeat
+    task.sleep(0.05)
+  until table.concat(run.err_parts):find("A3 -> far:acme/A3: comparing", 1, true)
+  run.process:kill(2)
+  w:finish(run)
+  over = true
+  e2e.expect(run, 130)
+  t:eq(#run.doc.items, 6)
+  for _, d in ipairs(run.doc.destinations) do
+    t:eq(d.counts.failed, 3)
+  end
+  t:match(run.err, "To go on: godwit promote 'acme/%*' %-%-from dev %-%-to prod "
+    .. "%-%-to far %-%-fail%-fast")
+  e2e.expect(w:run({ "promote", "acme/*", "--from", "dev", "--to", "far" }), 0)
+end)

@@ -137,10 +137,12 @@ function M.read(job)
     return
   end
   task.all({
-    function() job.source:read_basics() end,
+    function()
+      job.source:read_basics()
+      job:adopt(job.source)
+    end,
     function() read_dest(job) end,
   })
-  job:adopt(job.source)
 end
 
 --- Reads what is left to know: versions of both sides.
@@ -148,10 +150,12 @@ end
 ---@param job godwit.copy.Job
 function M.read_versions(job)
   task.all({
-    function() job.source:settle() end,
+    function()
+      job.source:settle()
+      job:adopt(job.source)
+    end,
     function() read_dest_versions(job) end,
   })
-  job:adopt(job.source)
 end
 
 local function short(id)

@@ -357,23 +357,13 @@ local function look(cx, dest, run)
   for i in ipairs(jobs) do
     places[i] = i
   end
-  local ok, e = pcall(function()
-    check_keys(cx, jobs, "to")
-    task.each(places, function(i)
-      look_at(jobs[i])
-      if jobs[i].record then
-        jobs[i] = copy.ended(jobs[i])
-      end
-    end, { jobs = cx.jobs })
-  end)
-
-  if not ok then
-    -- Interrupted: every item is still accounted for.
-    for i, job in ipairs(dest.jobs) do
-      dest.items[i] = record_of(job, e)
+  check_keys(cx, jobs, "to")
+  task.each(places, function(i)
+    look_at(jobs[i])
+    if jobs[i].record then
+      jobs[i] = copy.ended(jobs[i])
     end
-    error(e, 0)
-  end
+  end, { jobs = cx.jobs })
   local told = {}
   each_unknowable(cx.dry_run and {} or dest.jobs, function(_, text)
     if not told[text] then
@@ -492,6 +482,16 @@ local function work(cx, dest, promote, run)
   note_open(cx, dest)
 end
 
+-- Interrupted before a destination came to its work, be it that it was still
+-- looked at or that others were: every item is still accounted for.
+local function account(destinations, e)
+  for _, dest in ipairs(destinations) do
+    for i = #dest.items + 1, #dest.jobs do
+      dest.items[i] = record_of(dest.jobs[i], e)
+    end
+  end
+end
+
 -- One list of all destinations, one after the other, and the counts of each.
 local function gather(cx, destinations)
   local result = cx.result
@@ -528,7 +528,10 @@ function M.run(cx, destinations, promote)
   for _, dest in ipairs(destinations) do
     run.total = run.total + #dest.jobs
   end
-  local gathered <close> = setmetatable({}, { __close = function()
+  local gathered <close> = setmetatable({}, { __close = function(_, e)
+    if e ~= nil then
+      account(destinations, e)
+    end
     gather(cx, destinations)
   end })
 

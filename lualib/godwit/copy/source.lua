@@ -239,35 +239,45 @@ local function read(self)
   end
 end
 
+-- Whoever asks first reads, but what failed in passing is not kept: it need not
+-- happen to the next destination, too. Who met it takes it before anybody else
+-- can read again.
+local function once(self, what, fn)
+  self.memo:get(what, function()
+    self.failure = nil
+    fn(self)
+    return true, self.failure ~= nil and self.failure.retryable
+  end)
+end
+
 --- Reads the document and the tip.
 ---@async
 function Source:read_basics()
-  self.memo:get("basics", function()
-    read(self)
-    return true
+  once(self, "basics", read)
+end
+
+local function settle(self)
+  local what = "the versions of " .. self.ref
+  local published = self.tip and self:read(what, function()
+    return M.published(self.driver, self.owner, self.name)
   end)
+  local out = published and self:read(what, function()
+    return resolve[self.revision.kind](self, self.tip, published)
+  end)
+
+  for k, v in pairs(out or {}) do
+    self[k] = v
+  end
+  if out and out.ahead_of then
+    self:warn("the head of %s (%s) is newer than its latest published "
+      .. "version %s", self.ref, out.commit:sub(1, 10), out.ahead_of)
+  end
 end
 
 --- Finds the commit that was asked for, with its version.
 ---@async
 function Source:settle()
-  self.memo:get("settled", function()
-    local what = "the versions of " .. self.ref
-    local published = self.tip and self:read(what, function()
-      return M.published(self.driver, self.owner, self.name)
-    end)
-    local out = published and self:read(what, function()
-      return resolve[self.revision.kind](self, self.tip, published)
-    end)
-    for k, v in pairs(out or {}) do
-      self[k] = v
-    end
-    if out and out.ahead_of then
-      self:warn("the head of %s (%s) is newer than its latest published "
-        .. "version %s", self.ref, out.commit:sub(1, 10), out.ahead_of)
-    end
-    return true
-  end)
+  once(self, "settled", settle)
 end
 
 -- files ------------------------------------------------------------------
@@ -347,6 +357,9 @@ end
 ---@param store table From copy.store.
 ---@param progress fun(phase: string, detail: string?)
 function Source:fetch(store, progress)
+  if self.tree and not store:has(self.commit) then
+    self:forget_files() -- they came into another store than this one
+  end
   self.memo:get("fetched", function()
     fetch_history(self, store, progress)
     local commit = store:commit(self.commit)
@@ -362,7 +375,7 @@ function Source:fetch(store, progress)
   end)
 end
 
---- Forgets that it was fetched: the store was thrown away.
+--- Forgets that it was fetched: its store is gone.
 function Source:forget_files()
   self.memo:forget("fetched")
 end

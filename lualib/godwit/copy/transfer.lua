@@ -232,6 +232,29 @@ function M.prepare_created(job)
   end
 end
 
+-- The store with the commit in it. It was closed since the commit was made: it
+-- may have been one of our own that is gone, thrown away as damaged by another
+-- job, or pruned. What was in it is made again, from the same tip.
+local function open_with_commit(job)
+  local repo = store.open(job)
+
+  if unknown.is(job.commit) or repo:has(job.commit) then
+    return repo
+  end
+  log.debug("%s: the store lost the commit; making it again", job.ref)
+  local commit_id = job.commit
+  job.expected = nil
+  M.prepare(job)
+  if job.refusal then
+    err.throw("conflict", "%s", job.refusal)
+  elseif job.commit ~= commit_id then
+    err.throw("conflict", "what is pushed to %s is not what was looked at "
+      .. "before: does its policy answer differently each time? Promote again",
+      job.dest_ref)
+  end
+  return store.open(job)
+end
+
 -- After a lost answer the ref says whether our commit arrived.
 local function arrived(job)
   local ok, tip = pcall(job.to.git_tip, job.to, job.to_owner, job.to_name,
@@ -262,7 +285,7 @@ function M.push(job)
   end
   local tell = moved.teller("up")
   job:progress("push")
-  local repo = store.open(job)
+  local repo = open_with_commit(job)
   local ok, e = pcall(job.write, job, "push to " .. job.dest_ref, function()
     return job.to:push(job.to_owner, job.to_name, {
       store = repo.raw, commit = job.commit, ref = job.dest.tip.branch,

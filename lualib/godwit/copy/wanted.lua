@@ -11,6 +11,7 @@ local M = {}
 
 local MAX_BYTES = 4 << 20
 local GLOB = "^[%w_*?]+$"
+local BOM = "^\u{FEFF}" -- with which editors elsewhere begin a file
 
 ---@class godwit.copy.Wanted: godwit.copy.Ref
 ---@field text string As it was written.
@@ -86,7 +87,7 @@ local function read_file(path, asked, list)
 
   for line in path == "-" and stdin_lines() or file_lines(path) do
     n = n + 1
-    local text = content(line)
+    local text = content(n == 1 and line:gsub(BOM, "") or line)
     if text ~= "" then
       local where = string.format("%s:%d", path, n)
       local ok, found = pcall(parse, text, asked)
