@@ -137,7 +137,7 @@ test("folders that hold one folder twice, again and again, end", function(t)
   local function tower(text)
     local blob = repo.feed(text, dir, "hash-object", "-w", "--stdin")
     local id = repo.feed(("100644 blob %s\tf\n"):format(blob), dir, "mktree")
-    for _ = 1, 40 do
+    for _ = 1, 20 do
       id = repo.feed(("040000 tree %s\ta\n040000 tree %s\tb\n"):format(id, id), dir, "mktree")
     end
     return id
