@@ -179,8 +179,9 @@ Response.__name = "response"
 
 -- The beginning of a text on one line, for a message; its bytes may be any.
 local function glimpse(text, max)
+  local cut = #text > max * 4
   text = text:sub(1, max * 4):gsub("[%c%s]+", " "):gsub("^ ", "")
-  local cut = #text > max
+  cut = cut or #text > max
   if cut then text = text:sub(1, max):gsub("[\xc0-\xff][\x80-\xbf]*$", "") end
   if not utf8.len(text) then text = text:gsub("[\x80-\xff]", "?") end
   return cut and text .. "…" or text

@@ -22,10 +22,22 @@ static void make_printable(char *text)
       *p = ' ';
 }
 
+/* A message that was cut says so: what filters secrets wants to know. */
+static void mark_cut(char *text, size_t size)
+{
+  static const char mark[] = "\xe2\x80\xa6"; /* … */
+  size_t at = size - sizeof(mark);
+
+  while (at > 0 && ((unsigned char)text[at] & 0xc0) == 0x80)
+    at--;
+  memcpy(text + at, mark, sizeof(mark));
+}
+
 int gw_err_set(struct gw_err *err, enum gw_errkind kind, const char *op,
                const char *fmt, ...)
 {
   va_list ap;
+  int len;
 
   if (!err)
     return -1;
@@ -34,8 +46,10 @@ int gw_err_set(struct gw_err *err, enum gw_errkind kind, const char *op,
   err->retryable = kind == GW_ENET || kind == GW_ETIMEOUT;
   (void)snprintf(err->op, sizeof(err->op), "%s", op);
   va_start(ap, fmt);
-  (void)vsnprintf(err->message, sizeof(err->message), fmt, ap);
+  len = vsnprintf(err->message, sizeof(err->message), fmt, ap);
   va_end(ap);
+  if (len >= (int)sizeof(err->message))
+    mark_cut(err->message, sizeof(err->message));
   make_printable(err->message);
   return -1;
 }

@@ -203,6 +203,52 @@ static struct escaped read_escape(const unsigned char *in, size_t len)
 
 /* --- matching ---------------------------------------------------------- */
 
+static bool is_blank(unsigned char c)
+{
+  return c == ' ' || c < 0x20;
+}
+
+static size_t blanks(const unsigned char *text, size_t len)
+{
+  size_t n = 0;
+
+  while (n < len && is_blank(text[n]))
+    n++;
+  return n;
+}
+
+/* The line ends of a secret that was made part of a sentence are blanks. */
+static size_t flattened(const struct pattern *p, size_t j)
+{
+  size_t n = blanks(p->text + j, p->len - j);
+
+  for (size_t i = 0; i < n; i++)
+    if (p->text[j + i] != ' ')
+      return n;
+  return 0;
+}
+
+/* Nothing is left but line ends. */
+static bool is_trimmed(const struct pattern *p, size_t j)
+{
+  size_t n = flattened(p, j);
+
+  return n > 0 && j + n == p->len && j >= MIN_SECRET;
+}
+
+/* Messages cut what is long and say so with "…": the beginning of a secret
+ * before that, an escape cut in two, too, is one. */
+static bool is_cut(const unsigned char *in, size_t len)
+{
+  static const unsigned char mark[] = {0xe2, 0x80, 0xa6};
+  size_t most = len > 0 && (in[0] == '%' || in[0] == '\\') ? 5 : 0;
+
+  for (size_t i = 0; i <= most && i + sizeof(mark) <= len; i++)
+    if (memcmp(in + i, mark, sizeof(mark)) == 0)
+      return true;
+  return false;
+}
+
 /* How many bytes of `in` spell the pattern; 0: they do not. Where a '%' or a
  * backslash may be itself or begin an escape, `eager` says what is tried. */
 static size_t match(const struct pattern *p, const unsigned char *in,
@@ -213,8 +259,9 @@ static size_t match(const struct pattern *p, const unsigned char *in,
 
   while (j < p->len) {
     struct escaped e = {0};
+    size_t flat;
     if (i >= len)
-      return 0;
+      return is_trimmed(p, j) ? i : 0;
     if ((in[i] == '%' || in[i] == '\\') && (eager || in[i] != p->text[j]))
       e = read_escape(in + i, len - i);
     if (e.used && e.len <= p->len - j &&
@@ -224,8 +271,13 @@ static size_t match(const struct pattern *p, const unsigned char *in,
     } else if (in[i] == p->text[j]) {
       i++;
       j++;
+    } else if (is_blank(in[i]) && (flat = flattened(p, j)) > 0) {
+      i += blanks(in + i, len - i);
+      j += flat;
     } else {
-      return 0;
+      return is_trimmed(p, j) || (j >= MIN_SECRET && is_cut(in + i, len - i))
+                 ? i
+                 : 0;
     }
   }
   return i;

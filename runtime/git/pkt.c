@@ -341,8 +341,9 @@ static int take_line(struct gw_advert *a, const char *text, size_t len,
   if (len > 0 && text[len - 1] == '\n')
     len--;
   if (starts(text, len, "ERR "))
-    return gw_err_set(err, GW_EREMOTE, OP, "the server says: %.*s",
-                      (int)(len - 4 > 180 ? 180 : len - 4), text + 4);
+    return gw_err_set(err, GW_EREMOTE, OP, "the server says: %.*s%s",
+                      (int)(len - 4 > 180 ? 180 : len - 4), text + 4,
+                      len - 4 > 180 ? "\xe2\x80\xa6" : "");
   if (starts(text, len, "shallow "))
     return 0;
   if (len < 42 || text[40] != ' ')

@@ -203,6 +203,28 @@ local r = http.get(godwit.args[1] .. "/x?token=hunter2-hunter2",
     end
   end)
 
+test("a secret that a server says is not told in part either", function(t)
+  local long = ("S3cr3tpart"):rep(40)
+  for _, answer in ipairs({
+    { 400, { ["Content-Type"] = "text/plain" }, "bad value: " .. long },
+    { 400, { ["Content-Type"] = "application/json" },
+      json.encode({ error = { code = 8001, message = "bad: " .. long } }) },
+    { 200, { ["Content-Type"] = "text/plain" }, "no JSON: " .. long },
+  }) do
+    local home = cli.home(t)
+    local url = server(t, answer)
+    home:config(([[return { secrets = { host = { host = %q,
+      value = env "HOST_KEY" } } }]]):format(url))
+    home:write("work/leak.lua", [[http.get(godwit.args[1],
+      { auth = godwit.secret "host", retry = false }):json()]])
+    local r = home:run({ "run", "leak.lua", "--", url,
+      env = { HOST_KEY = long } })
+    t:eq(r.code, 1)
+    t:match(r.err, "%[secret%]")
+    t:no(r.all:find("S3cr3t", 1, true), r.all)
+  end
+end)
+
 test("a document on a terminal does not steer it either", function(t)
   local home = cli.home(t)
   local r = home:expect(1, { "eval", "error('\\xc2\\x9b31m \\x7f \\27[31m')",

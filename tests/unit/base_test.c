@@ -39,6 +39,11 @@ static void test_err__cuts_what_is_too_long(void **state)
   assert_int_equal(strlen(err.message), sizeof(err.message) - 1);
   assert_int_equal(strlen(err.op), sizeof(err.op) - 1);
   assert_true(err.retryable);
+  assert_non_null(strstr(err.message, "x\xe2\x80\xa6"));
+  for (size_t i = 0; i + 1 < sizeof(text); i++)
+    text[i] = "\xc3\xa4"[i % 2];
+  gw_err_set(&err, GW_ENET, "op", "%s", text);
+  assert_non_null(strstr(err.message, "\xc3\xa4\xe2\x80\xa6"));
 }
 
 static void test_err__knows_kinds_by_errno_and_name(void **state)

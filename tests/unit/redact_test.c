@@ -156,6 +156,35 @@ static void test_redact__ignores_short_texts(void **state)
   check("a short text", "a short text");
 }
 
+static void test_redact__finds_what_was_cut(void **state)
+{
+  (void)state;
+  add("abcdefghijklmnopqrstuvwxyz/+\"0123456789");
+  check("x abcdefgh\xe2\x80\xa6 (y)", "x [secret]\xe2\x80\xa6 (y)");
+  check("x abcdefghijklmnopqrstuvwxyz%2F%2\xe2\x80\xa6",
+        "x [secret]%2\xe2\x80\xa6");
+  check("abcdefghijklmnopqrstuvwxyz/+\\u002\xe2\x80\xa6",
+        "[secret]\\u002\xe2\x80\xa6");
+  check("YWJjZGVmZ2hpamts\xe2\x80\xa6", "[secret]\xe2\x80\xa6");
+  check("abcdefgh and more", "abcdefgh and more");
+  check("abcde\xe2\x80\xa6", "abcde\xe2\x80\xa6");
+  check("abcdefgh", "abcdefgh");
+}
+
+static void test_redact__finds_what_was_put_on_one_line(void **state)
+{
+  (void)state;
+  add("--one--\n  two words\r\nthree\n");
+  check("a --one-- two words three b", "a [secret]b");
+  check("a --one--   two words  three ", "a [secret]");
+  check("--one--\n  two words\r\nthree\n", "[secret]");
+  check("--one--\\n  two words\\r\\nthree\\n", "[secret]");
+  check("--one-- two\xe2\x80\xa6", "[secret]\xe2\x80\xa6");
+  check("--one-- two words three", "[secret]");
+  check("\"--one--\\n  two words\\r\\nthree\"", "\"[secret]\"");
+  check("--one--two words", "--one--two words");
+}
+
 static void test_redact__prefers_the_longest(void **state)
 {
   (void)state;
@@ -243,6 +272,8 @@ int main(void)
       cmocka_unit_test(test_redact__finds_base64_at_every_alignment),
       cmocka_unit_test(test_redact__finds_a_basic_header),
       cmocka_unit_test(test_redact__ignores_short_texts),
+      cmocka_unit_test(test_redact__finds_what_was_cut),
+      cmocka_unit_test(test_redact__finds_what_was_put_on_one_line),
       cmocka_unit_test(test_redact__prefers_the_longest),
       cmocka_unit_test(test_redact__survives_every_fault),
       cmocka_unit_test(test_redact__is_used_by_threads),
