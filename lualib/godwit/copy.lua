@@ -170,8 +170,11 @@ end
 -- A policy's gate is asked last, when all is known: `job.record` is what
 -- becomes of a job that does not pass.
 local function pass_gate(job)
-  local verdict = has_work(job) and decide.gate(job)
-
+  if not has_work(job) or not job.policy:has("gate") then
+    return
+  end
+  job:progress("gate")
+  local verdict = decide.gate(job)
   if verdict then
     job.record = jobs.held(job, verdict)
   end

@@ -118,6 +118,22 @@ test("where things go is the profile's to say, also to a script", function(t)
   t:match(lines[3], "the profile of prod has a policy of its own")
 end)
 
+test("a profile's settings leave --callability alone unless they name it",
+function(t)
+  local w = seeded(t)
+  w:configure({ prod = { more = "policy = \"theirs.lua\"" } })
+  local words = { HELLO, "--callability", "public", "-n" }
+  write(w, ".config/godwit/theirs.lua", "return { settings = { label = 'x' } }")
+  local r = e2e.expect(w:promote(words), 0)
+  t:no(table.concat(r.item.warnings, "\n"):find("counts no more", 1, true))
+  t:match(json.encode(r.item.steps), "%(minor, public%)")
+  write(w, ".config/godwit/theirs.lua",
+    "return { settings = { callability = 'private' } }")
+  r = e2e.expect(w:promote(words), 0)
+  t:match(table.concat(r.item.warnings, "\n"), "%-%-callability counts no more")
+  t:match(json.encode(r.item.steps), "%(minor, private%)")
+end)
+
 test("a hole that a policy makes is said once", function(t)
   local w = seeded(t, "return { settings = { environment = 'Python 9' } }")
   local r = e2e.expect(w:promote({ HELLO }), 6)
@@ -581,6 +597,7 @@ test("Ctrl-C ends a run whose policy waits", function(t)
   run.process:kill(2)
   local r = w:finish(run)
   t:eq(r.code, 130)
+  t:match(r.doc.items[1].why, "^interrupted at the step gate; it changed nothing")
   t:eq(w.prod:get(HELLO), nil)
 end)
 

@@ -9,7 +9,8 @@ local M = {}
 
 local REDRAW, REPEAT = 0.2, 15
 local WORDS = {
-  check = "looking at both sides", prepare = "comparing", create = "creating",
+  check = "looking at both sides", prepare = "comparing",
+  gate = "asking the gate", create = "creating",
   settings = "changing settings", secrets = "setting secrets",
   fetch = "fetching", push = "pushing",
   build = "building", call = "calling", publish = "publishing",

@@ -186,10 +186,11 @@ end
 ---@param job godwit.copy.Job
 ---@return "public"|"private"|nil
 function M.callability(job)
-  if is_typed(job, "callability", "settings") then
+  local theirs = job.overrides and job.overrides.callability
+  if not theirs or is_typed(job, "callability", "settings") then
     return job.opts.callability
   end
-  return job.overrides and job.overrides.callability or job.opts.callability
+  return theirs
 end
 
 --- The tree the destination should have.
