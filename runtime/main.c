@@ -16,6 +16,19 @@ static void close_doors(void)
   prctl(PR_SET_DUMPABLE, 0);
 }
 
+/* Every job has a store and a lock open. Where more is allowed, the usual soft
+ * limit (for programs that use select) is not ours. */
+static void open_more_files(void)
+{
+  const rlim_t enough = 64 << 10;
+  struct rlimit files;
+
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= enough)
+    return;
+  files.rlim_cur = files.rlim_max < enough ? files.rlim_max : enough;
+  setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int main(int argc, char *argv[])
 {
   struct gw_host_opts opts = {0};
@@ -24,6 +37,7 @@ int main(int argc, char *argv[])
   int code;
 
   close_doors();
+  open_more_files();
   if (gw_host_new(&host, &opts, &err) != 0) {
     gw_log_line("%s", err.message);
     return 1;

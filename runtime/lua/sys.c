@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define ON_SIGNAL "godwit.on_signal"
@@ -162,6 +163,18 @@ static int l_username(lua_State *L)
     lua_pushstring(L, pw->pw_name);
   else
     lua_pushfstring(L, "%d", (int)geteuid());
+  return 1;
+}
+
+/* How many files this process may have open; nil: as many as it likes. */
+static int l_max_files(lua_State *L)
+{
+  struct rlimit files;
+
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0
+      || files.rlim_cur == RLIM_INFINITY)
+    return 0;
+  lua_pushinteger(L, (lua_Integer)files.rlim_cur);
   return 1;
 }
 
@@ -447,6 +460,7 @@ int gw_luaopen_sys(lua_State *L)
       {"width", l_width},
       {"hostname", l_hostname},
       {"username", l_username},
+      {"max_files", l_max_files},
       {"random_hex", l_random_hex},
       {"uuid", l_uuid},
       {"hash", l_hash},

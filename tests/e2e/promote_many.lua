@@ -123,3 +123,22 @@ test("what fails in passing for the first that reads a source is read again "
     t:eq(r.doc.counts.unchanged, 1)
   end
 end)
+
+test("more jobs than the limit of open files has room for", function(t)
+  local names = {}
+  local w = e2e.world(t, function(dev)
+    e2e.seed(dev, "acme/A1")
+    for i = 2, 40 do
+      names[i - 1] = "A" .. i
+    end
+    e2e.multiply(dev, "acme/A1", names)
+  end)
+  e2e.archive(w.dir .. "/stage", "stage")
+  local r = w:finish(w:start_as({ "sh", "-c", "ulimit -n 128; exec "
+    .. e2e.PROGRAM .. " promote 'acme/*' --from dev --to prod --to " .. w.dir
+    .. "/stage -j 256 --json" }))
+  e2e.expect(r, 0)
+  t:eq(r.doc.counts.created, 80)
+  t:match(r.err, "2 at a time for each destination instead of 256: the limit of "
+    .. "open files is 128")
+end)

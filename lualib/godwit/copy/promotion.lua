@@ -268,6 +268,23 @@ function M.check(params)
   end
 end
 
+-- What a job has open at most: a store with its packs, its lock, connections;
+-- and what the program has open anyway.
+local FILES_OF_JOB, FILES_OF_OURS = 8, 96
+
+-- As many jobs as asked, or as the limit of open files has room for.
+local function bounded(jobs, destinations)
+  local limit = sys.max_files()
+  local room = limit and math.max(1, (limit - FILES_OF_OURS)
+    // (FILES_OF_JOB * destinations)) or jobs
+
+  if jobs > room then
+    log.warn("%d at a time for each destination instead of %d: the limit of "
+      .. "open files is %d (ulimit -n)", room, jobs, limit)
+  end
+  return math.min(jobs, room)
+end
+
 --- Which algorithm goes where: the jobs of each destination.
 ---@async
 ---@param cx godwit.workflow.Cx
@@ -285,6 +302,7 @@ function M.destinations(cx)
   p.fail_fast = p.fail_fast or not p.keep_going
   local from, drivers = driver_of(p.from), drivers_of(p.to)
   local given = p.secrets and secrets.load(p.secrets)
+  cx.jobs = bounded(cx.jobs, #drivers)
   local refs, missed = listing.find(from, asked, cx.jobs)
   local opts, list = options(cx), {}
   local source_of = share_sources(from)

@@ -47,6 +47,10 @@ function M.width() end
 ---@return string
 function M.hostname() end
 
+---How many files this process may have open; nil: no limit.
+---@return integer?
+function M.max_files() end
+
 ---@return string
 function M.username() end
 
