@@ -96,8 +96,10 @@ int gw_lock_note(struct gw_lock *lock, const char *text, struct gw_err *err)
 {
   size_t len = strlen(text);
 
-  if (ftruncate(lock->fd, SIGNATURE) != 0 ||
-      pwrite(lock->fd, text, len, SIGNATURE) != (ssize_t)len)
+  /* In this order: a full disk or a kill leaves the old note, or one that is
+   * neither, but never none. */
+  if (pwrite(lock->fd, text, len, SIGNATURE) != (ssize_t)len ||
+      ftruncate(lock->fd, SIGNATURE + (off_t)len) != 0)
     return gw_err_errno(err, "lock.note", "a lock's file");
   return 0;
 }

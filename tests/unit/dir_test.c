@@ -8,6 +8,8 @@
 #include "tree/dir.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -151,6 +153,32 @@ static void test_lock__goes_with_its_process(void **state)
   (void)close(ready[1]);
 }
 
+/* An empty note would say that nobody was ever here. */
+static void test_lock__a_full_disk_leaves_a_note(void **state)
+{
+  struct gw_err err = {0};
+  struct gw_lock *lock;
+  struct rlimit old, full;
+  char text[64] = "";
+
+  (void)state;
+  assert_ok(gw_lock_open(&lock, tmp_path("full"), &err), err);
+  assert_ok(gw_lock_note(lock, "abc done", &err), err);
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+  full = (struct rlimit){16, old.rlim_max}; /* the first line */
+  assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+  int rc = gw_lock_note(lock, "def at work", &err);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+  assert_int_equal(rc, -1);
+  gw_lock_close(lock);
+  FILE *f = fopen(tmp_path("full"), "re");
+  assert_non_null(f);
+  assert_true(fread(text, 1, sizeof(text) - 1, f) > 16);
+  (void)fclose(f);
+  assert_string_equal(text + 16, "abc done");
+}
+
 static void test_lock__names_a_folder_that_is_missing(void **state)
 {
   struct gw_lock *lock;
@@ -170,6 +198,7 @@ int main(void)
       cmocka_unit_test(test_dir__makes_moves_and_removes),
       cmocka_unit_test(test_lock__is_held_by_one),
       cmocka_unit_test(test_lock__goes_with_its_process),
+      cmocka_unit_test(test_lock__a_full_disk_leaves_a_note),
       cmocka_unit_test(test_lock__names_a_folder_that_is_missing),
   };
 
