@@ -63,3 +63,13 @@ test("nothing, plans, notes and differences", function(t)
   t:match(out, "= 1 difference\n +settings%.license: mit here, %[1%] at the "
     .. "source\n +note: old\n")
 end)
+
+test("what a server says makes no line of its own", function(t)
+  local out = text { { outcome = "refused", ref = "a/B", problems = {
+    "no K\n1 created.\r\ncreated    c/D" } },
+    { outcome = "updated", ref = "a/C", warnings = { "x\ny" } } }
+  for line in out:gmatch("[^\n]+") do
+    t:ok(line:find("^refused    a/B$") or line:find("^updated    a/C$")
+      or line:find("^ ") or line == "1 updated, 1 refused.", line)
+  end
+end)

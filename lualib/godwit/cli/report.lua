@@ -11,8 +11,12 @@ local STYLE = { created = "green", updated = "green", unchanged = "dim",
 local COLUMN = 11
 local MAX_FILES = 10
 
+-- Names and messages of servers stay in their paragraph: behind a line end
+-- nothing of theirs looks like a line of ours.
 local function line(out, fmt, ...)
-  out[#out + 1] = (" "):rep(COLUMN) .. fmt:format(...)
+  local indent = (" "):rep(COLUMN)
+  out[#out + 1] = indent .. fmt:format(...):gsub("[\r\n]+", "\n" .. indent
+    .. "    ")
 end
 
 local function short(v)
