@@ -217,7 +217,11 @@ local function closed_setmetatable(t, meta)
     end
     own_metas[meta] = true
   end
-  return setmetatable(t, meta)
+  local ok, why = pcall(setmetatable, t, meta)
+  if not ok then -- the script's line, not ours
+    error((tostring(why):gsub("'%?'", "'setmetatable'")), 2)
+  end
+  return t
 end
 
 local function closed_getmetatable(v)

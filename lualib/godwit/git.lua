@@ -50,6 +50,10 @@ local temporary = setmetatable({}, { __mode = "k" })
 ---@param opts? { user: string?, scheme: string?, tls: table?, proxy: string?, no_proxy: string? }
 ---@return godwit.git.Remote
 function M.remote(url, secret, opts)
+  if type(url) ~= "string" then
+    err.throw("usage", "git.remote: the address is a text, not a %s",
+      type(url))
+  end
   opts = opts or {}
   local parts = err.check(http.url.parse(url))
   return {

@@ -113,6 +113,22 @@ end
 
 --- Items one by one: an array, or an iterator closure (which may wait, but is
 --- asked by one child at a time).
+local function can_be_called(v)
+  local meta = type(v) == "table" and getmetatable(v)
+  return type(v) == "function"
+    or type(meta) == "table" and type(meta.__call) == "function"
+end
+
+local function check_each(items, fn)
+  if type(items) ~= "table" and not can_be_called(items) then
+    err.throw("usage", "task.each: the items are a list or an iterator, not "
+      .. "a %s", type(items))
+  elseif not can_be_called(fn) then
+    err.throw("usage", "task.each: what is called for each item is a "
+      .. "function, not a %s", type(fn))
+  end
+end
+
 local function source(items)
   if type(items) == "table" and not (getmetatable(items) or {}).__call then
     local i = 0
@@ -158,6 +174,7 @@ function M.each(items, fn, opts)
   if math.type(jobs) ~= "integer" or jobs < 1 then
     error("bad option 'jobs' (a number from 1 expected)", 2)
   end
+  check_each(items, fn)
   must_wait()
   local nextitem, turn = source(items), M.semaphore(1)
   local errors, count, stop = {}, 0, false
@@ -239,7 +256,15 @@ end
 function M.all(fns)
   local results = {}
   local list = {}
+  if type(fns) ~= "table" then
+    err.throw("usage", "task.all: what it runs is a list of functions, not "
+      .. "a %s", type(fns))
+  end
   for i, fn in ipairs(fns) do
+    if not can_be_called(fn) then
+      err.throw("usage", "task.all: number %d of the list is a %s, not a "
+        .. "function", i, type(fn))
+    end
     list[i] = { i, fn }
   end
   M.each(list, function(job)

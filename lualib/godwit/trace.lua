@@ -55,8 +55,10 @@ local function line_of(where, number)
   return nil
 end
 
+-- Of an address with a password in it the lines of a script show none either.
 local function short(line)
   line = line:gsub("\t", "    ")
+    :gsub("(%a[%w+.-]*://)[^%s/?#\"'@]*:[^%s/?#\"'@]*@", "%1…@")
   if #line > MAX_LINE then
     line = line:sub(1, MAX_LINE):gsub("[\xc0-\xff][\x80-\xbf]*$", "") .. "…"
   end

@@ -247,3 +247,78 @@ test("the library's line is not the script's, but each script's own is",
     home:write("work/claim.lua", "load('error(\"x\")', '@/etc/passwd')()")
     t:no(home:expect(1, { "run", "claim.lua" }).err:find("root:", 1, true))
   end)
+
+test("what was raised without a sentence of its own is shown", function(t)
+  local home = cli.home(t)
+  home:write("work/raise.lua",
+    "local function stop()\n  error({ why = \"it's late\", at = { 3 } })\nend\n"
+    .. "stop()\n")
+  local r = home:expect(1, { "run", "raise.lua" })
+  t:match(r.err, "error: raise%.lua:2: { at = { 3 }, why = \"it's late\" }\n")
+  t:match(r.err, "\n  called at raise%.lua:4\n")
+  local e = json.decode(home:expect(1, { "run", "raise.lua", "--json" }).out)
+  t:eq(e.error.message, "{ at = { 3 }, why = \"it's late\" }")
+  r = home:expect(1, { "eval", "local l = {} for i = 1, 9 do l[i] = ('x'):rep(99) end "
+    .. "error(l)" })
+  t:match(r.err, "error: eval:1: { \"xxx[^\n]*…\n")
+  t:ok(#r.err < 600)
+end)
+
+test("what eval returns is of its line, with or without return", function(t)
+  local home = cli.home(t)
+  local url = server(t, { 404, {}, "none" })
+  for _, word in ipairs { "", "return ", "  return\n" } do
+    local r = home:expect(1, { "eval", word .. ("http.get(%q, { retry = false })")
+      :format(url) })
+    t:match(r.err, "error: eval:%d: http: GET ")
+    t:match(r.err, "\n  request: GET [^\n]*, answered 404\n")
+  end
+  t:eq(home:expect(0, { "eval", "returned = 4 return returned" }).out, "4\n")
+  t:eq(home:expect(0, { "eval", "return" }).out, "")
+  t:eq(home:expect(0, { "eval", "return 1, nil" }).out, "1\nnil\n")
+  t:eq(home:expect(0, { "eval", "return -- nothing" }).out, "")
+end)
+
+test("a wrong argument is the script's, and no line of ours is named",
+  function(t)
+    local home = cli.home(t)
+    for code, says in pairs {
+      ["task.each(nil, print)"] = "task%.each: the items are a list",
+      ["task.each({ 1 })"] = "task%.each: what is called for each item",
+      ["task.all(print)"] = "task%.all: what it runs is a list",
+      ["task.all { print, 2 }"] = "task%.all: number 2 of the list is a number",
+      ["copy.algorithm()"] = "copy%.algorithm: the first argument is an algo",
+      ["git.remote()"] = "git%.remote: the address is a text, not a nil",
+      ["setmetatable(_G, {})"] = "cannot change a protected metatable",
+      ["setmetatable('x', {})"] = "bad argument #1 to 'setmetatable'",
+    } do
+      local r = home:run({ "eval", code })
+      t:ok(r.code ~= 0, code)
+      t:match(r.err, "error: eval:1: " .. says)
+      t:no(r.err:find("lualib", 1, true), r.err)
+    end
+  end)
+
+test("a byte order mark is no part of a script; compiled ones are named",
+  function(t)
+    local home = cli.home(t)
+    home:write("work/bom.lua", "\xef\xbb\xbfprint('ran')\r\nlocal y = x.y\r\n")
+    local r = home:expect(1, { "run", "bom.lua" })
+    t:eq(r.out, "ran\n")
+    t:match(r.err, "error: bom%.lua:2: attempt to index a nil value")
+    t:match(r.err, "\n    1 | print%('ran'%)\n  > 2 | local y = x%.y\n")
+    home:write("work/luac.lua", "\27Lua\x54")
+    r = home:expect(2, { "run", "luac.lua" })
+    t:match(r.err, "error: luac%.lua is compiled Lua; only its source is run")
+  end)
+
+test("the password of an address stands in no excerpt", function(t)
+  local home = cli.home(t)
+  home:write("work/url.lua",
+    "local r = http.get('https://bob:s3cr3t@127.0.0.1:1/x')\nprint(r)\n")
+  for _, more in ipairs { {}, { "--json" }, { "-vv" } } do
+    local r = home:expect(2, { "run", "url.lua", table.unpack(more) })
+    t:match(r.all, "https://…@127%.0%.0%.1:1/x")
+    t:no(r.all:find("s3cr3t", 1, true), r.all)
+  end
+end)

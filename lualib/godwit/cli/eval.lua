@@ -76,15 +76,16 @@ end
 -- Not "return f()": a tail call would leave no line of its own to errors.
 local RESULTS = "return nil, "
 
---- What somebody typed, as a script: an expression first, a statement
---- otherwise. Of one that only lacks its end, Lua's message for the expression
---- says more. `skip` results of it are not the user's.
+--- What somebody typed, as a script: an expression first ("return f()" is one,
+--- too), a statement otherwise. Of one that only lacks its end, Lua's message
+--- for the expression says more. `skip` results of it are not the user's.
 ---@param code string
 ---@param chunk string
 ---@return { chunk: string, text: string, shown: string, skip: integer }
 function M.script(code, chunk)
   local script = { name = "eval", chunk = chunk, origin = "eval",
-    text = RESULTS .. code, shown = code, skip = 1 }
+    text = RESULTS .. code:gsub("^%s*return%f[^%w_]", ""), shown = code,
+    skip = 1 }
   local ok, why = sys.load(script.text, chunk, {})
   if not ok and not (tostring(why):find("near '?<eof>'?$")
     and not sys.load(code, chunk, {})) then

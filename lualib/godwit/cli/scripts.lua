@@ -86,8 +86,9 @@ function M.from_file(path)
   elseif info.type == "dir" then
     err.throw("usage", "%s is a folder, not a script", path)
   end
+  local text = err.check(fs.read(path, MAX_SCRIPT))
   return { name = path, chunk = "@" .. path, origin = "file",
-    text = err.check(fs.read(path, MAX_SCRIPT)) }
+    text = (text:gsub("^\xef\xbb\xbf", "")) } -- editors put it there
 end
 
 --- What `run` was given: a file, or a workflow's name.
@@ -117,6 +118,10 @@ function M.execute(script, words)
   if script.origin == "bundled" or script.origin == "GODWIT_PATH" then
     fn, why = sys.load(script.text, script.chunk, _ENV)
   else
+    if script.text:sub(1, 1) == "\27" then
+      err.throw("usage", "%s is compiled Lua; only its source is run",
+        script.name)
+    end
     fn, why = require("godwit.closed").load(script.text, script.chunk,
       require("godwit.cli.globals").make(words or {}))
   end

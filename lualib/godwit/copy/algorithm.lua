@@ -144,6 +144,13 @@ end
 ---@param given? table
 ---@return godwit.Outcome
 function M.run(a, to, given)
+  if type(a) ~= "table" or type(a.name) ~= "string" or not a.cluster then
+    err.throw("usage", "copy.algorithm: the first argument is an algorithm, "
+      .. "as godwit.cluster(…).algorithms:get(…) gives it")
+  elseif type(to) ~= "table" then
+    err.throw("usage", "copy.algorithm: the second argument is the cluster "
+      .. "to copy to, not a %s", type(to))
+  end
   local opts = options(given or {})
   local from, there = driver_of(a.cluster), driver_of(to)
   local place = decide.place({ owner = a.owner, name = a.name,
