@@ -98,6 +98,14 @@ local function call(self, point, where, ...)
   return results
 end
 
+--- What went wrong later with what a point made, as its error.
+---@param point string
+---@param e godwit.Err
+---@return godwit.Err
+function Policy:error(point, e)
+  return ask.error(self.file, point, e)
+end
+
 -- The value of a point: what stands there, or what its function answers,
 -- checked.
 local function value(self, point, where, checked, subject)

@@ -251,6 +251,19 @@ function(t)
   t:no(w.prod:read(HELLO).files["hot.py"])
 end)
 
+test("what a script says of drift wins over the policy", function(t)
+  local w = world(t)
+  assert(fs.mkdir(w.home .. "/policies", 448))
+  assert(fs.write(w.home .. "/policies/acme.lua",
+    "return { on_drift = 'merge' }", 384))
+  hotfix(w, { { path = "hot.py", data = "1\n" } })
+  w.dev:commit(HELLO, { { path = "next.py", data = "2\n" } })
+  local r = e2e.expect(promote(w, { "--drift", "refuse" }), 6)
+  t:match(r.item.why, "has drifted")
+  e2e.expect(promote(w, {}), 0)
+  t:eq(w.prod:read(HELLO).texts["hot.py"], "1\n")
+end)
+
 test("a transform that looks at the commit is made again for the base's",
 function(t)
   local w = e2e.seeded(t)
@@ -285,5 +298,10 @@ return { transform = function(tree) tree:move("bin", ".git/hooks") end }
 ]], 384))
   local r = e2e.expect(w:promote({ HELLO, "--policy", "p.lua" }), 1)
   t:match(r.item.why, "p%.lua:1: transform: .*Git names its own folder")
+  assert(fs.write(w.home .. "/p.lua", [[
+return { transform = function(tree) tree:write(("a/"):rep(250) .. "x", "y") end }
+]], 384))
+  r = e2e.expect(w:promote({ HELLO, "--policy", "p.lua" }), 1)
+  t:match(r.item.why, "^p%.lua:1: transform: .* is too deep")
   t:no(w.prod:get(HELLO))
 end)

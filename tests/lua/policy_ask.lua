@@ -425,6 +425,16 @@ for name, code in pairs({
   end)
 end
 
+test("a transform may compute longer than the others", function(t)
+  local before = ask.SECONDS
+  ask.SECONDS = 0.01
+  t:defer(function() ask.SECONDS = before end)
+  local work = "function() for i = 1, 5e7 do end end"
+  local p, raises = of(t, "transform = " .. work .. ", gate = " .. work)
+  p:transform(WHERE, fake_tree({ a = "a" }))
+  raises("policy", function() p:gate(WHERE, A) end, "it computed for 0.01 seconds")
+end)
+
 test("what it holds without end is given back", function(t)
   local p = of(t, [[gate = function(a, cx)
     task.sleep(0.2) -- longer than any limit of computing

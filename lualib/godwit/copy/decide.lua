@@ -206,7 +206,12 @@ function M.tree(job, repo, tree, commit)
   end
   local files = tree_of.open(repo.raw, tree)
   job.policy:transform(where(job, commit), files)
-  return files:save()
+  local ok, saved = pcall(files.save, files)
+  if ok then
+    return saved
+  end
+  local e = err.from(saved) -- what no tree can hold is the policy's doing
+  error(e.kind == "limit" and job.policy:error("transform", e) or e, 0)
 end
 
 --- The message of the commit; nil: the source commit's. Asked once for a job.
@@ -252,7 +257,7 @@ end
 function M.drift(job)
   local answer, name = flagged(job)
 
-  if answer ~= "refuse" and is_typed(job, name, "on_drift") then
+  if is_typed(job, name, "on_drift") then
     return answer
   end
   return job.policy:on_drift(where(job), rules.drift(job.state)) or answer
