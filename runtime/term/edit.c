@@ -165,15 +165,15 @@ static int get_char(EditLine *el, wchar_t *out)
 {
   int byte = get_byte(el);
   int more = 0;
-  uint32_t c;
+  uint32_t c, least = 0;
 
   if (byte < 0)
     return -1;
   c = (uint32_t)byte;
   if (byte >= 0xf0 && byte < 0xf5)
-    more = 3, c &= 7;
+    more = 3, c &= 7, least = 0x10000;
   else if (byte >= 0xe0 && byte < 0xf0)
-    more = 2, c &= 15;
+    more = 2, c &= 15, least = 0x800;
   else if (byte >= 0xc2 && byte < 0xe0)
     more = 1, c &= 31;
   else if (byte >= 0x80)
@@ -186,6 +186,8 @@ static int get_char(EditLine *el, wchar_t *out)
     if (c == 0xfffd)
       break;
   }
+  if (c < least || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+    c = 0xfffd;
   *out = (wchar_t)c;
   return 1;
 }

@@ -106,6 +106,18 @@ test("values, errors and several lines", function(t)
   t:eq(code, 0)
 end)
 
+test("bytes that are no text become a mark", function(t)
+  local term = repl(t, cli.home(t))
+  -- Half a pair, beyond Unicode, longer than needed, none at all.
+  for _, bad in ipairs { "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe0\x80\x80",
+    "\xf0\x80\x80\x80", "\xff" } do
+    term:say(("'%s' == '\\u{fffd}'"):format(bad), "\r\ntrue\r\n")
+  end
+  term:type("\4")
+  local _, code = term:rest()
+  t:eq(code, 0)
+end)
+
 test("what is waited for may wait, and Ctrl-C ends it, or clears the line",
   function(t)
     local term = repl(t, cli.home(t))
