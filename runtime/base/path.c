@@ -1,6 +1,7 @@
 #include "base/path.h"
 
 #include "base/fault.h"
+#include "base/fd.h"
 #include "base/hash.h"
 
 #include <dirent.h>
@@ -261,30 +262,6 @@ out:
   return rc;
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-  while (len > 0) {
-    ssize_t n =
-        gw_fault("path.write") ? (errno = ENOSPC, -1) : write(fd, data, len);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return -1;
-    data += n;
-    len -= (size_t)n;
-  }
-  return 0;
-}
-
-static int sync_fd(int fd)
-{
-  if (gw_fault("path.fsync")) {
-    errno = EIO;
-    return -1;
-  }
-  return fsync(fd);
-}
-
 static int rename_in(int dir, const char *from, const char *to)
 {
   if (gw_fault("path.rename")) {
@@ -303,7 +280,7 @@ static int write_temp(int dir, const char *temp, const void *data, size_t len,
 
   if (fd < 0)
     return -1;
-  if (write_all(fd, data, len) == 0 && sync_fd(fd) == 0) {
+  if (gw_fd_write(fd, data, len, "path.write") == 0 && gw_fd_sync(fd, "path.fsync") == 0) {
     if (close(fd) == 0)
       return 0;
     fd = -1;
@@ -327,7 +304,7 @@ static int write_in(int dir, const char *name, const char *temp,
     errno = why;
     return -1;
   }
-  return sync_fd(dir); /* or the name may not survive a crash */
+  return gw_fd_sync(dir, "path.fsync"); /* or the name may not survive a crash */
 }
 
 /* The folder of path, opened; *name is its last part. */

@@ -3,6 +3,7 @@
  * another name in the same folder and moved into place.
  */
 #include "base/fault.h"
+#include "base/fd.h"
 #include "base/hash.h"
 #include "tree/root_impl.h"
 
@@ -86,21 +87,6 @@ static bool is_same(const struct place *p, const struct content *c)
 
 /* --- writing ----------------------------------------------------------- */
 
-static int write_all(int fd, const char *data, size_t len)
-{
-  while (len > 0) {
-    ssize_t n =
-        gw_fault("root.write") ? (errno = ENOSPC, -1) : write(fd, data, len);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return -1;
-    data += n;
-    len -= (size_t)n;
-  }
-  return 0;
-}
-
 static int pour(int fd, const struct content *c)
 {
   char *chunk = malloc(CHUNK);
@@ -111,20 +97,11 @@ static int pour(int fd, const struct content *c)
     ssize_t n = take(c, at, chunk, CHUNK);
     if (n == 0)
       break; /* it shrank: gw_root_unchanged says so */
-    rc = n < 0 ? -1 : write_all(fd, chunk, (size_t)n);
+    rc = n < 0 ? -1 : gw_fd_write(fd, chunk, (size_t)n, "root.write");
     at += rc == 0 ? (uint64_t)n : 0;
   }
   free(chunk);
   return rc;
-}
-
-static int sync_fd(int fd)
-{
-  if (gw_fault("root.fsync")) {
-    errno = EIO;
-    return -1;
-  }
-  return fsync(fd);
 }
 
 static int temp_name(char name[40], struct gw_err *err)
@@ -184,7 +161,7 @@ static int fill(const struct place *p, const char *temp,
   if (fd < 0)
     return gw_root_fail(err, p->path);
   if (pour(fd, c) != 0 || (mode != KEEP && fchmod(fd, mode) != 0) ||
-      sync_fd(fd) != 0)
+      gw_fd_sync(fd, "root.fsync") != 0)
     gw_root_fail(err, p->path);
   else
     rc = c->fd < 0 ? 0 : gw_root_unchanged(c->fd, c->st, c->size, p->path, err);
@@ -423,7 +400,7 @@ int gw_root_sync(struct gw_root *root, const char *dir, struct gw_err *err)
     return 0; /* removed since, or a file is there now */
   if (fd < 0)
     return pass_on(err, &e);
-  int rc = sync_fd(fd) == 0 ? 0 : gw_root_fail(err, dir);
+  int rc = gw_fd_sync(fd, "root.fsync") == 0 ? 0 : gw_root_fail(err, dir);
   (void)close(fd);
   return rc;
 }

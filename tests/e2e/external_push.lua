@@ -50,19 +50,11 @@ local function start(t, on)
     expected = tip.commit, advert = tip.advert }, r, host
 end
 
-local function count(r)
-  local n = 0
-  for _, line in ipairs(r.log) do
-    n = n + (line == PACK and 1 or 0)
-  end
-  return n
-end
-
 test("a push goes to the host's default branch", function(t)
   local driver, push, r, host = start(t)
   driver:push("acme", "Hello", push)
   t:eq(host:head("acme/hello"), push.commit)
-  t:eq(count(r), 1)
+  t:eq(r:count(PACK), 1)
   -- Without being told which branch that is, too.
   push.ref, push.advert, push.expected = nil, nil, host:head("acme/hello")
   driver:push("acme", "Hello", push)
@@ -78,7 +70,7 @@ test("a push that arrived is done, though its answer was cut", function(t)
   local settled = effect.counts.settled
   driver:push("acme", "Hello", push)
   t:eq(host:head("acme/hello"), push.commit)
-  t:eq(count(r), 1)
+  t:eq(r:count(PACK), 1)
   t:eq(effect.counts.settled, settled + 1)
 end)
 
@@ -91,7 +83,7 @@ test("a push that did not arrive is said so, and not made again", function(t)
   t:raises(nil, driver.push, "was not carried out", driver, "acme", "Hello",
     push)
   t:eq(host:head("acme/hello"), push.expected)
-  t:eq(count(r), 1)
+  t:eq(r:count(PACK), 1)
 end)
 
 test("somebody else's push in between is a conflict", function(t)

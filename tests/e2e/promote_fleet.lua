@@ -44,16 +44,15 @@ local function faulty(roll, faults)
   end
 end
 
+local function small(dev, ref)
+  dev:create(ref)
+  dev:commit(ref, { { path = "src/a.txt", data = "1" } })
+  dev:publish(ref)
+end
+
 local function world(t)
   local w = e2e.world(t, function(dev)
-    dev:create("acme/A1")
-    dev:commit("acme/A1", { { path = "src/a.txt", data = "1" } })
-    dev:publish("acme/A1")
-    local names = {}
-    for i = 2, COUNT do
-      names[i - 1] = "A" .. i
-    end
-    e2e.multiply(dev, "acme/A1", names)
+    e2e.seed_fleet(dev, COUNT, small)
   end)
   w:add("slow", { args = { "--delay", "0.05", "--build-seconds", "0" } })
   local fail = {}

@@ -87,12 +87,7 @@ test("two runs of the same algorithms at once: each is published once",
 function(t)
   local count = math.tointeger(tonumber(sys.env("GODWIT_TEST_LOCKS") or "50"))
   local w = e2e.world(t, function(dev)
-    e2e.seed(dev, "acme/A1")
-    local names = {}
-    for i = 2, count do
-      names[i - 1] = "A" .. i
-    end
-    e2e.multiply(dev, "acme/A1", names)
+    e2e.seed_fleet(dev, count)
   end)
   local argv = { "promote", "acme/*", "--from", "dev", "--to", "prod",
     "--json" }

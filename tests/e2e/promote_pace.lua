@@ -6,12 +6,7 @@ local task = require("godwit.task")
 
 local function fleet(t, count, opts)
   return e2e.world(t, function(dev)
-    e2e.seed(dev, "acme/A1")
-    local names = {}
-    for i = 2, count do
-      names[i - 1] = "A" .. i
-    end
-    e2e.multiply(dev, "acme/A1", names)
+    e2e.seed_fleet(dev, count)
   end, opts)
 end
 

@@ -7,12 +7,7 @@ local COUNT = 5
 
 local function world(t)
   return e2e.world(t, function(dev)
-    e2e.seed(dev, "acme/A1")
-    local names = {}
-    for i = 2, COUNT do
-      names[i - 1] = "A" .. i
-    end
-    e2e.multiply(dev, "acme/A1", names)
+    e2e.seed_fleet(dev, COUNT)
   end)
 end
 

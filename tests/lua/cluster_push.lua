@@ -36,14 +36,6 @@ end
 
 local PACK = "POST /git/acme/Hello.git/git-receive-pack"
 
-local function count(r)
-  local n = 0
-  for _, line in ipairs(r.log) do
-    n = n + (line == PACK and 1 or 0)
-  end
-  return n
-end
-
 test("a push that arrived is done, though its answer was cut", function(t)
   local driver, push, r = start(t, function(seen, pass)
     if seen.line == PACK then
@@ -55,7 +47,7 @@ test("a push that arrived is done, though its answer was cut", function(t)
   driver:push("acme", "Hello", push)
   t:eq(driver:git_tip("acme", "Hello").commit, push.commit)
   t:eq(driver:each_build("acme", "Hello")().commit_sha, push.commit)
-  t:eq(count(r), 1)
+  t:eq(r:count(PACK), 1)
   t:eq(effect.counts.settled, settled + 1)
 end)
 
@@ -69,7 +61,7 @@ test("a push that did not arrive is said so, and not made again", function(t)
     "Hello", push)
   t:no(e.in_doubt)
   t:eq(driver:git_tip("acme", "Hello").commit, push.expected)
-  t:eq(count(r), 1)
+  t:eq(r:count(PACK), 1)
 end)
 
 test("a push that cannot be looked at is in doubt", function(t)
@@ -86,5 +78,5 @@ test("a push that cannot be looked at is in doubt", function(t)
   local e = t:raises(nil, driver.push, "look before repeating", driver,
     "acme", "Hello", push)
   t:ok(e.in_doubt)
-  t:eq(count(r), 1)
+  t:eq(r:count(PACK), 1)
 end)

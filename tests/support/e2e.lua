@@ -570,6 +570,19 @@ function M.multiply(box, ref, names)
   end
 end
 
+--- Seeds acme/A1 to acme/A`count`, all alike.
+---@param box support.Box
+---@param count integer
+---@param seed? fun(box: support.Box, ref: string)  Makes the first; else M.seed.
+function M.seed_fleet(box, count, seed)
+  (seed or M.seed)(box, "acme/A1")
+  local names = {}
+  for i = 2, count do
+    names[i - 1] = "A" .. i
+  end
+  M.multiply(box, "acme/A1", names)
+end
+
 --- A world whose dev has the usual source.
 function M.seeded(t, opts)
   local commit

@@ -96,18 +96,23 @@ local function choice(name, v)
     quoted(v))
 end
 
+-- Keys of any type, so that the first problem is the same one each time.
+local function sorted_keys(t)
+  local keys = {}
+  for key in next, t do
+    keys[#keys + 1] = key
+  end
+  table.sort(keys, function(a, b)
+    return tostring(a) < tostring(b)
+  end)
+  return keys
+end
+
 function M.settings(v)
   if type(v) ~= "table" then
     return ("expected a table of settings, not %s"):format(quoted(v))
   end
-  local names = {}
-  for name in next, v do
-    names[#names + 1] = name
-  end
-  table.sort(names, function(a, b)
-    return tostring(a) < tostring(b)
-  end)
-  for _, name in ipairs(names) do
+  for _, name in ipairs(sorted_keys(v)) do
     local want, value = M.SETTINGS[name], v[name]
     if not want then
       return ("there is no setting %s%s"):format(quoted(tostring(name)),
@@ -200,14 +205,8 @@ function M.check(file, value)
       .. "function(a, cx) … end }, not %s",
       (value == nil or value == true) and "nothing" or "a " .. type(value))
   end
-  local points, names = {}, {}
-  for name in next, value do
-    names[#names + 1] = name
-  end
-  table.sort(names, function(a, b)
-    return tostring(a) < tostring(b)
-  end)
-  for _, name in ipairs(names) do
+  local points = {}
+  for _, name in ipairs(sorted_keys(value)) do
     local forms, v = POINTS[name], value[name]
     if not forms then
       local word = tostring(name)
