@@ -45,6 +45,12 @@ test("what failed says why, and whether to try again", function(t)
   t:match(out, "\n1 refused, 1 failed%.\n$")
 end)
 
+test("what failed with problems says both", function(t)
+  local out = text { { outcome = "failed", ref = "a/B", why = "a policy",
+    problems = { "a hole" } } }
+  t:match(out, "problem: a hole\n           a policy\n")
+end)
+
 test("a long list of files is cut, one more is not", function(t)
   t:match(text(files(11)), "%- f11\n")
   local out = text(files(12))

@@ -110,9 +110,9 @@ local function paragraph(out, item, shown)
   local word = item.outcome
   out[#out + 1] = output.paint(STYLE[word] or "bold", ("%-" .. COLUMN
     .. "s"):format(word)) .. head(item)
-  if item.problems then
-    list(out, "problem: ", item.problems)
-  elseif item.why then
+  list(out, "problem: ", item.problems)
+  -- A refusal's reason is its problems.
+  if item.why and not (item.problems and word == "refused") then
     line(out, "%s", tostring(item.why))
     list(out, "| ", item.log)
     source_lines(out, item, shown)
