@@ -369,6 +369,8 @@ local WRONG = {
     "acme.lua:3: gate: an algorithm has no ownr; did you mean 'owner'" },
   ["a library's usage error"] = { "cx.from.algorithms:get(5)", "policy",
     "acme.lua:3: gate: an algorithm is named OWNER/NAME" },
+  ["a glob that is none"] = { "cx.from.algorithms:each { name = 5 }",
+    "policy", "acme.lua:3: gate: a glob is a text, not a number" },
   ["waiting in sort"] = { "table.sort({ 2, 1 }, function() task.sleep(0) end)",
     "policy", "acme.lua:3: gate: cannot wait in a callback of 'sort'" },
   ["waiting in gsub"] = { "('x'):gsub('.', function() task.sleep(0) end)",

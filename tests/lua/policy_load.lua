@@ -99,7 +99,8 @@ local BAD = {
   { "return {\n  revision = 7 }", "revision: expected a function or a text" },
   { "return {", "acme.lua:1: .*expected" },
   { "\n\nerror('not today')", "acme.lua:3: not today" },
-  { "\nerror({})", "acme.lua:1: table" },
+  { "\nerror({})", "acme.lua:[12]: raised a table instead of a text" },
+  { "\27Lua", "acme.lua:1: attempt to load a binary chunk" },
   { "\nlocal x = nil\nreturn x.y", "acme.lua:3: attempt to index" },
   { "\nio.open('x')", "acme.lua:2: attempt to index a nil value %(global 'io'%)" },
   { "\ntask.sleep(0)", "acme.lua:2: cannot wait at the top level" },
@@ -111,6 +112,11 @@ for _, case in ipairs(BAD) do
     refused(t, case[1], case[2])
   end)
 end
+
+test("what some editors begin a text with is no error", function(t)
+  local file = loaded(t, "\xEF\xBB\xBFreturn {\n  message = 'x' }")
+  t:eq(file.points.message, "x")
+end)
 
 test("a policy that does not end when it is loaded is stopped", function(t)
   refused(t, "\nwhile true do end", "acme.lua:2: it computed for 5 seconds")
@@ -224,6 +230,9 @@ test("--policy names a file or a folder and has to be there", function(t)
   t:raises("usage", function()
     find.find("bob", driver("prod"), dir .. "/p")
   end, "neither bob.lua nor default.lua in .*godwit new policy bob")
+  t:raises("usage", function()
+    find.find("bob", driver("prod"), "")
+  end, "^%-%-policy: no file or folder is named")
   t:raises("usage", function()
     find.find("bob", driver("prod"), dir .. "/none")
   end, "%-%-policy: there is no ")

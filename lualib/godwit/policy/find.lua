@@ -63,6 +63,9 @@ end
 -- A file or folder that somebody named: it has to be there, and to have
 -- something for this owner.
 local function named(path, origin, owner, forced)
+  if path == "" then
+    err.throw("usage", "%s: no file or folder is named", origin)
+  end
   local kind = kind_of(path)
   if not kind then
     err.throw("usage", "%s: there is no %s", origin, path)

@@ -60,6 +60,9 @@ local function fail(file, e)
     error(e, 0)
   end
   local text = tostring(e.message):gsub("^stopped: computed", "it computed")
+  if e.value ~= nil then
+    text = ("raised a %s instead of a text"):format(type(e.value))
+  end
   if not text:find("^[^:\n]+:%d+: ") then
     text = (err.script_line(e) or file.label .. ":1") .. ": " .. text
   end
@@ -80,9 +83,12 @@ function M.load(place)
   local file = { path = place.path, label = place.label, text = text,
     texts = { text }, chunks = { [place.label] = true } }
   require("godwit.trace").remember("@" .. place.label, text) -- for errors
+  text = text:gsub("^\xEF\xBB\xBF", "") -- what some editors begin a text with
   local chunk, why = sys.load(text, "@" .. place.label, environment(file))
   if not chunk then
-    err.throw("usage", "%s", (tostring(why):gsub("[\r\n]+", " ")))
+    why = tostring(why):gsub("[\r\n]+", " ")
+    err.throw("usage", "%s%s", why:find("^[^\n]-:%d+: ") and ""
+      or place.label .. ":1: ", why)
   end
   local ok, value = task.limited(SECONDS, core.run, chunk, place.label)
   if not ok then
