@@ -2,6 +2,7 @@
 -- says what became of them.
 local e2e = require("support.e2e")
 local relay = require("support.relay")
+local task = require("godwit.task")
 
 local function world(t)
   return e2e.world(t, function(dev, prod)
@@ -141,4 +142,43 @@ test("more jobs than the limit of open files has room for", function(t)
   t:eq(r.doc.counts.created, 80)
   t:match(r.err, "2 at a time for each destination instead of 256: the limit of "
     .. "open files is 128")
+end)
+
+test("--fail-fast: once one has failed nothing more is begun", function(t)
+  local w = e2e.world(t, function(dev, prod)
+    for _, name in ipairs({ "One", "Two", "Three" }) do
+      e2e.seed(dev, "acme/" .. name)
+    end
+    prod:options({ fail_builds = { ["acme/One"] = true } })
+  end)
+  local words = { "acme/One", "acme/Two", "acme/Three" }
+  local r = e2e.expect(w:promote({ "--fail-fast", "-j", "1",
+    table.unpack(words) }), 1)
+  t:eq(r.items[1].outcome, "failed")
+  for i = 2, 3 do
+    t:eq(r.items[i].outcome, "refused")
+    t:match(r.items[i].why, "not started: acme/One failed")
+    t:eq(w.prod:get(words[i]), nil)
+  end
+  -- What is under way comes to its end.
+  local both
+  local to = relay.start(t, w.prod.api, function(seen, pass)
+    if seen.method ~= "POST" or not seen.path:find("receive%-pack$") then
+      return nil
+    elseif seen.path:find("One") then
+      while not both do
+        task.sleep(0.02)
+      end
+    else
+      both = true
+      local answer = pass()
+      task.sleep(1)
+      return answer
+    end
+  end)
+  w:configure({ prod = { api = to.url, more = 'id = "prod"' } })
+  w.dev:commit("acme/One", { { path = "x", data = "1" } })
+  r = w:promote({ "--fail-fast", "-j", "2", "acme/One", "acme/Two" })
+  t:eq({ r.items[1].outcome, r.items[2].outcome }, { "failed", "created" })
+  t:eq(w.prod:versions("acme/Two"), { "0.1.0" })
 end)
