@@ -1,6 +1,7 @@
 -- Many algorithms by glob and by file, and what several destinations give.
 local e2e = require("support.e2e")
 local fs = require("godwit.core.fs")
+local relay = require("support.relay")
 
 local function world(t, more)
   return e2e.world(t, function(dev, prod)
@@ -126,4 +127,34 @@ test("--fail-fast: a hole at one destination stops all of them", function(t)
   t:eq(r.doc.counts.refused, 4)
   t:match(r.items[1].why, "drifted")
   t:match(r.items[4].why, "not started")
+end)
+
+test("an owner that cannot be listed is an item, not nothing", function(t)
+  local w = world(t)
+  local stage = w.dir .. "/stage"
+  e2e.archive(stage, "stage")
+  local from = relay.start(t, w.dev.api, function(seen)
+    if seen.path == "/v1/users/alice/algorithms" then
+      return { status = 500, headers = {}, body = "broken" }
+    end
+  end)
+  w:configure({ dev = { api = from.url, more = 'admin_key = env "ADMIN"' } })
+  local words = { "*/Fraud*", "--to", stage }
+  local r = e2e.expect(w:promote(words, { ADMIN = w.dev.admin_key }), 3)
+  t:eq(r.doc.counts.created, 4)
+  t:eq(r.doc.counts.failed, 2)
+  t:eq(#r.items, 6)
+  for i = 1, 4, 3 do
+    t:eq(r.items[i].ref, "alice/Fraud*")
+    t:match(r.items[i].why, "cannot be listed")
+  end
+  t:eq(r.items[1].to, "prod:alice/Fraud*")
+  w:configure({ dev = { more = 'admin_key = env "ADMIN"' } })
+  w.dev:commit("acme/FraudA", { { path = "x", data = "1" } })
+  w:configure({ dev = { api = from.url, more = 'admin_key = env "ADMIN"' } })
+  -- With --fail-fast it stops all of it.
+  words[#words + 1] = "--fail-fast"
+  r = w:promote(words, { ADMIN = w.dev.admin_key })
+  t:ok(r.code ~= 0)
+  t:eq(r.doc.counts.updated, 0)
 end)

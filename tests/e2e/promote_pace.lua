@@ -119,3 +119,25 @@ function(t)
     .. "%-%-to far %-%-fail%-fast")
   e2e.expect(w:run({ "promote", "acme/*", "--from", "dev", "--to", "far" }), 0)
 end)
+
+test("a destination that answers nobody holds up no other, from its key on",
+function(t)
+  local w = fleet(t, 2)
+  w:add("far")
+  local done = 0
+  local fine = relay.start(t, w.far.api, function(seen, pass)
+    if seen.method == "POST" and seen.path:find("/versions$") then
+      local answer = pass()
+      done = done + 1
+      return answer
+    end
+  end)
+  local silent = relay.start(t, w.prod.api, function()
+    while done < 2 do
+      task.sleep(0.05)
+    end
+  end)
+  w:configure({ prod = { api = silent.url }, far = { api = fine.url } })
+  local r = e2e.expect(w:promote({ "acme/*", "--to", "far" }), 0)
+  t:eq(r.doc.counts.created, 4)
+end)
