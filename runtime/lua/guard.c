@@ -151,6 +151,14 @@ static void on_signal(int signo)
   errno = saved;
 }
 
+/* The thread sanitizer holds a signal back until the thread calls something
+ * that it knows, which a loop in Lua never does: past it, to libc itself. */
+#ifdef __SANITIZE_THREAD__
+extern int __sigaction(int signo, const struct sigaction *action,
+                       struct sigaction *old);
+#define sigaction(signo, action, old) __sigaction(signo, action, old)
+#endif
+
 int gw_runaway_new(struct gw_runaway **out, double cpu_seconds,
                    struct gw_err *err)
 {
