@@ -4,6 +4,31 @@ local err = require("godwit.err")
 
 local M = {}
 
+local STAR, ONE = ("*?"):byte(1, 2)
+
+-- Goes back to the last star only: its time grows with the product of the
+-- lengths, never faster.
+local function matches(pattern, text)
+  local at, i = 1, 1
+  local star, tried
+
+  while i <= #text do
+    local c = pattern:byte(at)
+    if c == STAR then
+      star, tried = at, i
+      at = at + 1
+    elseif c == ONE or c == text:byte(i) then
+      at, i = at + 1, i + 1
+    elseif star then
+      tried = tried + 1
+      at, i = star + 1, tried
+    else
+      return false
+    end
+  end
+  return pattern:find("^%**$", at) ~= nil
+end
+
 ---@param pattern string
 ---@return fun(text: any): boolean
 function M.matcher(pattern)
@@ -14,11 +39,8 @@ function M.matcher(pattern)
       return true
     end
   end
-  local lua = pattern:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0")
-    :gsub("%*", ".*"):gsub("%?", ".")
-  lua = "^" .. lua .. "$"
   return function(text)
-    return type(text) == "string" and text:find(lua) ~= nil
+    return type(text) == "string" and matches(pattern, text)
   end
 end
 
