@@ -10,6 +10,7 @@ local AROUND = 2 -- lines shown before and after
 local MAX_LINE = 160 -- bytes of each
 local MAX_CALLS = 12
 local MAX_DEPTH = 8 -- of causes
+local MAX_RAISED = 400 -- bytes of a table that was raised
 
 local sources = {}
 
@@ -100,6 +101,23 @@ local function named_line(message)
     return { file = where, line = math.tointeger(number) }
   end
   return nil
+end
+
+--- Makes the message of an error whose script raised a table without a text of
+--- its own say what is in it.
+---@param e godwit.Err
+function M.name_raised(e)
+  local raised = rawget(e, "value")
+  if type(raised) ~= "table" or not tostring(e.message):find("^table: 0x") then
+    return
+  end
+  local ok, text = pcall(require("godwit.core.json").encode, raised)
+  if not ok or type(text) ~= "string" then
+    text = "a table was raised, not a text"
+  elseif #text > MAX_RAISED then
+    text = text:sub(1, MAX_RAISED):gsub("[\xc0-\xff][\x80-\xbf]*$", "") .. "…"
+  end
+  e.message = text
 end
 
 --- The user's own line an error is of, or nil.

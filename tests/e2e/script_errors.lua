@@ -254,14 +254,23 @@ test("what was raised without a sentence of its own is shown", function(t)
     "local function stop()\n  error({ why = \"it's late\", at = { 3 } })\nend\n"
     .. "stop()\n")
   local r = home:expect(1, { "run", "raise.lua" })
-  t:match(r.err, "error: raise%.lua:2: { at = { 3 }, why = \"it's late\" }\n")
+  t:match(r.err, "error: raise%.lua:2: {\"at\":%[3%],\"why\":\"it's late\"}\n")
   t:match(r.err, "\n  called at raise%.lua:4\n")
   local e = json.decode(home:expect(1, { "run", "raise.lua", "--json" }).out)
-  t:eq(e.error.message, "{ at = { 3 }, why = \"it's late\" }")
+  t:eq(e.error.message, "{\"at\":[3],\"why\":\"it's late\"}")
   r = home:expect(1, { "eval", "local l = {} for i = 1, 9 do l[i] = ('x'):rep(99) end "
     .. "error(l)" })
-  t:match(r.err, "error: eval:1: { \"xxx[^\n]*…\n")
+  t:match(r.err, "error: eval:1: %[\"xxx[^\n]*…\n")
   t:ok(#r.err < 600)
+  t:match(home:expect(1, { "eval", "local x = {} x.x = x error(x)" }).err,
+    "error: eval:1: a table was raised, not a text\n")
+  home:sandbox(t, "dev", "empty")
+  home:write("work/item.lua", [[
+return { params = { on = "cluster" }, run = function(cx)
+  cx:each({ "acme/A" }, function() error { 7 } end)
+end }]])
+  t:match(home:expect(1, { "run", "item.lua", "--on", "sandbox:dev" }).out,
+    "item%.lua:2: %[7%] %(bug%)\n")
 end)
 
 test("what eval returns is of its line, with or without return", function(t)

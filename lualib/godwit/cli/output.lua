@@ -165,7 +165,6 @@ function M.result(doc, text)
   end
 end
 
-local MAX_RAISED = 400 -- bytes of a table that was raised
 local FIELDS = { "kind", "message", "op", "status", "code" }
 
 local function plain(v)
@@ -176,18 +175,6 @@ end
 -- The errors of items that were all to be tried (task.each, keep_going).
 local function parts(e)
   return type(e.errors) == "table" and #e.errors > 1 and e.errors or {}
-end
-
--- What was raised, where it is a table that does not say what it is.
-local function message_of(e)
-  local raised = rawget(e, "value")
-  if type(raised) == "table" and tostring(e.message):find("^table: 0x") then
-    local text = require("godwit.cli.show").value(raised)
-      :gsub("\n%s*", " ")
-    return #text <= MAX_RAISED and text
-      or text:sub(1, MAX_RAISED):gsub("[\xc0-\xff][\x80-\xbf]*$", "") .. "…"
-  end
-  return e.message
 end
 
 -- The sentence, the script's line first. Of a mistake in a script the kind
@@ -204,7 +191,7 @@ end
 ---@param code integer The exit code.
 ---@return table
 function M.error_document(e, code)
-  e.message = message_of(e)
+  trace.name_raised(e)
   local doc = trace.fields(e)
   doc.exit, doc.retryable = code, e.retryable == true
   for _, name in ipairs(FIELDS) do
@@ -233,7 +220,7 @@ local SHOWN = 10 -- errors of a run's items
 ---@param e table An error object.
 ---@param code integer
 function M.fail(e, code)
-  e.message = message_of(e)
+  trace.name_raised(e)
   local at = trace.place(e)
   to_stderr(M.paint("red", "error: ", 2) .. sentence(e))
   if at then

@@ -45,6 +45,7 @@ end
 ---@return godwit.Outcome
 function M.failure(e)
   e = err.from(e)
+  trace.name_raised(e)
   if e.kind == "cancelled" then
     return { outcome = "failed", why = "interrupted", kind = "cancelled",
       retryable = true }
