@@ -102,8 +102,9 @@ function(t)
     end
   end)
   w:configure({ prod = { api = hangs.url } })
-  local run = w:start({ "promote", "acme/*", "--from", "dev", "--to", "prod",
-    "--to", "far", "--fail-fast", "--json" })
+  local run = w:start_as({ "sh", "-c", "echo 'acme/*' > list; exec < list "
+    .. e2e.PROGRAM .. " promote --algorithms-from - --from dev --to prod "
+    .. "--to far --fail-fast --json" })
   repeat
     task.sleep(0.05)
   until table.concat(run.err_parts):find("A3 -> far:acme/A3: comparing", 1, true)
@@ -115,8 +116,9 @@ function(t)
   for _, d in ipairs(run.doc.destinations) do
     t:eq(d.counts.failed, 3)
   end
-  t:match(run.err, "To go on: godwit promote 'acme/%*' %-%-from dev %-%-to prod "
-    .. "%-%-to far %-%-fail%-fast")
+  t:match(run.err, "to go on, give the list of algorithms on stdin again\n"
+    .. "Interrupted%. To go on: godwit promote %-%-algorithms%-from %- "
+    .. "%-%-from dev %-%-to prod %-%-to far %-%-fail%-fast")
   e2e.expect(w:run({ "promote", "acme/*", "--from", "dev", "--to", "far" }), 0)
 end)
 

@@ -550,6 +550,9 @@ function M.run(cx, destinations, promote)
     if e ~= nil then
       account(destinations, e)
     end
+    if err.is(e, "cancelled") and cx.params.algorithms_from == "-" then
+      log.info("to go on, give the list of algorithms on stdin again")
+    end
     gather(cx, destinations)
   end })
 
