@@ -23,6 +23,11 @@ test("settings and definitions: relative, valid, the program's own", function(t)
   local doc = json.decode(read(home.cwd .. "/.luarc.json"))
   t:eq(doc["workspace.library"], { ".godwit/meta" })
   t:eq(doc["runtime.version"], "Lua 5.4")
+  -- What a script lacks (of os it has a part, which the definitions name).
+  t:eq(doc["runtime.builtin"], { debug = "disable", io = "disable",
+    os = "disable", package = "disable" })
+  t:eq(home:expect(0, { "eval", "debug, io, package" }).out,
+    "nil\nnil\nnil\n")
   t:no(read(home.cwd .. "/.luarc.json"):find(home.dir, 1, true))
   local source = cli.source() .. "/lualib/godwit/meta/public"
   local made = home.cwd .. "/.godwit/meta/godwit"
