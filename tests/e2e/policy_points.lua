@@ -489,6 +489,8 @@ function(t)
   t:match(r.err, "after acme/Hello created false")
   t:match(r.err, "after acme/Skipped skipped false")
   t:match(r.err, "after acme/Held waiting false")
+  local _, told = r.err:gsub("after acme/", "")
+  t:eq(told, #r.items) -- of each once
   t:match(r.err, "after acme/None refused false")
   r = w:promote({ HELLO })
   t:match(r.err, "after acme/Hello unchanged false")
