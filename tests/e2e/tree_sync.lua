@@ -49,7 +49,7 @@ test("a script has no folder but those it is given", function(t)
   r = sync(home, 0, { "--allow-read", "in", "--allow-write", "./out", "--", "./in", "out/new/deep" })
   t:eq(r.doc.result, { outcome = "created", files = 2, written = 2, unchanged = 0, deleted = 0, skipped = 0,
     bytes = 2 })
-  t:eq(fs.read(home.dir .. "/work/out/new/deep/d/b"), "b")
+  t:eq(fs.read(home.cwd .. "/out/new/deep/d/b"), "b")
   for _, place in ipairs { "out/../elsewhere", "out2", ".", "..", home.dir .. "/private", "out/new/../../x",
     "missing/../out/../in" } do
     local argv = { table.unpack(both) }
@@ -68,9 +68,9 @@ end)
 
 test("a link does not lead out of what is allowed", function(t)
   local home = world(t)
-  assert(fs.mkdir(home.dir .. "/work/out", 448))
-  assert(fs.symlink(home.dir .. "/private", home.dir .. "/work/out/door"))
-  assert(fs.symlink(home.dir .. "/private", home.dir .. "/work/in/door"))
+  assert(fs.mkdir(home.cwd .. "/out", 448))
+  assert(fs.symlink(home.dir .. "/private", home.cwd .. "/out/door"))
+  assert(fs.symlink(home.dir .. "/private", home.cwd .. "/in/door"))
   local flags = { "--allow-read", "in", "--allow-write", "./out", "--" }
   local function with(...)
     local argv = { table.unpack(flags) }
@@ -82,9 +82,9 @@ test("a link does not lead out of what is allowed", function(t)
   t:no(exists(home, "private/a") or exists(home, "private/new"))
   -- As what it is it is copied.
   sync(home, 0, with("in", "out/copy"))
-  t:eq(fs.stat(home.dir .. "/work/out/copy/door").type, "link")
+  t:eq(fs.stat(home.cwd .. "/out/copy/door").type, "link")
   -- The folder that was named may be a link itself: that is the person's.
-  assert(fs.symlink(home.dir .. "/private", home.dir .. "/work/mine"))
+  assert(fs.symlink(home.dir .. "/private", home.cwd .. "/mine"))
   sync(home, 0, { "--allow-read", "./mine", "--allow-write", "./out", "--", "mine", "out/mine" })
   t:ok(exists(home, "work/out/mine/secret"))
 end)
@@ -107,7 +107,7 @@ test("a plan writes nothing and says what it would do", function(t)
   r = run(0, { "-n" }, "in", "out", "delete")
   t:eq({ r.doc.result.written, r.doc.result.unchanged, r.doc.result.deleted }, { 1, 1, 1 })
   t:match(table.concat(r.doc.planned, "\n"), 'delete: ""?old')
-  t:eq(fs.read(home.dir .. "/work/out/a"), "a")
+  t:eq(fs.read(home.cwd .. "/out/a"), "a")
   t:ok(exists(home, "work/out/old"))
   r = run(0, {}, "in", "out", "delete")
   t:eq({ r.doc.result.written, r.doc.result.unchanged, r.doc.result.deleted }, { 1, 1, 1 })
@@ -161,7 +161,7 @@ return {
   t:ok(exists(home, "work/out/e/a"))
   home:project('return { defaults = { allow_read = "/" } }')
   home:expect(2, { "run", "flow.lua", "--from", "in" })
-  fs.remove(home.dir .. "/work/godwit.config.lua")
+  fs.remove(home.cwd .. "/godwit.config.lua")
   -- What things are taken from is not written to.
   home:write("work/back.lua", [[
 return { params = { from = "folder", out = "folder" }, run = function(cx)
@@ -181,16 +181,16 @@ test("a full disk leaves each file whole, and no temporary one", function(t)
     if r.code == 0 then t:skip("built without GODWIT_FAULTS") end
     t:eq(r.code, 1, fault)
     t:match(r.err, "tree%.sync to out: folder:")
-    t:eq(fs.read(home.dir .. "/work/out/a"):match("^o?l?d?n?"), fault == "root.mkdir" and "n" or "old", fault)
-    for _, e in ipairs(fs.list(home.dir .. "/work/out")) do
+    t:eq(fs.read(home.cwd .. "/out/a"):match("^o?l?d?n?"), fault == "root.mkdir" and "n" or "old", fault)
+    for _, e in ipairs(fs.list(home.cwd .. "/out")) do
       t:no(e.name:find("^%.godwit"), fault)
     end
-    fs.remove_tree(home.dir .. "/work/out")
+    fs.remove_tree(home.cwd .. "/out")
     home:write("work/out/a", "old")
   end
   local r = home:run { "run", "sync.lua", env = { GODWIT_FAULT = "root.changed" }, table.unpack(flags) }
   t:match(r.err, "changed while it was read")
-  t:eq(fs.read(home.dir .. "/work/out/a"), "old")
+  t:eq(fs.read(home.cwd .. "/out/a"), "old")
   r = home:run { "run", "sync.lua", env = { GODWIT_FAULT = "root.open" }, table.unpack(flags) }
   t:match(r.err, "folder: a: Permission denied")
   t:eq(r.code, 1)
