@@ -166,7 +166,9 @@ function M.environment(job, id, theirs, ours)
   if name then
     return rules.environment(job, point, name, ours, source)
   end
-  return environment.map(id, theirs, ours)
+  local env, problem = environment.map(id, theirs, ours)
+  return env, problem and problem .. "; enable one there, or name another in a "
+    .. "policy (map_environment)"
 end
 
 --- The settings the destination should have.
