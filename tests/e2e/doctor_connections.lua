@@ -240,3 +240,10 @@ test("code at a Git host elsewhere", function(t)
   is(t, c["host.read"], "skip", "only a repository can tell")
   is(t, c["git.read"], "ok", "acme/Hello")
 end)
+
+test("a key that is refused everything was not accepted", function(t)
+  local odd = oddcluster.start(t, { ["*"] = { status = 403, json = {
+    error = { code = 2001, message = "not authorized" } } } })
+  is(t, looker(t).at(1, odd.url).key, "fail", "is refused everything",
+    "a key of this cluster")
+end)

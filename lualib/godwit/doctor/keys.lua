@@ -152,6 +152,11 @@ local function say_kind(list, subject, answers, field, who)
         .. "be tried with", who)
     end
     return false
+  elseif not any(answers, "yes") then
+    list:fail("key", "look whether it is a key of this cluster, and what it "
+      .. "may do; it is " .. where(subject, field),
+      "%s is refused everything it was tried with", who)
+    return false
   else
     list:warn("key", "a key that may read data tells more; an administrator's "
       .. "key belongs into admin_key", "%s is accepted; of which kind it is "
