@@ -8,7 +8,7 @@ local methods = require("godwit.methods")
 local places = require("godwit.config.places")
 local task = require("godwit.task")
 local tree = require("godwit.tree")
-local tree_glob = require("godwit.tree_glob")
+local tree_glob = require("godwit.tree.glob")
 
 local M = {}
 

@@ -1,10 +1,10 @@
 --- tree: the files of a commit, read and edited without a checkout. Edits are
 --- kept in memory until `save` writes one new tree.
 local err = require("godwit.err")
-local glob_of = require("godwit.tree_glob")
+local glob_of = require("godwit.tree.glob")
 local methods = require("godwit.methods")
-local template = require("godwit.tree_template")
-local tree_path = require("godwit.tree_path")
+local template = require("godwit.tree.template")
+local tree_path = require("godwit.tree.path")
 
 local M = {}
 
@@ -372,10 +372,10 @@ end
 ---@param opts? godwit.tree.SyncOpts include, exclude, delete, max_delete
 ---@return godwit.tree.Synced
 function M.sync(from, to, opts)
-  return require("godwit.tree_sync").run(from, to, opts)
+  return require("godwit.tree.sync").run(from, to, opts)
 end
 
--- For tree_sides: what is at a path now, and how it gets there.
+-- For tree.sides: what is at a path now, and how it gets there.
 M._FILE, M._EXECUTABLE, M._LINK = FILE, EXECUTABLE, LINK
 M._content, M._put, M._drop = content, put, drop
 

@@ -16,9 +16,9 @@ local retry = require("godwit.http.retry")
 local size = require("godwit.cli.size")
 local toml = require("godwit.config.toml")
 local tree = require("godwit.copy.tree")
-local template = require("godwit.tree_template")
-local tree_glob = require("godwit.tree_glob")
-local tree_path = require("godwit.tree_path")
+local template = require("godwit.tree.template")
+local tree_glob = require("godwit.tree.glob")
+local tree_path = require("godwit.tree.path")
 local url = require("godwit.core.http").url
 local version = require("godwit.cluster.version")
 

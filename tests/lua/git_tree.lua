@@ -1,7 +1,7 @@
 -- The public layer: trees edited without a checkout, globs, remotes.
 local err = require("godwit.err")
 local git = require("godwit.git")
-local glob = require("godwit.tree_glob")
+local glob = require("godwit.tree.glob")
 local repo = require("support.gitrepo")
 local tree = require("godwit.tree")
 

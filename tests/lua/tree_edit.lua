@@ -1,7 +1,7 @@
 -- What a policy's transform and a script's edit do to a tree: filter,
 -- template, exists, and paths that no tree can hold.
 local err = require("godwit.err")
-local glob = require("godwit.tree_glob")
+local glob = require("godwit.tree.glob")
 local repo = require("support.gitrepo")
 local tree = require("godwit.tree")
 local git = require("godwit.git")

@@ -1,11 +1,11 @@
---- tree_sides: what tree.sync copies from and to, seen the same way: a folder
+--- tree.sides: what tree.sync copies from and to, seen the same way: a folder
 --- of this machine, or a tree. A side lists its files and gives their
 --- contents; one that is written to takes them and removes others.
 local err = require("godwit.err")
 local folder = require("godwit.core.folder")
 local sys = require("godwit.core.sys")
 local tree = require("godwit.tree")
-local tree_path = require("godwit.tree_path")
+local tree_path = require("godwit.tree.path")
 
 local M = {}
 

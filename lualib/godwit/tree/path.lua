@@ -1,4 +1,4 @@
---- tree_path: which paths a file of a tree may have, and why another may not:
+--- tree.path: which paths a file of a tree may have, and why another may not:
 --- what Git refuses is refused where it is said, not when the tree is written.
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")

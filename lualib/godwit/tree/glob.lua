@@ -1,4 +1,4 @@
---- tree_glob: which paths of a tree a pattern means. `*` and `?` stay within
+--- tree.glob: which paths of a tree a pattern means. `*` and `?` stay within
 --- one name, `**` goes on through folders (`**/x` is also `x` at the top),
 --- `[a-z]` and `[!a-z]` are sets; `\` takes the meaning of the next character.
 --- The whole path must match.

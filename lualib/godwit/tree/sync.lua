@@ -1,15 +1,15 @@
---- tree_sync: makes one folder or tree look like another. Everything is looked
+--- tree.sync: makes one folder or tree look like another. Everything is looked
 --- at before the first write; each file is there whole or as it was; links are
 --- copied, never followed.
 local effect = require("godwit.effect")
 local err = require("godwit.err")
 local folder = require("godwit.core.folder")
-local glob_of = require("godwit.tree_glob")
+local glob_of = require("godwit.tree.glob")
 local log = require("godwit.log")
-local sides = require("godwit.tree_sides")
+local sides = require("godwit.tree.sides")
 local task = require("godwit.task")
 local tree = require("godwit.tree")
-local tree_path = require("godwit.tree_path")
+local tree_path = require("godwit.tree.path")
 local view = require("godwit.view")
 
 local M = {}

@@ -1,8 +1,8 @@
---- tree_template: the text of one file with its {{name}} placeholders
+--- tree.template: the text of one file with its {{name}} placeholders
 --- replaced. What stands between the marks and is no name is left alone: it is
 --- another program's.
 local err = require("godwit.err")
-local quote = require("godwit.tree_path").quote
+local quote = require("godwit.tree.path").quote
 
 local M = {}
 
