@@ -84,6 +84,7 @@ test("the first promotion sets them, a repeat changes nothing", function(t)
   local r = e2e.expect(w:promote({ HELLO, "--secrets", path, "-vv" }, TOKEN),
     0)
   t:eq(r.item.outcome, "created")
+  t:match(table.concat(r.doc.notes, "\n"), "but for those of %-%-secrets")
   local texts = {}
   for _, s in ipairs(r.item.steps) do
     texts[#texts + 1] = s.symbol .. " " .. s.text

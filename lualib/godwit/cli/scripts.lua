@@ -103,7 +103,8 @@ function M.find(word)
   if not script then
     local known = names()
     err.throw("usage", "there is no workflow '%s'%s; a file is written with "
-      .. "a '/' or its '.lua'", word, suggest.hint(word, known))
+      .. "a '/' or its '.lua' (see: godwit list)", word,
+      suggest.hint(word, known))
   end
   return script
 end

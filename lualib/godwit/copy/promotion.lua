@@ -436,7 +436,7 @@ end
 
 -- Said with every result that wrote, or would write, something.
 local NOT_MOVED = "Never moved, since nobody can read or set them: values of "
-  .. "secrets, passwords, keys, credentials of connectors, owner roles, "
+  .. "secrets%s, passwords, keys, credentials of connectors, owner roles, "
   .. "single sign-on, version numbers"
 
 -- What pre-flight said is said again.
@@ -494,7 +494,8 @@ local function work(cx, dest, promote, run)
   end })
   for _, job in ipairs(dest.jobs) do
     if job.wrote then
-      cx:note("%s", NOT_MOVED)
+      cx:note(NOT_MOVED, cx.params.secrets
+        and " (but for those of --secrets)" or "")
     end
   end
   note_open(cx, dest)
