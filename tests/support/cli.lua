@@ -33,6 +33,7 @@ function M.home(t)
     HOME = dir, PATH = sys.env("PATH"), LC_ALL = "C.UTF-8",
     TMPDIR = sys.env("TMPDIR"), ASAN_OPTIONS = sys.env("ASAN_OPTIONS"),
     UBSAN_OPTIONS = sys.env("UBSAN_OPTIONS"),
+    TSAN_OPTIONS = sys.env("TSAN_OPTIONS"),
     LSAN_OPTIONS = sys.env("LSAN_OPTIONS"),
   } }, Home)
 end

@@ -471,7 +471,8 @@ function World:env(more)
   local env = { HOME = self.home, PATH = sys.env("PATH"), TMPDIR = self.dir,
     ASAN_OPTIONS = sys.env("ASAN_OPTIONS"),
     LSAN_OPTIONS = sys.env("LSAN_OPTIONS"),
-    UBSAN_OPTIONS = sys.env("UBSAN_OPTIONS") }
+    UBSAN_OPTIONS = sys.env("UBSAN_OPTIONS"),
+    TSAN_OPTIONS = sys.env("TSAN_OPTIONS") }
   for _, box in ipairs(self.boxes) do
     env[box.name:upper() .. "_KEY"] = box.keys.alice
   end
