@@ -349,7 +349,7 @@ local function call_published(job, number, sample)
     return answer
   end
   local e = err.from(answer)
-  if e.kind == "cancelled" or e.kind == "denied" then
+  if err._is_final(e) then
     error(e, 0)
   end
   job:warn("not compared: %s of %s failed with the same sample input: %s",

@@ -7,7 +7,7 @@ local M = {}
 ---@alias godwit.err.Kind
 ---| "usage" | "notfound" | "exists" | "auth" | "conflict" | "limit" | "net"
 ---| "timeout" | "remote" | "io" | "nomem" | "cancelled" | "denied" | "bug"
----| "locked" | "refused" | "policy"
+---| "locked" | "refused" | "policy" | "budget"
 
 ---@class godwit.Err
 ---@field kind godwit.err.Kind
@@ -93,6 +93,16 @@ end
 ---@return boolean
 function M.is(e, kind)
   return core.is_object(e) and (kind == nil or e.kind == kind)
+end
+
+local FINAL = { cancelled = true, denied = true, budget = true }
+
+--- Whether e says that the run is over, whatever somebody could try instead:
+--- it was stopped, it is not allowed, or it has used up what it may use.
+---@param e any
+---@return boolean
+function M._is_final(e)
+  return core.is_object(e) and FINAL[e.kind] == true
 end
 
 --- Anything that was raised, as an error object.

@@ -73,11 +73,13 @@ local function spawn_in(children, fn, ...)
   return children[at]
 end
 
--- The one that speaks for all: what this program did not allow, since that is
--- for the user to decide, else the first.
+-- The one that speaks for all: what this program did not allow or a budget
+-- ended, since that is for the user to decide, else the first.
 local function foremost(errors)
-  for _, e in ipairs(errors) do
-    if err.is(e, "denied") then return e end
+  for _, kind in ipairs({ "denied", "budget" }) do
+    for _, e in ipairs(errors) do
+      if err.is(e, kind) then return e end
+    end
   end
   return errors[1]
 end

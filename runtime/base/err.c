@@ -12,7 +12,8 @@ static const char *const names[] = {
     [GW_ETIMEOUT] = "timeout", [GW_EREMOTE] = "remote",
     [GW_EIO] = "io",          [GW_ENOMEM] = "nomem",
     [GW_ECANCELLED] = "cancelled", [GW_EDENIED] = "denied",
-    [GW_ELOCKED] = "locked",    [GW_EBUG] = "bug",
+    [GW_ELOCKED] = "locked",    [GW_EBUDGET] = "budget",
+    [GW_EBUG] = "bug",
 };
 
 static void make_printable(char *text)

@@ -26,6 +26,7 @@ enum gw_errkind {
   GW_ECANCELLED,
   GW_EDENIED, /* our own host refused it (exit 9) */
   GW_ELOCKED, /* another process holds it (exit 11) */
+  GW_EBUDGET, /* what the run was given is used up (exit 8) */
   GW_EBUG
 };
 

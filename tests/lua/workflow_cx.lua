@@ -66,6 +66,28 @@ test("interrupted, every item is still accounted for", function(t)
   t:eq(c:finish().counts.failed, 3)
 end)
 
+test("a budget that is used up ends the loop, not one item of it", function(t)
+  local c = cx.new({}, { jobs = 2 })
+  local e = t:raises("budget", function()
+    c:each({ "a", "b", "c", "d" }, function(name)
+      if name == "b" then
+        err.throw("budget", "bytes = 10 is used up")
+      elseif name ~= "a" then
+        task.sleep(30)
+      end
+      return "created"
+    end)
+  end)
+  t:match(e.message, "bytes = 10")
+  t:eq(outcomes(c), { "a created", "b failed", "c failed", "d failed" })
+  for i = 2, 4 do
+    t:eq(c.result.items[i].kind, "budget")
+    t:eq(c.result.items[i].why, "bytes = 10 is used up")
+  end
+  t:eq(c.result.interrupted, nil)
+  t:eq(c:finish().exit, 8)
+end)
+
 test("a note is said once", function(t)
   local c = cx.new({}, {})
   c:note("only %s", "once")

@@ -29,6 +29,8 @@ test("exit codes as documented", function(t)
   t:eq(exit("failed"), 1)
   t:eq(exit({ outcome = "failed", kind = "denied" }, "created"), 9)
   t:eq(exit({ outcome = "failed", kind = "locked" }), 11)
+  t:eq(exit({ outcome = "failed", kind = "budget", retryable = true },
+    "created"), 8)
 end)
 
 test("every word is counted and the sum is what was listed", function(t)

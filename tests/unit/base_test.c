@@ -65,6 +65,7 @@ static void test_err__knows_kinds_by_errno_and_name(void **state)
     assert_int_equal(gw_err_kind(name), k);
   }
   assert_string_equal(gw_err_name(GW_ELOCKED), "locked");
+  assert_string_equal(gw_err_name(GW_EBUDGET), "budget");
   assert_string_equal(gw_err_name((enum gw_errkind)99), "bug");
   assert_int_equal(gw_err_kind("no such kind"), GW_OK);
 }

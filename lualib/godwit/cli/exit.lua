@@ -2,10 +2,11 @@
 local M = {}
 
 M.OK, M.FAILED, M.USAGE, M.SOME, M.TEMPORARY, M.REFUSED = 0, 1, 2, 3, 5, 6
-M.DENIED, M.LOCKED = 9, 11
+M.BUDGET, M.DENIED, M.LOCKED = 8, 9, 11
 
 local OF_KIND = {
   usage = M.USAGE, denied = M.DENIED, locked = M.LOCKED, refused = M.REFUSED,
+  budget = M.BUDGET,
   net = M.TEMPORARY, timeout = M.TEMPORARY,
 }
 

@@ -116,7 +116,7 @@ local function paragraph(out, item, shown)
     line(out, "%s", tostring(item.why))
     list(out, "| ", item.log)
     source_lines(out, item, shown)
-    if word == "failed" and item.retryable then
+    if word == "failed" and item.retryable and item.kind ~= "budget" then
       line(out, "a later attempt may succeed: give the same command again")
     end
   end
@@ -146,6 +146,9 @@ function M.text(result)
   end
   for _, note in ipairs(result.notes or {}) do
     out[#out + 1] = note
+  end
+  if result.budget then
+    out[#out + 1] = "A budget ended the run: " .. result.budget .. "."
   end
   local places = result.destinations or {}
   for _, place in ipairs(#places > 1 and places or {}) do

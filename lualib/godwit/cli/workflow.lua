@@ -211,7 +211,7 @@ function M.document(name, result)
     items = array(result.items), counts = result.counts,
     destinations = result.destinations and array(result.destinations),
     exit = result.exit, notes = array(result.notes or {}),
-    interrupted = result.interrupted or false,
+    interrupted = result.interrupted or false, budget = result.budget,
   }
 end
 

@@ -132,7 +132,7 @@ function Accounts:try_get(name)
   local ok, doc = pcall(self.get, self, name)
   if ok then
     return doc
-  elseif err.is(doc, "cancelled") or err.is(doc, "denied") then
+  elseif err._is_final(doc) then
     error(doc, 0)
   end
   return nil, err.from(doc)

@@ -20,7 +20,7 @@ local function try(fn, ...)
   if ok then
     return value
   end
-  if err.is(value, "cancelled") or err.is(value, "denied") then
+  if err._is_final(value) then
     error(value, 0)
   end
   return nil, err.from(value)

@@ -49,7 +49,7 @@ function M.call(driver, owner, name, commit, sample, opts)
     end
     local e = err.from(answer)
     if not not_ready(e) or sys.monotonic() - started > NOT_READY then
-      if e.kind == "cancelled" or e.kind == "denied" then
+      if err._is_final(e) then
         error(e, 0)
       end
       error(err.wrap(e, "calling it with its sample input"), 0)

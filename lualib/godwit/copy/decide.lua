@@ -313,7 +313,7 @@ function M.after(job, record)
     return record
   end
   e = err.from(e)
-  if e.kind == "cancelled" then
+  if e.kind == "cancelled" or e.kind == "budget" then
     error(e, 0)
   end
   local why = string.format("%s; the promotion itself ended as %s", e.message,

@@ -79,7 +79,7 @@ function Findings:take(what, result)
     return result[2]
   end
   local e = err.from(result[2])
-  if e.kind == "cancelled" or e.kind == "denied" or e.kind == "bug" then
+  if err._is_final(e) or e.kind == "bug" then
     error(e, 0)
   elseif e.kind == "refused" then
     self:problem("%s", e.message)

@@ -53,7 +53,7 @@ function M.check_all(checks, jobs)
     local ok, e = pcall(M.try(check.driver, check.owner))
     if not ok then
       e = err.from(e)
-      if e.kind == "cancelled" or e.kind == "denied" or e.kind == "bug" then
+      if err._is_final(e) or e.kind == "bug" then
         error(e, 0)
       end
       check.problem = is_final(e) and e or nil

@@ -55,7 +55,7 @@ local function list(driver, entry)
 
   if not ok then
     local e = err.from(rows)
-    if e.kind == "cancelled" or e.kind == "denied" or e.kind == "bug" then
+    if err._is_final(e) or e.kind == "bug" then
       error(e, 0)
     end
     -- An owner that is not there has nothing.

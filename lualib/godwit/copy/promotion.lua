@@ -339,7 +339,8 @@ local function look_at(job)
   if not ok then
     e = err.from(e)
     -- What a policy may not do is its item's matter, not the whole run's.
-    if e.kind == "cancelled" or e.kind == "denied" and not e.point then
+    if e.kind == "cancelled" or e.kind == "budget"
+      or e.kind == "denied" and not e.point then
       error(e, 0)
     end
     job.failure = e

@@ -56,7 +56,7 @@ end
 -- The place that Lua puts before a message says enough.
 local function fail(file, e)
   e = err.from(e)
-  if e.kind == "cancelled" or e.kind == "denied" then
+  if err._is_final(e) then
     error(e, 0)
   end
   local text = tostring(e.message):gsub("^stopped: computed", "it computed")

@@ -29,6 +29,7 @@ Cx.__index = methods.of(Cx)
 ---@field exit integer
 ---@field notes string[] Said once for the whole run.
 ---@field interrupted? boolean
+---@field budget? string Which budget ended the run, and what for.
 ---@field dry_run? boolean
 
 --- A context for one run.
@@ -117,12 +118,23 @@ local function attempt(fn, item, failed)
   if e.kind == "bug" or e.kind == "usage" then
     log.debug("%s", tostring(e.traceback))
   end
-  return failed and failed(item, record) or record, e.kind == "cancelled" and e
+  return failed and failed(item, record) or record,
+    (e.kind == "cancelled" or e.kind == "budget") and e
+end
+
+-- What was under way or not begun when a loop was stopped.
+local function stopped(e)
+  if e.kind == "budget" then
+    return outcome.failure(e)
+  end
+  return outcome.failure(err.new({ kind = "cancelled",
+    message = "interrupted" }))
 end
 
 --- Runs a function over items, several at a time. It returns an outcome word
 --- or a table with one; what it raises becomes "failed". One item never hides
---- another: every one gets a record, in the run's result or in `into`.
+--- another: every one gets a record, in the run's result or in `into`. A
+--- budget that is used up (kind "budget") and a Ctrl-C end the loop.
 ---@async
 ---@param items table|fun(): any
 ---@param fn fun(item: any): any
@@ -149,17 +161,18 @@ function Cx:each(items, fn, opts)
     end
   end, { jobs = opts.jobs or self.jobs })
 
+  e = not ok and err.from(e) or nil
   for i, item in ipairs(list) do
-    if not records[i] then
-      local record = outcome.failure(err.new({ kind = "cancelled",
-        message = "interrupted" }))
+    if not records[i] or e and e.kind == "budget"
+      and records[i].kind == "cancelled" then
+      local record = stopped(e)
       record.ref, record.type = name_of(item), opts.kind
       records[i] = opts.failed and opts.failed(item, record) or record
     end
     into[#into + 1] = records[i]
   end
   if not ok then
-    self.result.interrupted = err.from(e).kind == "cancelled" or nil
+    self.result.interrupted = e.kind == "cancelled" or nil
     error(e, 0)
   end
   return records
@@ -172,6 +185,9 @@ function Cx:finish()
 
   result.counts = outcome.counts(result.items)
   result.exit = outcome.exit_code(result.items)
+  if result.budget and result.exit ~= 9 then
+    result.exit = 8
+  end
   return result
 end
 

@@ -40,7 +40,8 @@ function M.record(value)
   return value
 end
 
---- The record of an error. Being stopped by the user is temporary.
+--- The record of an error. Being stopped by the user or by a budget is
+--- temporary.
 ---@param e any
 ---@return godwit.Outcome
 function M.failure(e)
@@ -48,6 +49,9 @@ function M.failure(e)
   trace.name_raised(e)
   if e.kind == "cancelled" then
     return { outcome = "failed", why = "interrupted", kind = "cancelled",
+      retryable = true }
+  elseif e.kind == "budget" then -- of the whole run, not of this item
+    return { outcome = "failed", why = e.message, kind = "budget",
       retryable = true }
   end
   return { outcome = e.kind == "refused" and "refused" or "failed",
@@ -93,6 +97,8 @@ function M.exit_code(items)
 
   if not every(items, function(i) return i.kind ~= "denied" end) then
     return 9
+  elseif not every(items, function(i) return i.kind ~= "budget" end) then
+    return 8
   end
   if n.refused + n.waiting + n.failed == 0 then
     return 0

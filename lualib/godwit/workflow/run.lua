@@ -77,10 +77,13 @@ function M.start(declared, given, opts)
   local ok, e = xpcall(h.run, err.traced, context)
   if not ok then
     e = err.from(e)
-    if e.kind ~= "cancelled" then
+    if e.kind == "budget" then
+      context.result.budget = e.message
+    elseif e.kind == "cancelled" then
+      context.result.interrupted = true
+    else
       error(e, 0)
     end
-    context.result.interrupted = true
   end
   return context:finish()
 end

@@ -22,6 +22,7 @@
 --- | `refused` | not carried out, for a reason |
 --- | `policy` | a policy made a mistake; the text begins with its line |
 --- | `denied` | this program does not allow it; see `--allow-write` |
+--- | `budget` | what the run may use is used up; it ends with exit code 8 |
 --- | `cancelled` | the task was stopped |
 --- | `bug` | an error of the script, or of ours |
 ---
@@ -42,7 +43,7 @@
 err = {}
 
 --- What an error is about.
----@alias godwit.err.Kind "usage"|"notfound"|"exists"|"auth"|"conflict"|"limit"|"net"|"timeout"|"remote"|"io"|"nomem"|"locked"|"refused"|"policy"|"denied"|"cancelled"|"bug"
+---@alias godwit.err.Kind "usage"|"notfound"|"exists"|"auth"|"conflict"|"limit"|"net"|"timeout"|"remote"|"io"|"nomem"|"locked"|"refused"|"policy"|"denied"|"budget"|"cancelled"|"bug"
 
 --- An error. `tostring` gives "op: message (kind, status)" on one line.
 ---@class godwit.Err
