@@ -4,6 +4,7 @@
 
 local copy = require("godwit.copy")
 local promotion = require("godwit.copy.promotion")
+local run = require("godwit.copy.run")
 
 local function promote(job)
   copy.ensure(job)   -- create it, or bring its settings in line
@@ -27,6 +28,6 @@ return {
     local destinations = promotion.destinations(cx)  -- what goes where
 
     -- All of a destination is looked at before its first write.
-    promotion.run(cx, destinations, promote)
+    run.run(cx, destinations, promote)
   end,
 }

@@ -1,6 +1,7 @@
 --- key: whether the key for an owner is taken at all, and whose it is.
 
 local err = require("godwit.err")
+local log = require("godwit.log")
 local task = require("godwit.task")
 
 local M = {}
@@ -59,6 +60,47 @@ function M.check_all(checks, jobs)
       check.problem = is_final(e) and e or nil
     end
   end, { jobs = jobs })
+end
+
+-- The jobs by the keys they need on one side.
+local function needs_of(jobs, side)
+  local needs, known = {}, {}
+
+  for _, job in ipairs(jobs) do
+    local driver = job[side]
+    local owner = side == "from" and job.owner or job.to_owner
+    if not known[owner] then
+      known[owner] = { driver = driver, owner = owner, jobs = {} }
+      needs[#needs + 1] = known[owner]
+    end
+    table.insert(known[owner].jobs, job)
+  end
+  return needs
+end
+
+--- Before anything else every owner without a usable key is named; what needs
+--- one of these keys goes no further.
+---@async
+---@param jobs godwit.copy.Job[]
+---@param side "from"|"to"
+---@param at_once integer
+function M.check_jobs(jobs, side, at_once)
+  local needs, named = needs_of(jobs, side), {}
+
+  M.check_all(needs, at_once)
+  for _, need in ipairs(needs) do
+    local e = need.problem
+    for _, job in ipairs(e and need.jobs or {}) do
+      job:take(M.what(need.driver, need.owner), { false, e })
+    end
+    if e and e.kind ~= "net" and e.kind ~= "timeout" then
+      named[#named + 1] = string.format("%s on %s", need.owner,
+        need.driver.name)
+    end
+  end
+  if #named > 1 then
+    log.warn("there is no usable key for %s", table.concat(named, ", "))
+  end
 end
 
 return M
