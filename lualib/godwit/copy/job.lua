@@ -30,6 +30,7 @@ local M = {}
 ---@field given? table<string, boolean> Which of these were typed, not taken by default.
 ---@field params? table<string, any> What policies see of them.
 ---@field dry_run? boolean
+---@field references? boolean What the code names is of interest.
 ---@field progress? fun(ref: string, phase: string, detail: string?)
 
 ---@class godwit.copy.Job: godwit.copy.Findings

@@ -256,7 +256,7 @@ function M.destinations(cx)
   local opts, list = options(cx), {}
   local source_of = share_sources(from)
 
-  opts.secrets = given
+  opts.secrets, opts.references = given, #refs > 1
   for i, driver in ipairs(drivers) do
     list[i] = { driver = driver, jobs = {}, items = {}, missed = {} }
     for n, record in ipairs(missed) do

@@ -3,11 +3,13 @@
 --- its own pace.
 
 local copy = require("godwit.copy")
+local core = require("godwit.core.task")
 local decide = require("godwit.copy.decide")
 local err = require("godwit.err")
 local key = require("godwit.copy.key")
 local lock = require("godwit.copy.lock")
 local log = require("godwit.log")
+local order = require("godwit.copy.order")
 local outcome = require("godwit.workflow.outcome")
 local store = require("godwit.copy.store")
 local task = require("godwit.task")
@@ -177,8 +179,45 @@ local function work_on(job, promote)
   return ended
 end
 
+-- Waits for jobs that come first; what becomes of them does not matter here.
+-- They stand before this one in the list, so each of them has been begun.
+local Ended = {}
+Ended.__index = Ended
+
+local function new_ended()
+  return setmetatable({ of = {}, waiting = {} }, Ended)
+end
+
+function Ended:add(job)
+  self.of[job] = true
+  for _, ticket in ipairs(self.waiting[job] or {}) do
+    core.wake(ticket)
+  end
+  self.waiting[job] = nil
+end
+
+---@async
+function Ended:wait(job, needs)
+  for _, other in ipairs(needs or {}) do
+    if not self.of[other] then
+      job:progress("wait", other.ref)
+      local ticket = core.ticket()
+      self.waiting[other] = self.waiting[other] or {}
+      table.insert(self.waiting[other], ticket)
+      core.wait(ticket)
+    end
+  end
+end
+
 local function work(cx, dest, promote, run)
+  local needs, ended = nil, new_ended()
+
+  dest.jobs, needs = order.sort(dest.jobs)
   cx:each(dest.jobs, function(job)
+    local finished <close> = setmetatable({}, { __close = function()
+      ended:add(job)
+    end })
+    ended:wait(job, not job.record and needs[job])
     if run.failed and not job.record then
       return decide.after(job, copy.refused(job, "not started: " .. run.failed
         .. " failed (--fail-fast)"))

@@ -10,6 +10,7 @@ local key = require("godwit.copy.key")
 local memo = require("godwit.memo")
 local moved = require("godwit.copy.moved")
 local ref = require("godwit.copy.ref")
+local references = require("godwit.copy.references")
 local scm = require("godwit.copy.scm")
 local retry = require("godwit.http.retry")
 local settings = require("godwit.copy.settings")
@@ -35,6 +36,7 @@ local M = {}
 ---@field info? table The commit, once it is fetched.
 ---@field tree? string
 ---@field readme? boolean
+---@field references? godwit.copy.Reference[] What its code names, once that was asked for.
 local Source = {}
 Source.__index = Source
 for name, method in pairs(findings.methods) do
@@ -371,6 +373,17 @@ function Source:fetch(store, progress)
     self.info, self.tree = commit, commit.tree
     self.readme = tree.has_readme(store, commit.tree)
     scan(self, store)
+    return true
+  end)
+end
+
+--- Reads what the code names: collections and other algorithms. Fetched first.
+---@async
+---@param store table From copy.store.
+function Source:read_references(store)
+  self.memo:get("references", function()
+    self.references = references.in_document(self.algorithm,
+      self:sample_input(), references.in_tree(store, self.tree))
     return true
   end)
 end

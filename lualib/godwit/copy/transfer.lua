@@ -9,6 +9,7 @@ local fetch = require("godwit.copy.fetch")
 local log = require("godwit.log")
 local merge = require("godwit.copy.merge")
 local moved = require("godwit.copy.moved")
+local references = require("godwit.copy.references")
 local state = require("godwit.copy.state")
 local store = require("godwit.copy.store")
 local tree = require("godwit.copy.tree")
@@ -55,6 +56,22 @@ local function expect(job, repo)
     check_tree(job, repo, expected, "the files as they are changed")
   end
   job.expected = expected
+end
+
+-- What would still name the old owner is listed: nobody but its author knows
+-- which of it is meant to.
+local function name_old_owner(job, repo)
+  if job.owner == job.to_owner then
+    return
+  end
+  local found = references.in_document(job.source.algorithm,
+    job.source:sample_input(), references.in_tree(repo, job.expected))
+  for _, r in ipairs(found) do
+    if r.owner == job.owner then
+      job:warn("%s names %s, of the owner at the source", r.place,
+        references.show(r))
+    end
+  end
 end
 
 -- Keeps what was changed there, when no file was touched on both sides.
@@ -173,8 +190,12 @@ local function prepare(job)
     job:progress(phase, detail)
   end)
   job:adopt(job.source)
+  if job.opts.references then
+    job.source:read_references(repo)
+  end
   if not job.expected then
     expect(job, repo)
+    name_old_owner(job, repo)
   end
   if not job.dest.tip then
     -- Created later: its first commit is not known yet. What can go wrong with

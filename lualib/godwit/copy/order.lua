@@ -1,0 +1,74 @@
+--- order: algorithms that call others come after them: their call with the
+--- sample input would fail else. Who calls whom is what their code names.
+
+local M = {}
+
+local function key_of(job)
+  return job.owner .. "/" .. job.name
+end
+
+-- The jobs of this destination that a job's code calls.
+local function needs_of(job, by_ref)
+  local needs, seen = {}, {}
+  for _, r in ipairs(job.source and job.source.references or {}) do
+    local owner = r.owner == ".my" and job.owner or r.owner
+    local other = r.scheme == "algo" and r.name and by_ref[owner .. "/" .. r.name]
+    if other and other ~= job and not seen[other] then
+      seen[other] = true
+      needs[#needs + 1] = other
+    end
+  end
+  return needs
+end
+
+--- The jobs, each behind those it calls; else as they were. Of those that call
+--- each other in a circle one has to come first: the one that was named first.
+---@param jobs godwit.copy.Job[]
+---@return godwit.copy.Job[] sorted
+---@return table<godwit.copy.Job, godwit.copy.Job[]> needs Whom to wait for, all of them before it in the list.
+function M.sort(jobs)
+  local by_ref, sorted, needs, state = {}, {}, {}, {}
+
+  for _, job in ipairs(jobs) do
+    by_ref[key_of(job)] = job
+  end
+  -- A chain of calls may be as long as there are algorithms: no recursion.
+  local function visit(first)
+    local stack = { { job = first, at = 0, needs = needs_of(first, by_ref) } }
+    state[first] = "open"
+    while #stack > 0 do
+      local top = stack[#stack]
+      top.at = top.at + 1
+      local other = top.needs[top.at]
+      if not other then
+        stack[#stack] = nil
+        state[top.job] = "done"
+        sorted[#sorted + 1] = top.job
+      elseif not state[other] then
+        state[other] = "open"
+        stack[#stack + 1] = { job = other, at = 0,
+          needs = needs_of(other, by_ref) }
+      end
+    end
+  end
+  for _, job in ipairs(jobs) do
+    if not state[job] then
+      visit(job)
+    end
+  end
+  local place = {}
+  for i, job in ipairs(sorted) do
+    place[job] = i
+  end
+  for i, job in ipairs(sorted) do
+    for _, other in ipairs(needs_of(job, by_ref)) do
+      if place[other] < i then
+        needs[job] = needs[job] or {}
+        table.insert(needs[job], other)
+      end
+    end
+  end
+  return sorted, needs
+end
+
+return M
