@@ -229,6 +229,31 @@ function Policy:map_environment(where, env)
     given.data(env, "env"))
 end
 
+--- Who a user is at the destination: fields of its document. The first value
+--- says whether the policy has a say; the second is nil when it leaves the user
+--- out.
+---@async
+---@param where godwit.policy.Where
+---@param user table The source's document.
+---@return boolean asked
+---@return table<string, string>? fields
+function Policy:map_user(where, user)
+  if not self:has("map_user") then
+    return false
+  end
+  local map = self.file.points.map_user
+  local v
+  if type(map) == "table" then
+    v = map[user.username]
+    if v == nil then
+      return false
+    end
+  else
+    v = value(self, "map_user", where, check.user, given.data(user, "user"))
+  end
+  return true, type(v) == "string" and { username = v } or v or nil
+end
+
 --- What the destination's settings are besides the source's.
 ---@async
 ---@param where godwit.policy.Where

@@ -46,6 +46,7 @@ test("a policy is a table of points, in all their forms", function(t)
       map_owner = { acme = "labs" },
       map_name = function(name) return name end,
       map_environment = names,
+      map_user = { ann = "anna", bob = { email = "b@x.org" }, eve = false },
       settings = { label = "x", pipeline_enabled = false, license = "mit",
         network_access = "full", callability = "private" },
       transform = function(tree, cx) end,
@@ -61,7 +62,7 @@ test("a policy is a table of points, in all their forms", function(t)
     t:ok(file.points[name] ~= nil, name)
     n = n + 1
   end
-  t:eq(n, 13)
+  t:eq(n, 14)
   t:eq(#file.digest, 64)
 end)
 
@@ -86,6 +87,11 @@ local BAD = {
   { "return {\n  map_name = { Old = 'New Name' } }",
     "acme.lua:2: map_name: Old: 'New Name' is not a name" },
   { "return {\n  map_owner = { 'labs' } }", "map_owner: expected a table of names" },
+  { "return {\n  map_user = { ann = { nam = 'x' } } }",
+    "map_user: ann: a user has no field 'nam'" },
+  { "return {\n  map_user = { ann = 5 } }",
+    "map_user: ann: expected a name, a table" },
+  { "return {\n  map_user = 'x' }", "expected a function or a table" },
   { "return {\n  map_environment = { A = 1 } }",
     "map_environment: A: expected the name of an environment, not a number" },
   { "return {\n  settings = { tag_line = 'x' } }",

@@ -78,6 +78,41 @@ function M.name(v)
   end
 end
 
+--- Who a user is at the destination: what it may say beside the name.
+M.USER = { "username", "email", "fullname", "company_name", "company_role" }
+
+local function user_table(v)
+  local known = {}
+  for _, name in ipairs(M.USER) do
+    known[name] = true
+  end
+  for name, text in next, v do
+    if not known[name] then
+      return ("a user has no field %s%s"):format(quoted(tostring(name)),
+        suggest.hint(tostring(name), M.USER))
+    elseif type(text) ~= "string" then
+      return ("%s is a text, not %s"):format(name, quoted(text))
+    end
+  end
+end
+
+--- A user at the destination: a name, or a table with fields of a user. What
+--- is no name or e-mail address there is found with the user.
+function M.user(v)
+  if type(v) == "table" then
+    return user_table(v)
+  elseif type(v) ~= "string" then
+    return ("expected a name, a table with username and email, or nothing, "
+      .. "not %s"):format(quoted(v))
+  end
+end
+
+local function user_or_none(v)
+  if v ~= false then
+    return M.user(v)
+  end
+end
+
 local function environment_name(v)
   if type(v) ~= "string" or v == "" then
     return ("expected the name of an environment, not %s"):format(quoted(v))
@@ -166,6 +201,7 @@ local POINTS = {
   map_owner = { table = names_to(M.name), other = "a table" },
   map_name = { table = names_to(M.name), other = "a table" },
   map_environment = { table = names_to(environment_name), other = "a table" },
+  map_user = { table = names_to(user_or_none), other = "a table" },
   settings = { table = M.settings, other = "a table" },
   transform = {},
   message = { string = M.message, other = "a text" },

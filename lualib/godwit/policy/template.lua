@@ -37,6 +37,13 @@ return {
   --- Environments by their display names, or a function of the source's.
   -- map_environment = { ["Python 3.8"] = "Python 3.8 + CUDA" },
 
+  --- Who users are there, for migrate-users and the members of organizations:
+  --- a name, or a table of username, email, fullname, company_name,
+  --- company_role; nothing: left out. Names and tables may stand in a table.
+  -- map_user = function(user, cx)
+  --   return { username = user.username .. "_prod", email = user.email }
+  -- end,
+
   --- Settings that differ from the source's: label tagline summary
   --- source_visibility license network_access pipeline_enabled callability
   --- environment sample_input scm repository_owner repository_name.

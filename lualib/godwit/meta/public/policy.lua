@@ -45,6 +45,7 @@
 ---@field map_owner? table<string, string>|fun(owner: string, cx: godwit.policy.Cx): string? The owner there. Nil: the same.
 ---@field map_name? table<string, string>|fun(name: string, cx: godwit.policy.Cx): string? The name there. Nil: the same.
 ---@field map_environment? table<string, string>|fun(env: table, cx: godwit.policy.Cx): string? The name of the environment there; `env` is the source's document. Nil: the usual mapping.
+---@field map_user? table<string, string|godwit.policy.User|false>|fun(user: table, cx: godwit.policy.Cx): string|godwit.policy.User|nil Who a user is there, for `migrate-users`, members and `copy.user`; `user` is the source's document. A function's nil and a table's false: left out.
 ---@field settings? godwit.policy.Settings|fun(settings: godwit.policy.Settings, cx: godwit.policy.Cx): godwit.policy.Settings? What is set otherwise there.
 ---@field transform? fun(tree: godwit.Tree, cx: godwit.policy.Cx) Edits the files. The result is what is expected there from then on.
 ---@field message? string|fun(commit: godwit.policy.Commit, cx: godwit.policy.Cx): string? Of the commit there. Nil: the source's.
@@ -53,6 +54,14 @@
 ---@field on_drift? "refuse"|"overwrite"|"merge"|fun(state: godwit.policy.Drift, cx: godwit.policy.Cx): string? What becomes of changes made there. Nil: the flags decide.
 ---@field compare? fun(old: godwit.policy.Call, new: godwit.policy.Call, cx: godwit.policy.Cx): boolean?, string? Asked before publishing: false and why, it is not published.
 ---@field after? fun(record: godwit.Outcome, cx: godwit.policy.Cx) Told of the outcome, whatever it is.
+
+--- A user there; a field that is not given is the source's.
+---@class godwit.policy.User
+---@field username? string
+---@field email? string
+---@field fullname? string
+---@field company_name? string
+---@field company_role? string
 
 --- Settings by name, not by id.
 ---@class godwit.policy.Settings
