@@ -182,6 +182,14 @@ test("a profile has the address, the identity and bound keys", function(t)
   t:ok(p.key("labs"))
   t:eq(p.key("nobody"), nil)
   t:ok(p.admin_key)
+  -- An account of a moment ago has its key at once, for an opened cluster, too.
+  local driver = require("godwit.cluster.http").open(p)
+  t:raises("auth", driver.key, "no key for the owner dora", driver, "dora")
+  local keys = require("godwit.sandbox.keys")
+  local accounts = keys.read(s.dir)
+  accounts[#accounts + 1] = { username = "dora", key = keys.new_key() }
+  keys.write(s.dir, accounts)
+  t:ok(driver:key("dora"))
   t:raises("notfound", sandbox.load_profile, "no sandbox", "never-made")
 end)
 

@@ -55,7 +55,8 @@ end
 function Http:key_of_owner(find, owner)
   owner = owner or self.first_owner
   local key = self.memo:get("key/" .. (owner or ""), function()
-    return find(owner)
+    local found = find(owner)
+    return found, found == nil -- who has none yet may get one in this run
   end)
   if key ~= nil then
     self.first_owner = self.first_owner or owner

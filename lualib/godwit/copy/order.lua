@@ -1,6 +1,8 @@
 --- order: algorithms that call others come after them: their call with the
 --- sample input would fail else. Who calls whom is what their code names.
 
+local core = require("godwit.core.task")
+
 local M = {}
 
 local function key_of(job)
@@ -69,6 +71,61 @@ function M.sort(jobs)
     end
   end
   return sorted, needs
+end
+
+---@class godwit.copy.Queue
+---@field jobs godwit.copy.Job[] To be begun in this order.
+---@field private needs table<godwit.copy.Job, godwit.copy.Job[]>
+---@field private ended table<godwit.copy.Job, boolean>
+---@field private waiting table<godwit.copy.Job, integer[]>
+local Queue = {}
+Queue.__index = Queue
+
+--- Jobs that are begun in their order, several at once.
+---@param jobs godwit.copy.Job[]
+---@return godwit.copy.Queue
+function M.queue(jobs)
+  local sorted, needs = M.sort(jobs)
+  return setmetatable({ jobs = sorted, needs = needs, ended = {},
+    waiting = {} }, Queue)
+end
+
+local function wait_for(queue, job, other)
+  while not queue.ended[other] do
+    local ticket = core.ticket()
+    queue.waiting[other] = queue.waiting[other] or {}
+    table.insert(queue.waiting[other], ticket)
+    job:progress("wait", "for " .. other.ref)
+    core.wait(ticket)
+  end
+end
+
+local function finish(queue, job)
+  queue.ended[job] = true
+  for _, ticket in ipairs(queue.waiting[job] or {}) do
+    core.wake(ticket)
+  end
+  queue.waiting[job] = nil
+end
+
+--- Waits until those that this job calls have ended, however they did: they
+--- stand before it, so each of them has been begun. The turn ends with the
+--- returned value.
+---@async
+---@param job godwit.copy.Job
+---@return table closable
+function Queue:turn(job)
+  local turn = setmetatable({}, { __close = function()
+    finish(self, job)
+  end })
+  for _, other in ipairs(not job.record and self.needs[job] or {}) do
+    local ok, e = pcall(wait_for, self, job, other)
+    if not ok then
+      finish(self, job)
+      error(e, 0)
+    end
+  end
+  return turn
 end
 
 return M

@@ -3,7 +3,6 @@
 --- its own pace.
 
 local copy = require("godwit.copy")
-local core = require("godwit.core.task")
 local decide = require("godwit.copy.decide")
 local err = require("godwit.err")
 local key = require("godwit.copy.key")
@@ -26,7 +25,10 @@ local function name_unused(destinations)
   end
 end
 
-local function look_at(job)
+--- Looks at one job; what is found is in it.
+---@async
+---@param job godwit.copy.Job
+function M.look_at(job)
   if job.record or job.failure or #job.problems > 0 then
     return -- there is nothing to look at any more
   end
@@ -80,7 +82,7 @@ local function look(cx, dest, run)
   end
   key.check_jobs(jobs, "to", cx.jobs)
   task.each(places, function(i)
-    look_at(jobs[i])
+    M.look_at(jobs[i])
     if jobs[i].record then
       jobs[i] = copy.ended(jobs[i])
     end
@@ -152,8 +154,13 @@ local function not_carried_out(job)
   return why and copy.refused(job, why) or nil
 end
 
--- Carries out one job.
-local function work_on(job, promote)
+--- Carries out one job that was looked at; returns its record, or raises why it
+--- failed.
+---@async
+---@param job godwit.copy.Job
+---@param promote async fun(job: godwit.copy.Job): godwit.Outcome
+---@return godwit.Outcome
+function M.work_on(job, promote)
   local closed <close> = setmetatable({}, { __close = function()
     store.close(job)
     job:progress(nil)
@@ -169,7 +176,7 @@ local function work_on(job, promote)
   if held.changed then
     -- Another run was at work here since we looked.
     copy.renew(job)
-    look_at(job)
+    M.look_at(job)
     ended = job.record or not_carried_out(job)
   end
   if not ended then
@@ -179,50 +186,17 @@ local function work_on(job, promote)
   return ended
 end
 
--- Waits for jobs that come first; what becomes of them does not matter here.
--- They stand before this one in the list, so each of them has been begun.
-local Ended = {}
-Ended.__index = Ended
-
-local function new_ended()
-  return setmetatable({ of = {}, waiting = {} }, Ended)
-end
-
-function Ended:add(job)
-  self.of[job] = true
-  for _, ticket in ipairs(self.waiting[job] or {}) do
-    core.wake(ticket)
-  end
-  self.waiting[job] = nil
-end
-
----@async
-function Ended:wait(job, needs)
-  for _, other in ipairs(needs or {}) do
-    if not self.of[other] then
-      job:progress("wait", other.ref)
-      local ticket = core.ticket()
-      self.waiting[other] = self.waiting[other] or {}
-      table.insert(self.waiting[other], ticket)
-      core.wait(ticket)
-    end
-  end
-end
-
 local function work(cx, dest, promote, run)
-  local needs, ended = nil, new_ended()
+  local queue = order.queue(dest.jobs)
 
-  dest.jobs, needs = order.sort(dest.jobs)
+  dest.jobs = queue.jobs
   cx:each(dest.jobs, function(job)
-    local finished <close> = setmetatable({}, { __close = function()
-      ended:add(job)
-    end })
-    ended:wait(job, not job.record and needs[job])
+    local turn <close> = queue:turn(job)
     if run.failed and not job.record then
       return decide.after(job, copy.refused(job, "not started: " .. run.failed
         .. " failed (--fail-fast)"))
     end
-    local record = decide.after(job, work_on(job, promote))
+    local record = decide.after(job, M.work_on(job, promote))
     count(cx, run, job)
     return record
   end, { kind = "algorithm", into = dest.items, failed = function(job, record)

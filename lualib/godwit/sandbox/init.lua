@@ -243,10 +243,10 @@ function M.load_profile(spec)
   local accounts = keys.read(dir) or {}
   local made = {}
   local function value(a)
-    made[a] = made[a] or secret.new(a.key, {
+    made[a.key] = made[a.key] or secret.new(a.key, {
       label = (info.name or "sandbox") .. " " .. (a.label or a.username),
       origins = { info.api } })
-    return made[a]
+    return made[a.key]
   end
   local function pick(fits)
     for _, a in ipairs(accounts) do
@@ -254,6 +254,10 @@ function M.load_profile(spec)
         return value(a)
       end
     end
+  end
+  local function key_of(owner)
+    return pick(function(a) return not owner or a.username == owner end)
+      or pick(function(a) return store:role(owner, a.username) ~= nil end)
   end
   local admin
   for _, a in ipairs(accounts) do
@@ -265,8 +269,12 @@ function M.load_profile(spec)
     id = store.id, admin_key = admin, dir = dir,
     running = info.pid ~= nil and store:in_use(),
     key = function(owner)
-      return pick(function(a) return not owner or a.username == owner end)
-        or pick(function(a) return store:role(owner, a.username) ~= nil end)
+      local key = key_of(owner)
+      if not key then
+        accounts = keys.read(dir) or {} -- an account of a moment ago
+        key = key_of(owner)
+      end
+      return key
     end,
   }
 end
