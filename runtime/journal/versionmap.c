@@ -3,20 +3,18 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fault.h"
-#include "base/path.h"
+#include "journal/db.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-enum { SCHEMA = 1, BUSY_MS = 15000, MAX_BINDS = GW_VMAP_FIELDS + 10 };
+enum { SCHEMA = 1, MAX_BINDS = GW_VMAP_FIELDS + 10 };
+
+static const struct gw_db_about about = {"the version map", "versionmap.open"};
 
 struct gw_vmap {
   sqlite3 *db;
@@ -55,14 +53,7 @@ static bool is_key(int field)
 
 static int fail(sqlite3 *db, const char *op, struct gw_err *err)
 {
-  int code = sqlite3_errcode(db);
-
-  if ((code & 0xff) == SQLITE_NOMEM)
-    return gw_err_set(err, GW_ENOMEM, op, "out of memory");
-  gw_err_set(err, GW_EIO, op, "the version map: %s", sqlite3_errmsg(db));
-  if (err)
-    err->retryable = (code & 0xff) == SQLITE_BUSY;
-  return -1;
+  return gw_db_fail(db, &about, op, err);
 }
 
 static int put_names(struct gw_buf *sql, const char *around, bool keys_only,
@@ -80,14 +71,7 @@ static int put_names(struct gw_buf *sql, const char *around, bool keys_only,
   return 0;
 }
 
-static int run_sql(sqlite3 *db, const char *sql, struct gw_err *err)
-{
-  if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-    return fail(db, "versionmap.open", err);
-  return 0;
-}
-
-static int create_table(sqlite3 *db, struct gw_err *err)
+static int set_up_schema(sqlite3 *db, struct gw_err *err)
 {
   struct gw_buf sql = GW_BUF_INIT;
   int rc = -1;
@@ -95,124 +79,37 @@ static int create_table(sqlite3 *db, struct gw_err *err)
   if (gw_buf_puts(&sql,
                   "CREATE TABLE IF NOT EXISTS versions "
                   "(id INTEGER PRIMARY KEY, ",
-                  err) != 0 ||
-      put_names(&sql, " TEXT NOT NULL DEFAULT ''", false, err) != 0 ||
-      gw_buf_puts(&sql, ", UNIQUE (", err) != 0 ||
-      put_names(&sql, "", true, err) != 0 ||
-      gw_buf_printf(&sql, err,
-                    "));"
-                    "CREATE INDEX IF NOT EXISTS versions_dest ON versions "
-                    "(dest_cluster, dest_owner, dest_name);"
-                    "PRAGMA user_version = %d;",
-                    SCHEMA) != 0)
-    goto out;
-  rc = run_sql(db, sql.data, err);
-out:
+                  err) == 0 &&
+      put_names(&sql, " TEXT NOT NULL DEFAULT ''", false, err) == 0 &&
+      gw_buf_puts(&sql, ", UNIQUE (", err) == 0 &&
+      put_names(&sql, "", true, err) == 0 &&
+      gw_buf_puts(&sql,
+                  "));"
+                  "CREATE INDEX IF NOT EXISTS versions_dest ON versions "
+                  "(dest_cluster, dest_owner, dest_name);",
+                  err) == 0)
+    rc = gw_db_schema(db, SCHEMA, sql.data, &about, err);
   gw_buf_dispose(&sql);
   return rc;
 }
 
-static int read_schema(sqlite3 *db, int *version, struct gw_err *err)
-{
-  sqlite3_stmt *stmt = NULL;
-  int rc = -1;
-
-  if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL) ==
-          SQLITE_OK &&
-      sqlite3_step(stmt) == SQLITE_ROW) {
-    *version = sqlite3_column_int(stmt, 0);
-    rc = 0;
-  } else {
-    fail(db, "versionmap.open", err);
-  }
-  (void)sqlite3_finalize(stmt);
-  return rc;
-}
-
-/* Under a write lock: two processes may both find an empty file. */
-static int set_up_schema(sqlite3 *db, struct gw_err *err)
-{
-  int version = 0;
-
-  if (run_sql(db, "BEGIN IMMEDIATE", err) != 0)
-    return -1;
-  if (read_schema(db, &version, err) != 0 ||
-      (version == 0 && create_table(db, err) != 0)) {
-    (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-    return -1;
-  }
-  if (run_sql(db, "COMMIT", err) != 0)
-    return -1;
-  if (version > SCHEMA)
-    return gw_err_set(err, GW_EUSAGE, "versionmap.open",
-                      "the version map was written by a newer godwit");
-  return 0;
-}
-
-/* The busy handler is not asked when the change to WAL would deadlock. */
-static int set_wal(sqlite3 *db, struct gw_err *err)
-{
-  for (int tries = 0;; tries++) {
-    if (sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) ==
-        SQLITE_OK)
-      return 0;
-    if ((sqlite3_errcode(db) & 0xff) != SQLITE_BUSY || tries == 100)
-      return fail(db, "versionmap.open", err);
-    (void)sqlite3_sleep(20);
-  }
-}
-
 /* --- open, close ------------------------------------------------------- */
-
-/* SQLite gives its -wal and -shm files the mode of the file itself. */
-static int make_file(const char *path, struct gw_err *err)
-{
-  const char *slash = strrchr(path, '/');
-  int fd;
-
-  if (slash && slash != path) {
-    char *folder = strndup(path, (size_t)(slash - path));
-    int rc =
-        folder ? gw_path_mkdirs(folder, 0700, err)
-               : gw_err_set(err, GW_ENOMEM, "versionmap.open", "out of memory");
-    free(folder);
-    if (rc != 0)
-      return -1;
-  }
-  fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0)
-    return gw_err_errno(err, "versionmap.open", path);
-  (void)close(fd);
-  return 0;
-}
 
 int gw_vmap_open(struct gw_vmap **out, const char *path, struct gw_err *err)
 {
-  struct gw_vmap *map = NULL;
+  struct gw_vmap *map = gw_fault("vmap.open") ? NULL : calloc(1, sizeof(*map));
 
-  if (make_file(path, err) != 0)
-    return -1;
-  map = gw_fault("vmap.open") ? NULL : calloc(1, sizeof(*map));
   if (!map)
-    return gw_err_set(err, GW_ENOMEM, "versionmap.open", "out of memory");
+    return gw_err_set(err, GW_ENOMEM, about.open, "out of memory");
   (void)pthread_mutex_init(&map->lock, NULL);
-  if (sqlite3_open_v2(path, &map->db,
-                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX,
-                      NULL) != SQLITE_OK) {
-    fail(map->db, "versionmap.open", err); /* a NULL db means no memory */
-    goto fail;
+  if (gw_db_open(&map->db, path, &about, err) != 0 ||
+      gw_db_exec(map->db, "PRAGMA synchronous = FULL", &about, err) != 0 ||
+      set_up_schema(map->db, err) != 0) {
+    gw_vmap_close(map);
+    return -1;
   }
-  (void)sqlite3_extended_result_codes(map->db, 1);
-  (void)sqlite3_busy_timeout(map->db, BUSY_MS);
-  if (set_wal(map->db, err) != 0 ||
-      run_sql(map->db, "PRAGMA synchronous = FULL", err) != 0 ||
-      set_up_schema(map->db, err) != 0)
-    goto fail;
   *out = map;
   return 0;
-fail:
-  gw_vmap_close(map);
-  return -1;
 }
 
 void gw_vmap_close(struct gw_vmap *map)

@@ -2,8 +2,8 @@
 local modules = require("godwit.core.modules")
 
 local SOURCE = os.getenv("GODWIT_SOURCE") or "."
-local MODULES = { "closed", "edit", "err", "folder", "fs", "git", "http", "json", "modules",
-  "process", "secret", "serve", "sys", "task", "vmap" }
+local MODULES = { "closed", "edit", "err", "folder", "fs", "git", "http", "json", "ledger", "modules",
+  "names", "process", "secret", "serve", "sys", "task", "vmap" }
 
 local function sorted(set)
   local list = {}
