@@ -68,7 +68,8 @@ end
 --- The first line of a run: its mode and what it goes by.
 function M.announce(name, head, values, origins, dry_run)
   output.note("%s: %s %s%s", output.paint("bold", dry_run
-    and "plan, nothing is written" or "apply", 2), name,
+    and "plan, nothing is written"
+    or head.reads and "read, nothing is written" or "apply", 2), name,
     said(head, values, origins), in_effect(head, values, origins))
   if output.verbosity() > 1 then
     for _, p in ipairs(head.order) do
@@ -128,7 +129,7 @@ end
 -- Things are taken from this one: nobody is asked about it, and nothing is
 -- written there, not by a policy either, unless --allow-write names it.
 local function withhold(p)
-  return p.name == "from" or p.role == "from"
+  return p.name == "from" or p.role == "from" or p.reads == true
 end
 
 -- A cluster that came through another parameter may be written to.
@@ -169,6 +170,9 @@ end
 ---@return integer exit
 function M.run(name, head, values, flags, origins)
   local run = require("godwit.workflow.run")
+  if head.reads then
+    effect.plan() -- from here on the host refuses whatever is no read
+  end
   M.announce(name, head, values, origins, flags.dry_run)
   if not head.permissions then
     folders.allow_params(head, values, origins)
@@ -189,8 +193,10 @@ function M.run(name, head, values, flags, origins)
     on_clusters = opener(head, flags), withhold = withhold,
   })
   shown:stop()
+  local text = result.comparison and require("godwit.cli.report_comparison").text
+    or report.text
   output.result(M.document(name, result),
-    output.is_json() and "" or report.text(result))
+    output.is_json() and "" or text(result))
   return result.exit
 end
 
@@ -207,7 +213,9 @@ function M.document(name, result)
     end
   end
   return {
-    workflow = name, mode = result.dry_run and "plan" or "apply",
+    workflow = name, mode = result.dry_run and "plan"
+      or result.comparison and "read" or "apply",
+    comparison = result.comparison,
     items = array(result.items), counts = result.counts,
     destinations = result.destinations and array(result.destinations),
     exit = result.exit, notes = array(result.notes or {}),

@@ -72,21 +72,27 @@ local function revision(place, ref, a)
   return check_ref.revision(text)
 end
 
+-- The owner there, by the policy unless one was typed.
+local function map_owner(place, owner)
+  local policy, typed = place.policy, (place.opts.given or {}).to_owner
+
+  if policy:has("map_owner") and (policy.forced or not typed) then
+    place.owner = policy:map_owner(place.where, owner)
+    if typed then
+      warn(place, "map_owner", "--to-owner")
+    end
+  end
+end
+
 local function settle(place, ref, a)
-  local policy, opts = place.policy, place.opts
+  local policy = place.policy
   local yes, why = policy:select(place.where, a)
 
   if not yes then
     place.skipped = why
     return
   end
-  local typed = (opts.given or {}).to_owner
-  if policy:has("map_owner") and (policy.forced or not typed) then
-    place.owner = policy:map_owner(place.where, ref.owner)
-    if typed then
-      warn(place, "map_owner", "--to-owner")
-    end
-  end
+  map_owner(place, ref.owner)
   place.name = policy:map_name(place.where, ref.name)
   place.revision = revision(place, ref, a)
   if not place.revision then
@@ -104,6 +110,28 @@ end
 ---@field failure? godwit.Err What asking the policy raised.
 ---@field warnings string[]
 
+local function new_place(owner, name, from, to, opts)
+  return {
+    policy = opts.policies:of(owner, to), opts = opts,
+    owner = opts.to_owner or owner, name = name, warnings = {},
+    where = { from = from, to = to, params = opts.params,
+      dry_run = opts.dry_run, owner = opts.to_owner or owner, name = name },
+  }
+end
+
+--- What an owner is called at a destination.
+---@async
+---@param owner string
+---@param from table
+---@param to table
+---@param opts godwit.copy.Options
+---@return string
+function M.owner(owner, from, to, opts)
+  local place = new_place(owner, nil, from, to, opts)
+  map_owner(place, owner)
+  return place.owner
+end
+
 --- What an algorithm is called at a destination, which revision of it is
 --- promoted, or why none is. Raises when the policy cannot be used at all; what
 --- goes wrong when it is asked is the place's failure.
@@ -114,13 +142,7 @@ end
 ---@param opts godwit.copy.Options
 ---@return godwit.copy.Place
 function M.place(ref, from, to, opts)
-  local place = {
-    policy = opts.policies:of(ref.owner, to), opts = opts,
-    owner = opts.to_owner or ref.owner, name = ref.name, warnings = {},
-    where = { from = from, to = to, params = opts.params,
-      dry_run = opts.dry_run, owner = opts.to_owner or ref.owner,
-      name = ref.name },
-  }
+  local place = new_place(ref.owner, ref.name, from, to, opts)
   local ok, e = xpcall(settle, err.traced, place, ref,
     given.algorithm(from, ref.owner, ref.name))
   if not ok then

@@ -154,16 +154,17 @@ end
 ---@param driver table The source's.
 ---@param wanted godwit.copy.Wanted[]
 ---@param jobs integer
+---@param opts? { empty: boolean? } empty: a glob may match nothing.
 ---@return godwit.copy.Ref[] refs
 ---@return godwit.Outcome[] records
-function M.find(driver, wanted, jobs)
+function M.find(driver, wanted, jobs, opts)
   local owners = owners_of(driver, wanted)
 
   task.each(owners, function(entry)
     list(driver, entry)
   end, { jobs = jobs })
   local refs, records, empty = collect(wanted)
-  if #empty > 0 then
+  if #empty > 0 and not (opts and opts.empty) then
     err.throw("usage", "no algorithm of %s matches %s", driver.name,
       table.concat(empty, ", "))
   end

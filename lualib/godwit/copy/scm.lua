@@ -42,6 +42,17 @@ local function client_of(scm)
     or settings.present(scm.scm, "client_id")
 end
 
+--- What an SCM is called on every cluster: its provider and its address.
+---@param scm? table nil: the cluster's own.
+---@return string
+function M.natural(scm)
+  if not scm then
+    return "internal"
+  end
+  return string.format("%s %s", provider_of(scm) or settings.present(scm, "id")
+    or "unknown", web_of(scm) or ""):match("^(.-)%s*$")
+end
+
 local function is_open(scm)
   return type(scm) == "table" and type(scm.id) == "string"
     and scm.enabled ~= false

@@ -37,6 +37,8 @@ local M = {}
 ---@field tree? string
 ---@field readme? boolean
 ---@field references? godwit.copy.Reference[] What its code names, once that was asked for.
+---@field keep_versions? boolean Whether `versions` is kept.
+---@field versions? table[] Every published one.
 local Source = {}
 Source.__index = Source
 for name, method in pairs(findings.methods) do
@@ -267,6 +269,7 @@ local function settle(self)
     return resolve[self.revision.kind](self, self.tip, published)
   end)
 
+  self.versions = self.keep_versions and published or nil
   for k, v in pairs(out or {}) do
     self[k] = v
   end

@@ -31,8 +31,15 @@ local function origin(job)
     commit = job.source.commit }
 end
 
--- The files of a source tree as they should be at the destination.
-local function expected_of(job, repo, source_tree, of)
+--- The files of a source tree as they should be at the destination.
+---@async
+---@param job godwit.copy.Job
+---@param repo table From copy.store.
+---@param source_tree string
+---@param of? table The commit it is of; default: the source's.
+---@return string tree
+---@return string? problem
+function M.expected(job, repo, source_tree, of)
   local expected, problem =
     tree.expected(repo, source_tree, job.owner, job.to_owner)
   return decide.tree(job, repo, expected, of), problem
@@ -47,7 +54,7 @@ local function check_tree(job, repo, id, what)
 end
 
 local function expect(job, repo)
-  local expected, problem = expected_of(job, repo, job.source.tree)
+  local expected, problem = M.expected(job, repo, job.source.tree)
 
   if problem then
     job:warn("%s", problem)
@@ -88,8 +95,13 @@ local function merge_in(job, repo)
   job.merged_tree = merged
 end
 
-local function classify(job, repo)
-  job.state = state.classify({
+--- What the destination is.
+---@async
+---@param job godwit.copy.Job With `expected`.
+---@param repo table From copy.store.
+---@return godwit.copy.State
+function M.state(job, repo)
+  return state.classify({
     store = repo, tip = job.dest.tip.commit, origin = origin(job),
     recorded = versionmap.by_dest_commit(job),
     -- Read for a first contact only: it may be tens of thousands of commits.
@@ -98,12 +110,16 @@ local function classify(job, repo)
     end,
     base_tree = function(id, source_commit)
       return merge.base(job, repo, id, source_commit, function(of)
-        return (expected_of(job, repo, of.tree, of))
+        return (M.expected(job, repo, of.tree, of))
       end)
     end,
     external = job.dest.place ~= nil, source_tree = job.source.tree,
     expected = job.expected, to_owner = job.to_owner,
   })
+end
+
+local function classify(job, repo)
+  job.state = M.state(job, repo)
   job.merged, job.merged_tree, job.refusal = nil, nil, nil
   local kind = job.state.kind
   if kind ~= "drifted" and kind ~= "unknown" then
@@ -176,11 +192,11 @@ local function choose_commit(job, repo)
   job.to_push = true
 end
 
-local function prepare(job)
-  local repo = store.open(job)
-
-  log.debug("%s: transferred by way of the store %s", job.ref,
-    repo.raw:path())
+--- Gets the histories of both sides into the store.
+---@async
+---@param job godwit.copy.Job
+---@param repo table From copy.store.
+function M.fetch(job, repo)
   if job.dest.tip then
     -- The shorter history first: the other way round, every commit of the
     -- source is offered to a repository that knows none of them.
@@ -193,6 +209,14 @@ local function prepare(job)
   if job.opts.references then
     job.source:read_references(repo)
   end
+end
+
+local function prepare(job)
+  local repo = store.open(job)
+
+  log.debug("%s: transferred by way of the store %s", job.ref,
+    repo.raw:path())
+  M.fetch(job, repo)
   if not job.expected then
     expect(job, repo)
     name_old_owner(job, repo)
@@ -219,12 +243,13 @@ local function prepare(job)
   choose_commit(job, repo)
 end
 
---- Prepares the commit; `job.to_push` says whether one is needed.
+--- Does something with the job's store; once more with an empty one when what
+--- went wrong may be the store's damage.
 ---@async
 ---@param job godwit.copy.Job
-function M.prepare(job)
-  job:progress("prepare")
-  local ok, e = xpcall(prepare, err.traced, job)
+---@param fn fun(job: godwit.copy.Job)
+function M.with_store(job, fn)
+  local ok, e = xpcall(fn, err.traced, job)
   if ok then
     return
   end
@@ -237,7 +262,15 @@ function M.prepare(job)
   store.discard(job)
   job.source:forget_files()
   job.expected = nil
-  prepare(job)
+  fn(job)
+end
+
+--- Prepares the commit; `job.to_push` says whether one is needed.
+---@async
+---@param job godwit.copy.Job
+function M.prepare(job)
+  job:progress("prepare")
+  M.with_store(job, prepare)
 end
 
 --- Looks again at a destination that was just created.

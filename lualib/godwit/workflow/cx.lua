@@ -32,6 +32,21 @@ Cx.__index = methods.of(Cx)
 ---@field budget? string Which budget ended the run, and what for.
 ---@field dry_run? boolean
 
+-- Beside the contexts, not in them: not a script's to change.
+local vocabularies = setmetatable({}, { __mode = "k" })
+
+local function words_of(cx)
+  return vocabularies[cx] or outcome
+end
+
+--- Lets a context's items end with other words than those of a run that
+--- writes.
+---@param cx godwit.workflow.Cx
+---@param vocabulary table Like godwit.workflow.outcome.
+function M.speak(cx, vocabulary)
+  vocabularies[cx] = vocabulary
+end
+
 --- A context for one run.
 ---@param params table<string, any>
 ---@param opts {dry_run: boolean?, jobs: integer?, given: table<string, boolean>?, progress: fun(ref: string, phase: string?, detail: string?)?} A nil phase: it has ended.
@@ -106,15 +121,15 @@ local function listed(items)
 end
 
 -- Runs one item; always gives a record, and says whether to stop.
-local function attempt(fn, item, failed)
+local function attempt(outcomes, fn, item, failed)
   local ok, value = xpcall(function()
-    return outcome.record(fn(item))
+    return outcomes.record(fn(item))
   end, err.traced)
   if ok then
     return value
   end
   local e = err.from(value)
-  local record = e.record or outcome.failure(e)
+  local record = e.record or outcomes.failure(e)
   if e.kind == "bug" or e.kind == "usage" then
     log.debug("%s", tostring(e.traceback))
   end
@@ -123,11 +138,11 @@ local function attempt(fn, item, failed)
 end
 
 -- What was under way or not begun when a loop was stopped.
-local function stopped(e)
+local function stopped(outcomes, e)
   if e.kind == "budget" then
-    return outcome.failure(e)
+    return outcomes.failure(e)
   end
-  return outcome.failure(err.new({ kind = "cancelled",
+  return outcomes.failure(err.new({ kind = "cancelled",
     message = "interrupted" }))
 end
 
@@ -149,7 +164,8 @@ function Cx:each(items, fn, opts)
     order[i] = { index = i, item = item }
   end
   local ok, e = pcall(task.each, order, function(entry)
-    local record, stop = attempt(fn, entry.item, opts.failed)
+    local record, stop = attempt(words_of(self), fn, entry.item,
+      opts.failed)
     record.ref = record.ref or name_of(entry.item)
     record.type = record.type or opts.kind
     records[entry.index] = record
@@ -165,7 +181,7 @@ function Cx:each(items, fn, opts)
   for i, item in ipairs(list) do
     if not records[i] or e and e.kind == "budget"
       and records[i].kind == "cancelled" then
-      local record = stopped(e)
+      local record = stopped(words_of(self), e)
       record.ref, record.type = name_of(item), opts.kind
       records[i] = opts.failed and opts.failed(item, record) or record
     end
@@ -183,8 +199,8 @@ end
 function Cx:finish()
   local result = self.result
 
-  result.counts = outcome.counts(result.items)
-  result.exit = outcome.exit_code(result.items)
+  result.counts = words_of(self).counts(result.items)
+  result.exit = words_of(self).exit_code(result.items)
   if result.budget and result.exit ~= 9 then
     result.exit = 8
   end

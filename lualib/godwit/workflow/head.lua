@@ -20,6 +20,7 @@ local M = {}
 ---@field many? boolean
 ---@field required? boolean
 ---@field metavar? string
+---@field reads? boolean A cluster that is only read, whatever the parameter is called.
 
 ---@class godwit.workflow.Head
 ---@field summary string
@@ -28,6 +29,7 @@ local M = {}
 ---@field check? fun(params: table<string, any>) Before a cluster is opened.
 ---@field run fun(cx: godwit.workflow.Cx): any
 ---@field usage? string
+---@field reads? boolean Nothing is written at all; the host sees to it.
 
 local TYPES = { string = true, integer = true, number = true, boolean = true,
   cluster = true, folder = true }
@@ -40,9 +42,9 @@ local function set(words)
   return known
 end
 
-local KEYS = set "summary usage params permissions check run"
+local KEYS = set "summary usage params permissions reads check run"
 local PARAM_KEYS = set [[type default help choices positional many required
-  optional metavar flag short min max order role hidden env config]]
+  optional metavar flag short min max order role reads hidden env config]]
 
 -- A misspelt key would be silently without effect.
 local function check_keys(t, known, file, what)
@@ -142,7 +144,7 @@ function M.check(head, file)
       file)
   end
   local out = { summary = head.summary or "", run = head.run,
-    check = head.check,
+    check = head.check, reads = head.reads == true or nil,
     usage = head.usage, name = file, params = {}, order = {},
     permissions = head.permissions }
 

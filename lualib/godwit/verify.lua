@@ -1,0 +1,206 @@
+--- verify: compares two clusters of any driver, kind by kind. The bundled
+--- workflow of that name is made of these steps; each kind has a file of its
+--- own in verify/. Reads only.
+
+local check_ref = require("godwit.copy.ref")
+local contexts = require("godwit.workflow.cx")
+local driver_of = require("godwit.cluster.driver_of")
+local err = require("godwit.err")
+local items = require("godwit.verify.item")
+local outcome = require("godwit.verify.outcome")
+local people = require("godwit.copy.people")
+local policy = require("godwit.policy")
+local suggest = require("godwit.config.suggest")
+
+local M = {}
+
+--- In the order of a migration.
+M.KINDS = { "algorithms" }
+
+local MODULES = {}
+for _, kind in ipairs(M.KINDS) do
+  MODULES[kind] = "godwit.verify." .. kind
+end
+
+M.PARAMS = {
+  algorithms = { "string", positional = true, many = true, order = 1,
+    metavar = "OWNER/NAME", optional = true,
+    help = "Algorithms to compare, globs too, and nothing else unless --only "
+      .. "says so; default: everything" },
+  from = { "cluster", order = 2, metavar = "CLUSTER", reads = true,
+    help = "Where things were copied from: a profile, a URL, sandbox:NAME or "
+      .. "an archive folder" },
+  to = { "cluster", order = 3, metavar = "CLUSTER", reads = true,
+    help = "Where they were copied to; it is only read, too" },
+  only = { "string", optional = true, many = true, order = 4,
+    metavar = "KIND,...", help = "Compare these only: "
+      .. table.concat(M.KINDS, ", ") },
+  skip = { "string", optional = true, many = true, order = 5,
+    metavar = "KIND,...", help = "Leave these out" },
+  owner = { "string", optional = true, many = true, order = 6,
+    metavar = "OWNER", help = "Only what this user or organization has; may "
+      .. "be repeated" },
+  to_owner = { "string", optional = true, order = 7, metavar = "OWNER",
+    help = "Whose it is at the destination; default: the same owner's" },
+  strict = { "boolean", order = 8, help = "What only the destination has "
+    .. "counts as a difference" },
+  map = people.PARAMS.map, map_user = people.PARAMS.map_user,
+  map_email = people.PARAMS.map_email,
+  policy = { "string", optional = true, order = 23, metavar = "FILE|FOLDER",
+    help = "The policy things were copied with, instead of policies/…" },
+}
+
+-- what is compared ---------------------------------------------------------
+
+local function set_of(list, flag)
+  local known, set = {}, nil
+  for _, kind in ipairs(M.KINDS) do
+    known[kind] = true
+  end
+  for _, text in ipairs(list or {}) do
+    for word in text:gmatch("[^,%s]+") do
+      if not known[word] then
+        err.throw("usage", "%s: there is no kind '%s'%s; there are %s", flag,
+          word, suggest.hint(word, M.KINDS), table.concat(M.KINDS, ", "))
+      end
+      set = set or {}
+      set[word] = true
+    end
+  end
+  return set
+end
+
+--- The kinds that parameters ask for, in order.
+---@param params table
+---@return string[]
+function M.kinds(params)
+  local only = set_of(params.only, "--only")
+  local skip, list = set_of(params.skip, "--skip") or {}, {}
+
+  if not only and #(params.algorithms or {}) > 0 then
+    only = { algorithms = true }
+  end
+  for _, kind in ipairs(M.KINDS) do
+    if (not only or only[kind]) and not skip[kind] then
+      list[#list + 1] = kind
+    end
+  end
+  if #list == 0 then
+    err.throw("usage", "--only and --skip leave nothing to compare")
+  end
+  return list
+end
+
+--- Raises what the command line alone shows to be wrong.
+---@param params table
+function M.check(params)
+  M.kinds(params)
+  people.check(params)
+  if params.to_owner then
+    check_ref.check_owner(params.to_owner)
+  end
+  for _, owner in ipairs(params.owner or {}) do
+    check_ref.check_owner(owner)
+  end
+end
+
+-- a run --------------------------------------------------------------------
+
+---@class godwit.verify.Run
+---@field cx godwit.workflow.Cx
+---@field from table Driver.
+---@field to table Driver.
+---@field owners string[] Of whom things are compared; none: of all.
+---@field people godwit.copy.People
+---@field kinds string[]
+---@field policies godwit.policy.Set
+local Run = {}
+Run.__index = Run
+
+-- Nobody can read or set these, so they are no differences.
+local CANNOT_MOVE = "Not compared, since nobody can read or set them: "
+  .. "passwords, values of keys and secrets, credentials of connectors, owner "
+  .. "roles, single sign-on; version numbers, ids and the history of calls "
+  .. "are each place's own"
+
+--- Begins a comparison.
+---@async
+---@param cx godwit.workflow.Cx
+---@return godwit.verify.Run
+function M.open(cx)
+  local p = cx.params
+  local from, to = driver_of(p.from), driver_of(p.to)
+
+  contexts.speak(cx, setmetatable({ exit_code = function(list)
+    return outcome.exit_code(list, p.strict)
+  end }, { __index = outcome }))
+  cx.result.comparison = { from = from.name, to = to.name,
+    strict = p.strict or false }
+  cx:note("%s", CANNOT_MOVE)
+  return setmetatable({ cx = cx, from = from, to = to, owners = p.owner or {},
+    people = people.of(cx, from, to), policies = policy.set(p.policy),
+    kinds = M.kinds(p) }, Run)
+end
+
+--- What an owner is called at the destination. Rules for people are not for
+--- organizations.
+---@async
+---@param name string
+---@return string
+function Run:owner(name)
+  local new = self.people:name(name)
+
+  if not new or new == name then
+    return name
+  end
+  return self.from:try_get_organization(name) and name or new
+end
+
+--- Adds records to the result.
+---@param records table[]
+function Run:add(records)
+  local list = self.cx.result.items
+  for _, record in ipairs(records) do
+    list[#list + 1] = outcome.record(record)
+  end
+end
+
+--- Compares several things at once; `fn` fills in the item of each.
+---@async
+---@param kind string
+---@param jobs table[] Each with ref and dest_ref.
+---@param fn fun(job: table, item: godwit.verify.Item)
+function Run:each(kind, jobs, fn)
+  self.cx:each(jobs, function(job)
+    local item = items.new(kind, job.ref, job.dest_ref)
+    fn(job, item)
+    return item:record()
+  end, { kind = kind })
+end
+
+-- What stopped a whole kind stands for all of it.
+local function stopped(self, kind, e)
+  local item = items.new(kind, self.from.name .. ":*", self.to.name .. ":*")
+
+  if err.is(e, "usage") then
+    error(e, 0)
+  end
+  item:cannot_read("the " .. kind, e)
+  self:add({ item:record() })
+end
+
+--- Compares one kind of things, if that is asked.
+---@async
+---@param kind string
+function Run:compare(kind)
+  for _, asked in ipairs(self.kinds) do
+    if asked == kind then
+      local ok, e = xpcall(require(MODULES[kind]).compare, err.traced, self)
+      if not ok then
+        stopped(self, kind, e)
+      end
+    end
+  end
+end
+
+return M

@@ -1,0 +1,151 @@
+--- algorithms: which algorithms are compared, each with what it should be
+--- called at the destination, and which ones only the destination has.
+
+local algorithm = require("godwit.verify.algorithm")
+local copy = require("godwit.copy")
+local decide = require("godwit.copy.decide")
+local err = require("godwit.err")
+local items = require("godwit.verify.item")
+local listing = require("godwit.copy.listing")
+local policy = require("godwit.policy")
+local source = require("godwit.copy.source")
+local versionmap = require("godwit.versionmap")
+local wanted = require("godwit.copy.wanted")
+
+local M = {}
+
+-- Every algorithm of these owners; of all, when there are none.
+local function all_of(owners)
+  local words = {}
+  for i, owner in ipairs(#owners > 0 and owners or { "*" }) do
+    words[i] = owner .. "/*"
+  end
+  return wanted.read(words)
+end
+
+-- What a promotion's steps are told: as it is, not as a dry run.
+local function options(v)
+  local p = v.cx.params
+
+  return { map = versionmap.open(), policies = v.policies or policy.set(
+    p.policy), given = v.cx.given, params = p, publish = "minor",
+    to_owner = p.to_owner, progress = function(...)
+      v.cx:progress(...)
+    end }
+end
+
+-- Whoever has another name there owns the same things there.
+local function options_of(v, opts, owner)
+  local name = opts.to_owner or v:owner(owner)
+
+  return setmetatable({ to_owner = name ~= owner and name or opts.to_owner },
+    { __index = opts })
+end
+
+local function job_of(v, ref, opts)
+  local own = options_of(v, opts, ref.owner)
+  local place = decide.place(ref, v.from, v.to, own)
+  local it = source.new(v.from, ref.owner, ref.name, place.revision)
+
+  return copy.placed(it, v.to, place, own)
+end
+
+-- Two algorithms that would become one cannot both be there.
+local function check_places(jobs)
+  local seen = {}
+  for _, job in ipairs(jobs) do
+    local other = not job.record and not job.failure and seen[job.dest_ref]
+    if other then
+      err.throw("usage", "%s and %s would both become %s", other.ref, job.ref,
+        job.dest_ref)
+    end
+    seen[job.dest_ref] = job
+  end
+end
+
+-- extra --------------------------------------------------------------------
+
+-- The owners of whom all is compared, as they are called there.
+local function whole_owners(v, asked, refs, opts)
+  local seen, names = {}, {}
+
+  local function add(owner)
+    local name = decide.owner(owner, v.from, v.to, options_of(v, opts, owner))
+    if not seen[name] then
+      seen[name], names[#names + 1] = true, name
+    end
+  end
+  for _, w in ipairs(asked) do
+    if w.glob and w.name == "*" then
+      for _, entry in ipairs(w.owners or {}) do
+        add(entry.owner)
+      end
+    end
+  end
+  table.sort(names)
+  return names
+end
+
+local function extras(v, owner, expected)
+  local ok, rows = xpcall(v.to.list_algorithms, err.traced, v.to, owner)
+  local found, whose = {}, v.to.name .. ":" .. owner
+
+  if not ok then
+    local item = items.new("algorithm", whose)
+    if not err.is(rows, "notfound") then
+      item:cannot_read("the algorithms of " .. whose, rows)
+      found[1] = item:record()
+    end
+    return found
+  end
+  for _, row in ipairs(rows) do
+    local to = whose .. "/" .. tostring(row.algoname or row.name)
+    if not expected[to] then
+      local item = items.new("algorithm", to)
+      item:ends("extra")
+      found[#found + 1] = item:record()
+    end
+  end
+  return found
+end
+
+local function add_extras(v, asked, refs, jobs, opts)
+  local expected = {}
+  for _, job in ipairs(jobs) do
+    expected[job.dest_ref] = true
+  end
+  for _, owner in ipairs(whole_owners(v, asked, refs, opts)) do
+    v:add(extras(v, owner, expected))
+  end
+end
+
+--- Compares algorithms: those that were named, else all of the owners that
+--- were.
+---@async
+---@param v godwit.verify.Run
+function M.compare(v)
+  local words = v.cx.params.algorithms or {}
+  local asked = #words > 0 and wanted.read(words) or all_of(v.owners)
+  local opts, jobs = options(v), {}
+  local refs, missed = listing.find(v.from, asked, v.cx.jobs,
+    { empty = #words == 0 })
+
+  for _, record in ipairs(missed) do
+    record.outcome = "unreadable"
+  end
+  v:add(missed)
+  for i, ref in ipairs(refs) do
+    jobs[i] = job_of(v, ref, opts)
+  end
+  check_places(jobs)
+  v:each("algorithm", jobs, function(job, item)
+    algorithm.compare(job, item)
+    copy.forget(job)
+  end)
+  add_extras(v, asked, refs, jobs, opts)
+  opts.map:close()
+end
+
+
+
+return M
