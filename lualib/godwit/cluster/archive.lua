@@ -137,13 +137,13 @@ end
 ---@async
 ---@return fun(): table|nil
 function Archive:each_user()
-  return iterate(platform_accounts.users(self.platform))
+  return platform_accounts.each(self.platform, "users")
 end
 
 ---@async
 ---@return fun(): table|nil
 function Archive:each_organization()
-  return iterate(platform_accounts.organizations(self.platform))
+  return platform_accounts.each(self.platform, "organizations")
 end
 
 ---@async

@@ -535,7 +535,8 @@ end
 ---@param store table From platform_store.
 ---@param opts? {now?: (fun(): number), build_seconds?: number,
 ---  background?: fun(fn: function), options?: table, api?: string,
----  hosts?: fun(): table} hosts: what opens the Git hosts, by origin.
+---  hosts?: fun(): table, keys?: table} hosts: what opens the Git hosts, by
+---  origin; keys: those of platform_keys.
 function M.new(store, opts)
   opts = opts or {}
   return setmetatable({
@@ -543,7 +544,8 @@ function M.new(store, opts)
     build_seconds = opts.build_seconds or 0,
     background = opts.background, options = opts.options or {},
     hosts = opts.hosts,
-    api = opts.api, sleepers = {}, jobs = {}, secured = {}, errors = {},
+    api = opts.api, keys = opts.keys, claims = {}, sleepers = {}, jobs = {},
+    secured = {}, errors = {},
   }, Platform)
 end
 

@@ -3,6 +3,8 @@ local fs = require("godwit.core.fs")
 local json = require("godwit.core.json")
 local sys = require("godwit.core.sys")
 local task = require("godwit.task")
+local index = require("godwit.cluster.platform_index")
+local members = require("godwit.cluster.platform_roster")
 local rules = require("godwit.cluster.platform_rules")
 
 --- An archive's documents on disk: a folder of JSON files and repositories.
@@ -41,10 +43,48 @@ function Store:read(name)
   return decode(text, path)
 end
 
+--- A document that is read often: the same table as before while the file is
+--- the same. Not the caller's to change.
+---@param name string Its path inside the archive.
+function Store:cached(name)
+  local s = fs.stat(self.dir .. "/" .. name)
+  local sign = s and s.mtime .. "/" .. s.size
+  local c = self.cache[name]
+  if not c or c.sign ~= sign or not sign then
+    c = { sign = sign, doc = sign and self:read(name) }
+    self.cache[name] = c
+  end
+  return c.doc
+end
+
 ---@async
 function Store:write(name, doc)
+  local turn <close> = self.index:write(name)
+  self.cache[name] = nil
   err.check(fs.write(self.dir .. "/" .. name,
     json.encode(doc, { pretty = true }) .. "\n", FILE))
+  self.cache[name] = nil
+  turn:done(doc)
+end
+
+--- Removes a document; one that is not there is fine.
+---@param name string Its path inside the archive.
+function Store:remove(name)
+  local turn <close> = self.index:write(name)
+  local ok, e = fs.remove(self.dir .. "/" .. name)
+  if not ok and not err.is(e, "notfound") then error(e, 0) end
+  turn:done(nil)
+end
+
+--- Removes a folder of the archive with all in it, at once as seen by others.
+---@param name string Its path inside the archive.
+function Store:remove_folder(name)
+  local path = self.dir .. "/" .. name
+  if not fs.stat(path) then return end
+  local trash = self.dir .. "/run/trash-" .. sys.random_hex(8)
+  self:mkdir("run")
+  err.check(fs.rename(path, trash))
+  fs.remove_tree(trash)
 end
 
 ---@async
@@ -107,37 +147,62 @@ end
 
 -- Accounts ---------------------------------------------------------------
 
+local NAME_OF = { users = "username", organizations = "org_name" }
+
+--- The document of a user or an organization, or nil. Whoever wrote it, it is
+--- an object and has the name of its file.
+---@param which "users"|"organizations"
+function Store:account(which, name)
+  if not rules.is_account(name) then return nil end
+  local path = which .. "/" .. name .. ".json"
+  local doc = self:read(path)
+  if doc == nil then return nil end
+  local key = NAME_OF[which]
+  if type(doc) ~= "table" or json.is_array(doc)
+    or doc[key] ~= nil and doc[key] ~= name then
+    err.throw("io", "%s/%s is damaged: it is no document of %s", self.dir,
+      path, name)
+  end
+  doc[key] = name
+  return doc
+end
+
 --- A user's document, or nil.
 function Store:user(name)
-  if not rules.is_account(name) then return nil end
-  return self:read("users/" .. name .. ".json")
+  return self:account("users", name)
 end
 
 --- An organization's document with its members, or nil.
 function Store:organization(name)
-  if not rules.is_account(name) then return nil end
-  return self:read("organizations/" .. name .. ".json")
+  return self:account("organizations", name)
 end
 
-local function json_names(self, folder)
+--- The names of the documents in a folder, sorted.
+function Store:json_names(folder)
   local out = {}
   for _, f in ipairs(self:names(folder, "file")) do
     local name = f:match("^(.*)%.json$")
     if name and rules.is_account(name) then out[#out + 1] = name end
   end
+  table.sort(out)
   return out
 end
 
-function Store:user_names() return json_names(self, "users") end
-function Store:organization_names() return json_names(self, "organizations") end
+--- Names in order; not the caller's to change.
+function Store:user_names() return self.index:names("users") end
+function Store:organization_names() return self.index:names("organizations") end
+
+--- The members of an organization, or nil if there is none.
+---@return { names: string[], roles: table<string, string>,
+---  owners: integer }|nil
+function Store:members(org)
+  return members.of(self, org)
+end
 
 --- "owner", "member" or nil: what an account is to an organization.
 function Store:role(org, username)
-  local doc = self:organization(org)
-  for _, m in ipairs(doc and doc.members or {}) do
-    if m.username == username then return m.role or "member" end
-  end
-  return nil
+  local m = self:members(org)
+  return m and m.roles[username]
 end
 
 --- The organizations an account belongs to, by name.
@@ -287,6 +352,7 @@ function Store:check_plain()
   plain_folders(self.dir, 0)
   plain_folders(self.dir .. "/users", 0)
   plain_folders(self.dir .. "/organizations", 0)
+  plain_folders(self.dir .. "/members", 1)
   plain_folders(self.dir .. "/algorithms", 4)
   plain_folders(self.dir .. "/git", 1)
 end
@@ -300,8 +366,9 @@ end
 
 local function open_at(dir, info)
   local self = setmetatable({
-    dir = dir, id = info.id, info = info, locks = {}, ids = {},
+    dir = dir, id = info.id, info = info, locks = {}, ids = {}, cache = {},
   }, Store)
+  self.index = index.new(self)
   self.hooks = dir .. "/run/hooks"
   return self
 end

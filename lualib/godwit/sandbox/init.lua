@@ -158,7 +158,7 @@ function M.start(opts)
     self.platform = platform.new(store, {
       build_seconds = opts.build_seconds or chosen.build_seconds or 0,
       background = function(fn) task.spawn(fn) end, options = chosen,
-      hosts = function() return keys.hosts(dir) end,
+      hosts = function() return keys.hosts(dir) end, keys = self.keys.ring,
     })
     self.server = listen(host, port, info.port, function(req)
       server.handle(self, req)

@@ -1,108 +1,35 @@
-local err = require("godwit.err")
-local fs = require("godwit.core.fs")
-local json = require("godwit.core.json")
 local sys = require("godwit.core.sys")
-local url = require("godwit.core.http").url
+local keyring = require("godwit.cluster.platform_keyring")
+local platform_keys = require("godwit.cluster.platform_keys")
 local rules = require("godwit.cluster.platform_rules")
 
---- Keys: who a request's key belongs to and what it permits. They live in one
---- file of the sandbox's folder, which only its owner can read.
+--- Who a request's key belongs to and what it permits.
 local M = {}
 local Keys = {}
 Keys.__index = Keys
 
 local reject = rules.reject
 
---- What a key of a seed may do: everything a promotion needs.
-M.FULL = {
-  allow_algo = true, allow_web_algo = true, algo_acl = { "algo://*" },
-  allow_data = true, allow_data_write = true, allow_algo_management = true,
-}
+M.FULL = platform_keys.FULL
+M.new_key, M.write, M.read, M.hosts = keyring.new_key, keyring.write,
+  keyring.read, keyring.hosts
 
---- A new key's text: "sim" and 25 more, as the platform's.
-function M.new_key()
-  return "sim" .. sys.random_hex(13):sub(1, 25)
-end
-
+--- Opens the keys of a folder.
 ---@async
-function M.write(dir, accounts)
-  err.check(fs.write(dir .. "/keys.json",
-    json.encode({ accounts = json.array(accounts) }, { pretty = true })
-    .. "\n", 384))
-end
-
-local function read(dir)
-  local text = fs.read(dir .. "/keys.json", 1 << 20)
-  if not text then return nil end
-  local doc, e = json.decode(text, { max = 1 << 20, depth = 20 })
-  if type(doc) ~= "table" or type(doc.accounts) ~= "table" then
-    err.throw("io", "%s/keys.json is damaged: %s", dir, tostring(e or ""))
-  end
-  return doc
-end
-
---- The accounts of a keys file, or nil.
-function M.read(dir)
-  local doc = read(dir)
-  return doc and doc.accounts
-end
-
-local function text_or_nil(v)
-  return type(v) == "string" and v ~= "" and v or nil
-end
-
---- What opens the Git hosts this cluster is connected to: origin ->
---- { user=, key=, ca=, account= }. Read anew each time: somebody may add one.
-function M.hosts(dir)
-  local doc, out = read(dir), {}
-  for address, h in pairs(doc and type(doc.hosts) == "table" and doc.hosts
-    or {}) do
-    local parts = url.parse(address)
-    if not parts or type(h) ~= "table" then
-      err.throw("io", "%s/keys.json: %s is no host with a credential", dir,
-        tostring(address))
-    end
-    out[parts.origin] = { user = text_or_nil(h.user), key = text_or_nil(h.key),
-      ca = text_or_nil(h.ca), account = text_or_nil(h.account) }
-  end
-  return out
-end
-
---- Opens the keys of a folder; an archive without any gets one for every
---- account and one of an administrator.
----@async
+---@param dir string
+---@param store table
 function M.open(dir, store)
-  local accounts = M.read(dir)
-  if not accounts then
-    accounts = {}
-    local function add(username, kind, label)
-      accounts[#accounts + 1] = { username = username, key = M.new_key(),
-        kind = kind, label = label }
-    end
-    for _, name in ipairs(store:organization_names()) do
-      add(name, "standard", "organization-key")
-    end
-    for _, name in ipairs(store:user_names()) do
-      add(name, "standard", "default-key")
-    end
-    add("admin", "admin", "admin-key")
-    M.write(dir, accounts)
-  end
-  local self = setmetatable({ by_key = {}, accounts = accounts }, Keys)
-  for _, a in ipairs(accounts) do
-    if type(a.key) == "string" and #a.key > 0 then self.by_key[a.key] = a end
-  end
-  return self
+  return setmetatable({ ring = keyring.open(dir, store) }, Keys)
 end
 
 local function caller_of(account)
   return { username = account.username, kind = account.kind or "standard",
-    label = account.label, permissions = account.permissions or M.FULL }
+    member = account.member, label = account.label, permissions = account.permissions or M.FULL }
 end
 
 --- The caller of a key's text, or nil.
 function Keys:caller(key)
-  local account = key and self.by_key[key]
+  local account = self.ring:account(key)
   return account and caller_of(account)
 end
 
@@ -131,6 +58,17 @@ function Keys:authenticate(header)
 end
 
 local FORBIDDEN = "Caller is not authorized to perform the operation"
+M.FORBIDDEN = FORBIDDEN
+
+--- What only a browser's session may do: nobody here has one.
+---@param cx table The request.
+function M.session(cx)
+  if not cx.req.headers.authorization then
+    reject(401, 2002, "this needs a session of the web application")
+  end
+  cx:authenticate()
+  reject(403, 2001, FORBIDDEN)
+end
 
 --- The caller must hold a standard key.
 function M.standard(caller, options)
@@ -177,7 +115,8 @@ function Keys:git_caller(header, store)
   local user, key = (sys.unbase64(rest) or ""):match("^([^:]*):(.*)$")
   local caller = self:caller(key)
   if not caller or caller.kind == "admin" then return nil end
-  if user ~= caller.username and not store:role(user, caller.username) then
+  if user ~= caller.username and user ~= caller.member
+    and not store:role(user, caller.username) then
     return nil
   end
   return caller

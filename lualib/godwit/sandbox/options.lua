@@ -12,7 +12,8 @@ local OPTIONS = {
   next_link_scheme = "string", one_key = "boolean",
   accept_unknown_environment = "boolean", versions_by_hash_only = "boolean",
   no_version_repositories = "boolean", webhook_delay = "number",
-  scm_status = "string",
+  scm_status = "string", missing_account_status = "number",
+  no_import_key = "boolean",
 }
 
 local function check_option(path, name, value)

@@ -1,6 +1,7 @@
 local err = require("godwit.err")
 local json = require("godwit.core.json")
 local sys = require("godwit.core.sys")
+local index = require("godwit.cluster.platform_index")
 local rules = require("godwit.cluster.platform_rules")
 
 --- Pages of a list. A marker is base64url JSON of the last row's key: opaque
@@ -23,7 +24,10 @@ local function decode(marker)
   return type(doc) == "table" and doc.last or nil
 end
 
-local function limit_of(query, most)
+--- How many rows are asked for.
+---@param query table
+---@param most integer
+function M.limit(query, most)
   if query.limit == nil then return 50 end
   local n = query.limit:find("^%d+$") and #query.limit < 10
     and math.tointeger(tonumber(query.limit))
@@ -55,7 +59,7 @@ end
 ---@param rows {key: integer|string, doc: any}[] In order; newest first where
 ---  keys are numbers, ascending where they are texts.
 function M.of(cx, rows)
-  local limit = limit_of(cx.query, cx.options.max_limit or 100)
+  local limit = M.limit(cx.query, cx.options.max_limit or 100)
   local first = 1
   if cx.query.marker ~= nil and cx.query.marker ~= "" then
     local last = decode(cx.query.marker)
@@ -84,13 +88,29 @@ function M.of(cx, rows)
   }
 end
 
---- For a name list.
-function M.named(cx, docs, key)
-  local rows = {}
-  for _, d in ipairs(docs) do
-    rows[#rows + 1] = { key = err.check(d[key]), doc = d }
+--- The page of a sorted list of names that a request asks for.
+---@param cx table The request: query, options, origin, path.
+---@param names string[]
+---@param get fun(name: string): table|nil What stands for a name; nil: gone.
+function M.names(cx, names, get)
+  local limit = M.limit(cx.query, cx.options.max_limit or 100)
+  local first, text = 1, cx.query.marker
+  if text ~= nil and text ~= "" then
+    local last, found = decode(text), nil
+    if type(last) ~= "string" then
+      reject(400, 5002, "the marker is not one of this list")
+    end
+    first, found = index.place(names, last)
+    first = found and first + 1 or first
   end
-  return M.of(cx, rows)
+  local results = json.array({})
+  for i = first, math.min(first + limit - 1, #names) do
+    results[#results + 1] = get(names[i])
+  end
+  local more = names[first + limit] ~= nil
+  local marker = more and encode(names[first + limit - 1]) or json.null
+  return { results = results, marker = marker,
+    next_link = more and link(cx, limit, marker) or json.null }
 end
 
 return M

@@ -3,12 +3,13 @@ local fs = require("godwit.core.fs")
 local json = require("godwit.core.json")
 local process = require("godwit.core.process")
 local sys = require("godwit.core.sys")
-local accounts = require("godwit.sandbox.routes_accounts")
 local keys = require("godwit.sandbox.keys")
+local organizations = require("godwit.sandbox.routes_organizations")
 local rules = require("godwit.cluster.platform_rules")
 local platform_scm = require("godwit.cluster.platform_scm")
 local secrets = require("godwit.cluster.platform_secrets")
 local template = require("godwit.cluster.platform_template")
+local users = require("godwit.sandbox.routes_users")
 
 --- Languages, environments, SCMs, algorithms of an owner, secret providers
 --- and the root of the data API.
@@ -140,9 +141,27 @@ local function secret_providers(cx)
   return 200, secrets.providers(cx.platform)
 end
 
--- Parts of the contract this sandbox does not serve yet.
-local LATER = { users = true, organizations = true, organization = true,
-  admin = true, data = true, connector = true, hostedData = true }
+-- Parts of the contract this sandbox does not serve.
+local NOT_SERVED = { data = true, connector = true, hostedData = true,
+  ["users/event-listeners"] = true,
+  ["organizations/algorithms-host-usernames"] = true }
+local ADMIN = { users = true, scms = true }
+
+local function is_served(segs)
+  if segs[2] == "admin" then return ADMIN[segs[3]] == true end
+  return not NOT_SERVED[segs[2]]
+    and not NOT_SERVED[("%s/%s"):format(segs[2], segs[4])]
+end
+
+local function accounts(cx)
+  local segs = cx.segs
+  if segs[2] == "users" then return users.serve(cx) end
+  if segs[2] == "organizations" then return organizations.serve(cx) end
+  if segs[2] == "organization" then return organizations.serve_types(cx) end
+  if segs[2] == "admin" and segs[3] == "users" then
+    return users.serve_admin(cx)
+  end
+end
 
 --- Serves a request that is about no algorithm; nil: no such route.
 ---@async
@@ -165,11 +184,9 @@ function M.serve(cx)
   elseif segs[2] == "secret-provider" and not segs[3] then
     return secret_providers(cx)
   end
-  if segs[2] == "users" or segs[2] == "organizations" then
-    local status, doc = accounts.serve(cx)
-    if status then return status, doc end
-  end
-  if LATER[segs[2]] then
+  local status, doc = accounts(cx)
+  if status then return status, doc end
+  if not is_served(segs) then
     cx:authenticate()
     reject(501, 5005, "not implemented")
   end

@@ -93,9 +93,12 @@ local function plant_accounts(store)
       resource_type = "user",
     })
   end
-  local type_id = M.uuid(store.id, "organization-type", "basic")
-  store:write("organization-types.json", json.array({
-    { id = type_id, name = "basic" } }))
+  local types = json.array({})
+  for i, name in ipairs({ "basic", "legacy", "pro" }) do
+    types[i] = { id = M.uuid(store.id, "organization-type", name), name = name }
+  end
+  store:write("organization-types.json", types)
+  local type_id = types[1].id
   local function org(name, label, members)
     store:write("organizations/" .. name .. ".json", {
       id = M.uuid(store.id, "organization", name), org_name = name,
