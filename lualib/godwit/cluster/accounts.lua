@@ -43,6 +43,24 @@ function M.name(kind, doc)
   return M.usable(name) and name or nil
 end
 
+--- How an effect names an account.
+---@param driver table
+---@param kind godwit.cluster.AccountKind
+---@param name string
+---@return string
+function M.target(driver, kind, name)
+  return ("%s:%s/%s"):format(driver.name, kind.what, name)
+end
+
+--- How an effect names a member.
+---@param driver table
+---@param org string
+---@param user string
+---@return string
+function M.member_target(driver, org, user)
+  return ("%s:organization/%s/member/%s"):format(driver.name, org, user)
+end
+
 --- Names of all users and organizations, each once, in no promised order.
 ---@async
 ---@param driver table

@@ -27,6 +27,7 @@ local BY_CODE = {
   [3004] = "exists", [3101] = "exists", [3109] = "exists",
   [2001] = "auth", [2002] = "auth",
   [ALREADY_PUBLISHED] = "conflict", [4044] = "conflict",
+  [3102] = "conflict",
 }
 
 local BY_STATUS = {

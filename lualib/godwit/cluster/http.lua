@@ -5,19 +5,23 @@ local err = require("godwit.err")
 local lookup = require("godwit.cluster.lookup")
 local memo = require("godwit.memo")
 local account = require("godwit.cluster.accounts")
+local account_writes = require("godwit.cluster.http_account_writes")
 local pages = require("godwit.cluster.pages")
 local http_git = require("godwit.cluster.http_git")
+local keys = require("godwit.cluster.http_keys")
 local repository = require("godwit.cluster.repository")
 local rest = require("godwit.cluster.rest")
+local scms = require("godwit.cluster.http_scms")
 local secrets = require("godwit.cluster.http_secrets")
 local writes = require("godwit.cluster.http_writes")
 
 --- cluster.http: the driver of a live cluster, over its REST API and Git.
 ---
 --- Here: keys, identity and reads. Writes are in http_writes, Git is in
---- http_git, users and organizations in http_accounts, secrets of algorithms
---- in http_secrets. All requests of a cluster share one limiter. A key acts
---- for its owner: every request names the owner it is about.
+--- http_git, users and organizations in http_accounts and http_account_writes,
+--- keys in http_keys, SCMs in http_scms, secrets of algorithms in http_secrets.
+--- All requests of a cluster share one limiter. A key acts for its owner: every
+--- request names the owner it is about.
 ---@class godwit.cluster.Http
 ---@field kind "http"
 ---@field id string       Identity in maps and trailers
@@ -338,7 +342,8 @@ function Http:get_scm_authorization(scm)
   return (self:get(nil, "/v1/scms" .. address.path(scm.id, way, "status")))
 end
 
-for _, part in ipairs({ accounts, http_git, secrets, writes }) do
+for _, part in ipairs({ accounts, account_writes, http_git, keys, scms,
+    secrets, writes }) do
   for name, method in pairs(part.methods) do
     Http[name] = method
   end

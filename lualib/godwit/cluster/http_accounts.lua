@@ -15,19 +15,19 @@ local CONFLICT = 409
 ---@async
 ---@param what string What it is needed for
 ---@return any secret
-local function need_admin(driver, what)
-  local key = driver:find_admin_key()
+function Accounts:need_admin(what)
+  local key = self:find_admin_key()
   if key == nil then
     err.throw("auth", "%s: %s needs the key of an administrator, and there is"
       .. ' none; add admin_key = env "ADMIN_KEY" (or file, or command) to its'
-      .. " profile", driver.name, what)
+      .. " profile", self.name, what)
   end
   return key
 end
 
 ---@async
 local function get(driver, what, path, query)
-  need_admin(driver, what)
+  driver:need_admin(what)
   return (driver:request("GET", path, { admin = true, query = query }))
 end
 
@@ -52,7 +52,7 @@ end
 ---@async
 local function each(driver, which)
   local kind, what = accounts.KINDS[which], "listing " .. which
-  need_admin(driver, what)
+  driver:need_admin(what)
   return once(driver, kind, pages.each(function(limit, marker)
     return get(driver, what, "/v1/" .. which,
       { limit = limit, marker = marker })
@@ -112,11 +112,74 @@ function Accounts:try_get_organization(name)
   return try_get(self, "organizations", name)
 end
 
+--- The organization an identity provider knows by that id; nil when there is
+--- none.
+---@async
+---@param id string
+---@return table|nil
+function Accounts:try_get_organization_by_external_id(id)
+  local ok, doc = pcall(get, self, "looking at organizations",
+    "/v1/organizations/externalId" .. address.path(id))
+  if not ok and is_none(doc) then
+    return nil
+  elseif not ok then
+    error(doc, 0)
+  end
+  local name = accounts.name(accounts.KINDS.organizations, doc)
+  return name and doc or err.throw("remote", "%s: the server's answer about "
+    .. "the organization %s has no usable name", self.name, id)
+end
+
+--- The types an organization can have here.
+---@async
+---@return { id: string, name: string }[]
+function Accounts:list_organization_types()
+  local rows = pages.rows(get(self, "looking at types of organizations",
+    "/v1/organization/types"), "results", "types")
+  for _, row in ipairs(rows) do
+    if type(row) ~= "table" or type(row.id) ~= "string"
+      or type(row.name) ~= "string" then
+      err.throw("remote", "%s: the server's list of organization types has one"
+        .. " without id or name", self.name)
+    end
+  end
+  return rows
+end
+
+local ROLES = { owner = true, member = true, invited = true }
+
+--- Iterates over the members of an organization, each once.
+---@async
+---@param org string
+---@return fun(): { username: string, role: string }|nil
+function Accounts:each_member(org)
+  self:need_admin("looking at members")
+  local seen = {}
+  local rows = pages.each(function(limit, marker)
+    return get(self, "looking at members", "/v1/organizations"
+      .. address.path(org, "members"), { limit = limit, marker = marker })
+  end, { size = self.page_size })
+  return function()
+    for doc in rows do
+      local name = type(doc) == "table" and doc.username
+      if not accounts.usable(name) then
+        err.throw("remote", "%s: the server's list of members of %s has one "
+          .. "without a usable name", self.name, org)
+      elseif not seen[name] then
+        seen[name] = true
+        return { username = name,
+          role = ROLES[doc.role] and doc.role or "unknown" }
+      end
+    end
+    return nil
+  end
+end
+
 --- Names of all who can own something.
 ---@async
 ---@return fun(): string|nil
 function Accounts:each_owner()
-  need_admin(self, "finding every owner")
+  self:need_admin("finding every owner")
   return accounts.owners(self)
 end
 

@@ -1,7 +1,10 @@
+local accounts = require("godwit.cluster.overlay_accounts")
 local body = require("godwit.cluster.body")
 local err = require("godwit.err")
 local git = require("godwit.git")
 local lookup = require("godwit.cluster.lookup")
+local members = require("godwit.cluster.overlay_members")
+local scms = require("godwit.cluster.overlay_scms")
 local secrets = require("godwit.cluster.overlay_secrets")
 local unknown = require("godwit.unknown")
 local writes = require("godwit.cluster.overlay_writes")
@@ -10,12 +13,14 @@ local writes = require("godwit.cluster.overlay_writes")
 ---
 --- Reads see the pretended writes over what is really there, so that a script
 --- goes on as it would. What only the cluster could tell is unknown and sits
---- in a field of a document, never in place of one. Here: reads. The writes,
---- modelled on what the platform promises, are in overlay_writes.
+--- in a field of a document, never in place of one. Here: reads of algorithms.
+--- Their writes, modelled on what the platform promises, are in overlay_writes;
+--- accounts in overlay_accounts, overlay_members and overlay_scms.
 ---@class godwit.cluster.Overlay
 ---@field kind "overlay"
 ---@field under table          The cluster underneath
 ---@field state table<string, godwit.cluster.Pretended>  By "owner/name"
+---@field pretended_accounts table  See overlay_accounts
 ---@field entries godwit.effect.Entry[]
 local Overlay = {}
 Overlay.__index = Overlay
@@ -45,6 +50,7 @@ function M.new(under, state)
   end
   state.algorithms = state.algorithms or {}
   state.entries = state.entries or {}
+  state.accounts = state.accounts or accounts.state()
   return setmetatable({
     kind = "overlay",
     id = under.id,
@@ -53,6 +59,7 @@ function M.new(under, state)
     under = under,
     limiter = under.limiter,
     state = state.algorithms,
+    pretended_accounts = state.accounts,
     entries = state.entries,
   }, Overlay)
 end
@@ -66,9 +73,8 @@ end
 --- What falls through -----------------------------------------------------
 
 for _, name in ipairs({ "whoami", "list_environments", "list_languages",
-  "list_scms", "each_user", "each_organization", "each_owner", "try_get_user",
-  "try_get_organization", "get_scm_authorization", "list_secret_providers",
-  "bind_secret", "git_remote", "git_tags" }) do
+  "get_scm_authorization", "list_secret_providers", "bind_secret",
+  "git_remote", "git_tags" }) do
   Overlay[name] = function(self, ...)
     return self.under[name](self.under, ...)
   end
@@ -275,7 +281,7 @@ function Overlay:git_fetch(owner, name, store, opts)
   return self.under:git_fetch(owner, name, store, opts)
 end
 
-for _, part in ipairs({ secrets, writes }) do
+for _, part in ipairs({ accounts, members, scms, secrets, writes }) do
   for name, method in pairs(part.methods) do
     Overlay[name] = method
   end

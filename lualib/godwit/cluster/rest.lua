@@ -4,6 +4,7 @@ local http = require("godwit.http")
 local json = require("godwit.core.json")
 local limiter = require("godwit.limiter")
 local retry = require("godwit.http.retry")
+local sealed = require("godwit.cluster.sealed")
 
 --- cluster.rest: one request to a cluster's API, and what its answer means.
 ---
@@ -36,12 +37,14 @@ function M.new(profile, where)
   }, Rest)
 end
 
--- No encoder sees a secret: the object is left open for it, and the host puts
--- it in where the request is made.
-local function with_secret(doc, secret)
-  local text = json.encode(doc):sub(1, -2)
-  return { (next(doc) ~= nil and text .. "," or text)
-    .. json.encode(secret.field) .. ":", secret.value, "}" }
+-- The body with one more field.
+local function with_secret(doc, one)
+  local out = {}
+  for k, v in pairs(doc) do
+    out[k] = v
+  end
+  out[one.field] = one.value
+  return out
 end
 
 local function body_of(opts, headers)
@@ -50,8 +53,8 @@ local function body_of(opts, headers)
     return opts.bytes
   elseif opts.body then
     headers["Content-Type"] = "application/json"
-    return opts.secret and with_secret(opts.body, opts.secret)
-      or json.encode(opts.body)
+    return sealed.encode(opts.secret and with_secret(opts.body, opts.secret)
+      or opts.body)
   end
   return nil
 end
@@ -111,12 +114,13 @@ end
 
 --- Sends a request. Returns the decoded answer of a success; raises anything
 --- else, also an error that came inside a 2xx. `want` names the field a
---- success must have.
+--- success must have; `seal` the one with a credential, which is opaque from
+--- here on and in no error.
 ---@async
 ---@param method string
 ---@param path string
 ---@param key any  A secret
----@param opts { want: string?, base: string?, query: table?, body: table?, secret: { field: string, value: any }?, bytes: string?, content_type: string?, answer_timeout: number? }
+---@param opts { want: string?, base: string?, query: table?, body: table?, secret: { field: string, value: any }?, bytes: string?, content_type: string?, answer_timeout: number?, seal: { field: string, label: string, origins: string[] }? }
 ---@return any doc, table response
 function Rest:send(method, path, key, opts)
   local url = (opts.base or self.address.api) .. path
@@ -126,15 +130,21 @@ function Rest:send(method, path, key, opts)
   local status = response.status
   local doc, why = decode(response)
   if doc == nil then
-    refuse(api_error.unreadable(request, status, response.body, why), response)
+    -- What a parser says may quote the answer.
+    refuse(api_error.unreadable(request, status, response.body,
+      not opts.seal and why or nil), response)
+  elseif opts.seal then
+    sealed.seal(doc, opts.seal.field, opts.seal.label, opts.seal.origins)
+    response.body = nil
   end
   local problem = api_error.find(status, doc)
   if problem then
     refuse(api_error.new(request, status, problem), response)
   elseif status < 200 or status > 299 then
-    refuse(api_error.unreadable(request, status, response.body), response)
+    refuse(api_error.unreadable(request, status, response.body or ""),
+      response)
   elseif lacks(doc, response, opts.want) then
-    refuse(api_error.unreadable(request, status, response.body,
+    refuse(api_error.unreadable(request, status, response.body or "",
       "there is no " .. opts.want), response)
   end
   return doc, response
