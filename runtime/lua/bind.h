@@ -17,6 +17,7 @@ int gw_luaopen_closed(lua_State *L);
 int gw_luaopen_edit(lua_State *L);
 int gw_luaopen_err(lua_State *L);
 int gw_luaopen_fault(lua_State *L); /* tests only */
+int gw_luaopen_file(lua_State *L);
 int gw_luaopen_folder(lua_State *L);
 int gw_luaopen_fs(lua_State *L);
 int gw_luaopen_git(lua_State *L);

@@ -63,7 +63,9 @@ static int done(lua_State *L, int rc, const struct gw_err *err)
   return 1;
 }
 
-static int l_open(lua_State *L)
+static int open_with(lua_State *L,
+                     int (*fn)(struct gw_root **, const char *, bool,
+                               struct gw_err *))
 {
   const char *path = check_text(L, 1);
   bool write = lua_toboolean(L, 2);
@@ -73,9 +75,19 @@ static int l_open(lua_State *L)
   box->root = NULL;
   luaL_setmetatable(L, ROOT_META);
   luaL_argcheck(L, *path, 1, "no path");
-  if (gw_root_open(&box->root, path, write, &err) != 0)
+  if (fn(&box->root, path, write, &err) != 0)
     return gw_lua_fail(L, &err);
   return 1;
+}
+
+static int l_open(lua_State *L)
+{
+  return open_with(L, gw_root_open);
+}
+
+static int l_own(lua_State *L)
+{
+  return open_with(L, gw_root_open_own);
 }
 
 static int l_may_open(lua_State *L)
@@ -352,7 +364,8 @@ int gw_luaopen_folder(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
       {"open", l_open},   {"may_open", l_may_open}, {"allow", l_allow},
-      {"plan", l_plan},   {"restrict", l_restrict}, {NULL, NULL},
+      {"plan", l_plan},   {"restrict", l_restrict}, {"own", l_own},
+      {NULL, NULL},
   };
   static const luaL_Reg metas[] = {
       {"__gc", l_close}, {"__close", l_close}, {NULL, NULL}};

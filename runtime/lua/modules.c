@@ -27,6 +27,7 @@ static const luaL_Reg core_modules[] = {
     {"godwit.core.closed", gw_luaopen_closed},
     {"godwit.core.edit", gw_luaopen_edit},
     {"godwit.core.err", gw_luaopen_err},
+    {"godwit.core.file", gw_luaopen_file},
     {"godwit.core.folder", gw_luaopen_folder},
     {"godwit.core.fs", gw_luaopen_fs},
     {"godwit.core.git", gw_luaopen_git},

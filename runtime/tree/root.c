@@ -80,11 +80,30 @@ static int settle_open(int *fd, char *rest, const char *path, bool write,
   return *rest ? make_below(fd, rest, path, err) : 0;
 }
 
+/* Makes a root of fd, which is closed when that fails. */
+static int adopt(struct gw_root **out, int fd, const char *path,
+                 struct gw_err *err)
+{
+  char name[64], real[PATH_MAX];
+  struct gw_root *root = calloc(1, sizeof(*root));
+
+  (void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+  if (root)
+    root->path = strdup(realpath(name, real) ? real : path);
+  if (!root || !root->path) {
+    free(root);
+    (void)close(fd);
+    return gw_err_set(err, GW_ENOMEM, GW_ROOT_OP, "out of memory");
+  }
+  root->fd = fd;
+  root->held = 1;
+  *out = root; /* the caller's now */
+  return 0;
+}
+
 int gw_root_open(struct gw_root **out, const char *path, bool write,
                  struct gw_err *err)
 {
-  struct gw_root *root = NULL;
-  char name[64], real[PATH_MAX];
   char *rest;
   int fd;
 
@@ -97,19 +116,20 @@ int gw_root_open(struct gw_root **out, const char *path, bool write,
     (void)close(fd);
     return -1;
   }
-  (void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-  root = calloc(1, sizeof(*root));
-  if (root)
-    root->path = strdup(realpath(name, real) ? real : path);
-  if (!root || !root->path) {
-    free(root);
-    (void)close(fd);
-    return gw_err_set(err, GW_ENOMEM, GW_ROOT_OP, "out of memory");
-  }
-  root->fd = fd;
-  root->held = 1;
-  *out = root; /* the caller's now */
-  return 0;
+  return adopt(out, fd, path, err);
+}
+
+int gw_root_open_own(struct gw_root **out, const char *path, bool write,
+                     struct gw_err *err)
+{
+  int fd;
+
+  if (write && refuse_in_plan(path, err) != 0)
+    return -1;
+  fd = open(path, GW_ROOT_FOLDER);
+  if (fd < 0)
+    return gw_err_errno(err, GW_ROOT_OP, path);
+  return adopt(out, fd, path, err);
 }
 
 struct gw_root *gw_root_ref(struct gw_root *root)

@@ -19,7 +19,11 @@ struct gw_root;
  * not open is GW_EDENIED (tree/access.h). */
 int gw_root_open(struct gw_root **out, const char *path, bool write,
                  struct gw_err *err);
-/* The same question without opening anything. */
+/* A folder of the library's own, such as an archive's: which of these a script
+ * may use is decided elsewhere. It must be there, and be no link. */
+int gw_root_open_own(struct gw_root **out, const char *path, bool write,
+                     struct gw_err *err);
+/* The same question as open's without opening anything. */
 int gw_root_may_open(const char *path, bool write, struct gw_err *err);
 struct gw_root *gw_root_ref(struct gw_root *root);
 void gw_root_unref(struct gw_root *root); /* accepts NULL */

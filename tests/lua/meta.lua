@@ -2,7 +2,7 @@
 local modules = require("godwit.core.modules")
 
 local SOURCE = os.getenv("GODWIT_SOURCE") or "."
-local MODULES = { "closed", "edit", "err", "folder", "fs", "git", "http", "json", "ledger", "modules",
+local MODULES = { "closed", "edit", "err", "file", "folder", "fs", "git", "http", "json", "ledger", "modules",
   "names", "process", "secret", "serve", "sys", "task", "vmap" }
 
 local function sorted(set)

@@ -76,7 +76,6 @@ test("SCMs and the data root", function(t)
   t:eq(s:send("HEAD", "/v1/data/").status, 200)
   t:eq(s:send("GET", "/v1/data/", { as = "acme" }).doc.folders[1].name,
     "acme")
-  t:eq(s:send("GET", "/v1/data/acme/x").status, 501)
   t:eq(s:send("GET", "/v1/data/", { as = "admin" }).status, 403)
 end)
 

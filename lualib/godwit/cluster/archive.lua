@@ -7,6 +7,7 @@ local json = require("godwit.core.json")
 local accounts = require("godwit.cluster.accounts")
 local build = require("godwit.cluster.platform_build")
 local calls = require("godwit.cluster.platform_call")
+local data = require("godwit.cluster.archive_data")
 local platform = require("godwit.cluster.platform")
 local platform_accounts = require("godwit.cluster.platform_accounts")
 local platform_git = require("godwit.cluster.platform_git")
@@ -344,8 +345,10 @@ function Archive:push(owner, name, opts)
   })
 end
 
-for name, method in pairs(secrets.methods) do
-  Archive[name] = method
+for _, part in ipairs({ data, secrets }) do
+  for name, method in pairs(part.methods) do
+    Archive[name] = method
+  end
 end
 
 --- Makes an empty archive in a folder and opens it.

@@ -6,6 +6,7 @@ local lookup = require("godwit.cluster.lookup")
 local memo = require("godwit.memo")
 local account = require("godwit.cluster.accounts")
 local account_writes = require("godwit.cluster.http_account_writes")
+local http_data = require("godwit.cluster.http_data")
 local pages = require("godwit.cluster.pages")
 local http_git = require("godwit.cluster.http_git")
 local keys = require("godwit.cluster.http_keys")
@@ -19,9 +20,9 @@ local writes = require("godwit.cluster.http_writes")
 ---
 --- Here: keys, identity and reads. Writes are in http_writes, Git is in
 --- http_git, users and organizations in http_accounts and http_account_writes,
---- keys in http_keys, SCMs in http_scms, secrets of algorithms in http_secrets.
---- All requests of a cluster share one limiter. A key acts for its owner: every
---- request names the owner it is about.
+--- keys in http_keys, SCMs in http_scms, secrets of algorithms in http_secrets,
+--- collections in http_data. All requests of a cluster share one limiter. A key
+--- acts for its owner: every request names the owner it is about.
 ---@class godwit.cluster.Http
 ---@field kind "http"
 ---@field id string       Identity in maps and trailers
@@ -342,8 +343,8 @@ function Http:get_scm_authorization(scm)
   return (self:get(nil, "/v1/scms" .. address.path(scm.id, way, "status")))
 end
 
-for _, part in ipairs({ accounts, account_writes, http_git, keys, scms,
-    secrets, writes }) do
+for _, part in ipairs({ accounts, account_writes, http_data, http_git, keys,
+    scms, secrets, writes }) do
   for name, method in pairs(part.methods) do
     Http[name] = method
   end

@@ -74,7 +74,9 @@ end
 
 for _, name in ipairs({ "whoami", "list_environments", "list_languages",
   "get_scm_authorization", "list_secret_providers", "bind_secret",
-  "git_remote", "git_tags" }) do
+  "git_remote", "git_tags", "each_collection", "try_get_collection",
+  "each_file_page", "try_head_file", "read_file", "data_end",
+  "list_hosted_data" }) do
   Overlay[name] = function(self, ...)
     return self.under[name](self.under, ...)
   end

@@ -345,6 +345,17 @@ local function plain_folders(dir, depth)
   end
 end
 
+-- A collection may have a million files: they are looked at when they are
+-- listed or opened, and no link is followed then.
+local function plain_data(dir)
+  plain_folders(dir, 0)
+  for _, owner in ipairs(fs.list(dir) or {}) do
+    if owner.type == "dir" then
+      plain_folders(dir .. "/" .. owner.name, 1)
+    end
+  end
+end
+
 --- Refuses an archive with anything but plain files and folders: it may come
 --- from somebody else, and a link in it would lead out of it. What is inside
 --- a repository is looked at before git sees it.
@@ -355,6 +366,7 @@ function Store:check_plain()
   plain_folders(self.dir .. "/members", 1)
   plain_folders(self.dir .. "/algorithms", 4)
   plain_folders(self.dir .. "/git", 1)
+  plain_data(self.dir .. "/data")
 end
 
 -- Making and opening -----------------------------------------------------

@@ -71,7 +71,7 @@ function Rest:exchange(method, url, key, opts)
     auth_scheme = profile.auth_scheme or "Simple",
     expect = "any",
     limiter = self.limiter,
-    max_body = MAX_ANSWER,
+    max_body = opts.max_body or MAX_ANSWER,
     answer_timeout = opts.answer_timeout,
     timeout = TRANSFER + (opts.answer_timeout or 0),
     tls = { ca = profile.ca, cert = profile.cert,
@@ -79,7 +79,7 @@ function Rest:exchange(method, url, key, opts)
     proxy = profile.proxy,
     no_proxy = profile.no_proxy,
   }
-  if method ~= "GET" then
+  if method ~= "GET" and method ~= "HEAD" then
     request.retry, request.redirects = false, false
   end
   return http.request(method, url, request)
@@ -112,15 +112,27 @@ local function refuse(e, response)
   error(e, 0)
 end
 
---- Sends a request. Returns the decoded answer of a success; raises anything
---- else, also an error that came inside a 2xx. `want` names the field a
---- success must have; `seal` the one with a credential, which is opaque from
---- here on and in no error.
+-- A refusal without a body (of a HEAD) has its text in a header.
+local function said_in_header(response)
+  local text = response.headers["x-error-message"]
+  return text and #text < 1000
+    and { message = (text:gsub("[^\x20-\x7e]", "?")) } or nil
+end
+
+-- Of a file nothing is decoded unless it is an error.
+local function is_raw(opts, status)
+  return opts.raw and status >= 200 and status <= 299
+end
+
+--- Sends a request. Returns the decoded answer of a success (with `raw` its
+--- bytes); raises anything else, also an error that came inside a 2xx. `want`
+--- names the field a success must have; `seal` the one with a credential, which
+--- is opaque from here on and in no error.
 ---@async
 ---@param method string
 ---@param path string
 ---@param key any  A secret
----@param opts { want: string?, base: string?, query: table?, body: table?, secret: { field: string, value: any }?, bytes: string?, content_type: string?, answer_timeout: number?, seal: { field: string, label: string, origins: string[] }? }
+---@param opts { want: string?, raw: boolean?, max_body: integer?, base: string?, query: table?, body: table?, secret: { field: string, value: any }?, bytes: string?, content_type: string?, answer_timeout: number?, seal: { field: string, label: string, origins: string[] }? }
 ---@return any doc, table response
 function Rest:send(method, path, key, opts)
   local url = (opts.base or self.address.api) .. path
@@ -128,6 +140,9 @@ function Rest:send(method, path, key, opts)
   local request = { method = method, url = url }
   local response = self:exchange(method, url, key, opts)
   local status = response.status
+  if is_raw(opts, status) then
+    return response.body or "", response
+  end
   local doc, why = decode(response)
   if doc == nil then
     -- What a parser says may quote the answer.
@@ -138,6 +153,7 @@ function Rest:send(method, path, key, opts)
     response.body = nil
   end
   local problem = api_error.find(status, doc)
+    or status > 299 and said_in_header(response)
   if problem then
     refuse(api_error.new(request, status, problem), response)
   elseif status < 200 or status > 299 then

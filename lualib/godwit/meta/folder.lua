@@ -92,7 +92,15 @@ function root:sync(dir) end
 ---@return godwit.Err?
 function M.open(path, write) end
 
---- The same question, without opening anything.
+--- A folder of the library's own (an archive's): what a script may open is
+--- not asked. It must be there.
+---@param path string
+---@param write? boolean
+---@return godwit.folder.root?
+---@return godwit.Err?
+function M.own(path, write) end
+
+--- The same question as open's, without opening anything.
 ---@param path string
 ---@param write? boolean
 ---@return true?

@@ -14,6 +14,8 @@ local OPTIONS = {
   no_version_repositories = "boolean", webhook_delay = "number",
   scm_status = "string", missing_account_status = "number",
   no_import_key = "boolean",
+  etag = "boolean", refuse_acl = "boolean", data_delay = "number",
+  data_page = "number", endless_marker = "boolean",
 }
 
 local function check_option(path, name, value)

@@ -11,8 +11,7 @@ local secrets = require("godwit.cluster.platform_secrets")
 local template = require("godwit.cluster.platform_template")
 local users = require("godwit.sandbox.routes_users")
 
---- Languages, environments, SCMs, algorithms of an owner, secret providers
---- and the root of the data API.
+--- Languages, environments, SCMs, algorithms of an owner and secret providers.
 local M = {}
 
 local reject = rules.reject
@@ -114,19 +113,6 @@ local function scms(cx)
   reject(404, 4009, "no SCM %s", segs[3])
 end
 
---- GET /v1/data/: the caller first, then its organizations.
-local function data_root(cx)
-  if cx.method ~= "GET" then return nil end
-  cx:authenticate()
-  keys.permit(cx.caller, cx.options, "allow_data")
-  local me = cx.caller.username
-  local folders = json.array({ { name = me } })
-  for _, org in ipairs(cx.platform.store:organizations_of(me)) do
-    folders[#folders + 1] = { name = org }
-  end
-  return 200, { folders = folders }, { ["X-Data-Type"] = "directory" }
-end
-
 local function owner_algorithms(cx, owner)
   if cx.method ~= "GET" then return nil end
   cx:authenticate()
@@ -142,8 +128,7 @@ local function secret_providers(cx)
 end
 
 -- Parts of the contract this sandbox does not serve.
-local NOT_SERVED = { data = true, connector = true, hostedData = true,
-  ["users/event-listeners"] = true,
+local NOT_SERVED = { ["users/event-listeners"] = true,
   ["organizations/algorithms-host-usernames"] = true }
 local ADMIN = { users = true, scms = true }
 
@@ -176,9 +161,6 @@ function M.serve(cx)
     return environments(cx, 4)
   elseif segs[2] == "scms" then
     return scms(cx)
-  elseif segs[2] == "data" and not segs[3]
-    or segs[2] == "connector" and segs[3] == "data" and not segs[4] then
-    return data_root(cx)
   elseif segs[2] == "users" and segs[4] == "algorithms" and not segs[5] then
     return owner_algorithms(cx, segs[3])
   elseif segs[2] == "secret-provider" and not segs[3] then

@@ -5,6 +5,8 @@ local algorithms = require("godwit.sandbox.routes_algorithms")
 local answers = require("godwit.sandbox.answers")
 local calls = require("godwit.sandbox.routes_call")
 local catalogue = require("godwit.sandbox.routes_catalogue")
+local data = require("godwit.sandbox.routes_data")
+local data_path = require("godwit.sandbox.data_path")
 local git_http = require("godwit.sandbox.git_http")
 local request = require("godwit.sandbox.request")
 local rules = require("godwit.cluster.platform_rules")
@@ -35,7 +37,9 @@ end
 
 local function dispatch(cx)
   local segs = cx.segs
-  if segs[1] == "git" then
+  if not segs then
+    return data.serve(cx)
+  elseif segs[1] == "git" then
     return git_http.serve(cx)
   elseif webhook.is(cx) then
     return webhook.serve(cx)
@@ -45,6 +49,8 @@ local function dispatch(cx)
     return algorithms.serve(cx)
   elseif segs[1] == "v1" and segs[2] == "algo" then
     return calls.serve(cx)
+  elseif segs[1] == "v1" and segs[2] == "hostedData" then
+    return data.hosted(cx)
   end
   return catalogue.serve(cx)
 end
@@ -67,7 +73,10 @@ end
 
 local function answer(server, req)
   inject(server)
-  local segs, slash = request.segments(req.path)
+  local segs, slash
+  if not data_path.is(req.path) then -- which has rules of its own
+    segs, slash = request.segments(req.path)
+  end
   local cx = setmetatable({
     req = req, path = req.path, segs = segs, slash = slash,
     method = req.method == "HEAD" and "GET" or req.method,

@@ -1,0 +1,294 @@
+-- Collections and files: what the drivers promise, each over a real place.
+local archive = require("godwit.cluster.archive")
+local cluster = require("godwit.cluster")
+local fs = require("godwit.core.fs")
+local http = require("godwit.cluster.http")
+local json = require("godwit.core.json")
+local listing = require("godwit.cluster.data_listing")
+local odd = require("support.oddcluster")
+local sandbox = require("godwit.sandbox")
+local sandboxes = require("support.sandboxes")
+local secret = require("godwit.core.secret")
+local settle = require("godwit.effect.settle")
+local sys = require("godwit.core.sys")
+
+settle.timing.scale = 0.01
+
+local function over_http(t, options)
+  local s = sandboxes.start(t, { options = options })
+  return cluster.open({ name = "box", kind = "http", api = s.api,
+    key = secret.new(s:key("acme"), { label = "acme key",
+      origins = { s.api } }) }), s
+end
+
+local function over_folder(t)
+  local dir = t:tmpdir() .. "/archive"
+  sandbox.create({ dir = dir, seed = "empty" })
+  local a = archive.open({ name = "box", dir = dir })
+  t:defer(function() a:close() end)
+  return a
+end
+
+local function names(driver, owner, name)
+  local out = {}
+  for page in driver:each_file_page(owner, name) do
+    for _, r in ipairs(page) do out[#out + 1] = r.name end
+  end
+  table.sort(out)
+  return out
+end
+
+local function collections(driver, owner)
+  local out = {}
+  for c in driver:each_collection(owner) do out[#out + 1] = c.name end
+  table.sort(out)
+  return out
+end
+
+local ODD = { "a b", "a+b", "50%", "é.txt", "%2F", "~x'(1)!*", "#?&=;", ".hid",
+  "日本" }
+
+for what, open in pairs({ http = over_http, archive = over_folder }) do
+  test(what .. ": collections and files, there and back", function(t)
+    local d = open(t)
+    t:eq(collections(d, "acme"), {})
+    t:eq(d:try_get_collection("acme", "c"), nil)
+    d:create_collection("acme", "c", {})
+    d:create_collection("acme", "d")
+    local e = t:raises("exists", d.create_collection, "box:data/acme/c exists",
+      d, "acme", "c")
+    t:eq(e.kind, "exists")
+    t:eq(collections(d, "acme"), { "c", "d" })
+    t:eq(d:try_get_collection("acme", "c"), { owner = "acme", name = "c",
+      acl = json.array({}) })
+    t:ok(json.is_array(d:try_get_collection("acme", "c").acl))
+    t:eq(d:try_get_collection("acme", "d").acl, { "algo://.my/*" })
+    t:eq(names(d, "acme", "c"), {})
+    for i, name in ipairs(ODD) do
+      d:write_file("acme", "c", name, "text " .. i)
+    end
+    local want = { table.unpack(ODD) }
+    table.sort(want)
+    t:eq(names(d, "acme", "c"), want)
+    for i, name in ipairs(ODD) do
+      t:eq(d:read_file("acme", "c", name), "text " .. i)
+      local h = d:try_head_file("acme", "c", name)
+      t:eq({ h.size, h.md5 }, { 6, sys.hash("md5", "text " .. i) })
+    end
+    t:eq(d:try_head_file("acme", "c", "none"), nil)
+    t:raises("notfound", d.read_file, "none", d, "acme", "c", "none")
+    t:raises("notfound", d.write_file, nil, d, "acme", "none", "x", "y")
+    t:raises("limit", d.read_file, nil, d, "acme", "c", "a b", { max = 3 })
+    t:eq(d:delete_file("acme", "c", "a+b"), 1)
+    t:eq(d:delete_file("acme", "c", "a+b"), 0)
+    d:set_acl("acme", "c", { "user://*" })
+    t:eq(d:try_get_collection("acme", "c").acl, { "user://*" })
+    t:raises(nil, d.set_acl, "acl.read", d, "acme", "c", { "user://bob" })
+    t:raises("notfound", d.set_acl, nil, d, "acme", "none", {})
+    t:raises("conflict", d.delete_collection, "not empty", d, "acme", "c")
+    t:eq(d:delete_collection("acme", "c", { force = true }), #ODD - 1)
+    t:eq(collections(d, "acme"), { "d" })
+    t:raises("notfound", collections, nil, d, "nobody")
+  end)
+
+  test(what .. ": a row has size and time", function(t)
+    local d = open(t)
+    d:create_collection("acme", "c")
+    d:write_file("acme", "c", "f", "12345")
+    local r = d:each_file_page("acme", "c")()[1]
+    t:eq({ r.name, r.size }, { "f", 5 })
+    t:ok(math.abs(r.time - os.time()) < 60)
+    local rows = d:list_hosted_data("acme")
+    t:eq({ rows[1].collection_name, rows[1].acl.read_a }, { "c", true })
+  end)
+
+  test(what .. ": more files than a page", function(t)
+    local d = open(t, { data_page = 7 })
+    d:create_collection("acme", "c")
+    for i = 1, 30 do d:write_file("acme", "c", "f" .. i, "") end
+    t:eq(#names(d, "acme", "c"), 30)
+  end)
+
+  test(what .. ": a protected place keeps what it has", function(t)
+    local d = open(t)
+    d:create_collection("acme", "c")
+    d:write_file("acme", "c", "f", "1")
+    d.profile.protected = true
+    t:raises("refused", d.delete_file, "protected", d, "acme", "c", "f")
+    t:raises("refused", d.delete_collection, "protected", d, "acme", "c",
+      { force = true })
+    t:eq(names(d, "acme", "c"), { "f" })
+  end)
+end
+
+test("archive: the end of a copy is a folder, its temp on the same disk",
+  function(t)
+    local d = over_folder(t)
+    d:create_collection("acme", "c")
+    local to = d:data_end("acme", "c", "write")
+    t:match(to.folder:path(), "/data/acme/c/files$")
+    t:match(to.temp:path(), "/run/data$")
+    t:ok(to.folder:write("f", "x"))
+    t:eq(names(d, "acme", "c"), { "f" })
+    t:eq(d:data_end("acme", "c", "read").folder:read("f", 10), "x")
+    t:raises("notfound", d.data_end, nil, d, "acme", "none", "read")
+  end)
+
+test("archive: what is no plain file is refused", function(t)
+  local d = over_folder(t)
+  d:create_collection("acme", "c")
+  local dir = d.store.dir .. "/data/acme/c/files"
+  t:ok(fs.symlink("/etc/passwd", dir .. "/link"))
+  t:raises("io", names, "plain files only", d, "acme", "c")
+  t:raises("io", d.read_file, nil, d, "acme", "c", "link")
+  t:raises("notfound", d.read_file, nil, d, "acme", "c", "../collection.json")
+  t:raises("notfound", d.read_file, nil, d, "acme", "../acme/c", "link")
+end)
+
+test("http: the end of a copy is an address with the owner's key", function(t)
+  local d, s = over_http(t)
+  local to = d:data_end("acme", "c d", "read")
+  t:eq({ to.url, to.auth_scheme }, { s.api .. "/v1/data/acme/c%20d/",
+    "Simple" })
+  t:match(tostring(to.auth), "acme key")
+end)
+
+-- A cluster that does otherwise -------------------------------------------
+
+local C = "/v1/data/acme/c"
+
+local function other(t, routes, more)
+  local server = odd.start(t, routes)
+  return http.open(server:profile(more)), server
+end
+
+local function directory(doc)
+  return { json = doc, headers = { ["X-Data-Type"] = "directory" } }
+end
+
+test("an ETag that is absent, bare, weak or no MD5", function(t)
+  local sum = sys.hash("md5", "x")
+  for etag, want in pairs({ [""] = false, [sum] = sum, ['"' .. sum .. '"'] = sum,
+    ['W/"' .. sum:upper() .. '"'] = sum, ['"abc-2"'] = false }) do
+    local d = other(t, { ["HEAD " .. C .. "/f"] = { headers = { ETag = etag,
+      ["X-Data-Type"] = "file" }, body = "x" } })
+    local h = d:try_head_file("acme", "c", "f")
+    t:eq({ h.size, h.md5 or false }, { 1, want }, etag)
+  end
+end)
+
+test("a file whose digest is another is not believed", function(t)
+  local d = other(t, { ["GET " .. C .. "/f"] = { body = "y",
+    headers = { ETag = sys.hash("md5", "x") } } })
+  local e = t:raises("remote", d.read_file, "digest differs", d, "acme", "c",
+    "f")
+  t:ok(e.retryable)
+end)
+
+test("errors: three shapes, and a header", function(t)
+  for _, doc in ipairs({ { error = { code = 2001, message = "no way" } },
+    { code = 2001, message = "no way" }, { error = "no way" } }) do
+    local d = other(t, { ["GET " .. C .. "/f"] = { status = 403, json = doc },
+      ["GET " .. C] = { status = 403, json = doc } })
+    t:raises("auth", d.read_file, "no way", d, "acme", "c", "f")
+    t:raises("auth", d.try_get_collection, "no way", d, "acme", "c")
+  end
+  local d = other(t, { ["HEAD " .. C .. "/f"] = { status = 403,
+    headers = { ["X-Error-Message"] = "not yours" } } })
+  t:raises("auth", d.try_head_file, "not yours", d, "acme", "c", "f")
+end)
+
+test("a collection that exists: 200, 400 or 409, and an empty answer",
+  function(t)
+    for _, status in ipairs({ 400, 409, 422 }) do
+      local d = other(t, { ["POST /v1/data/acme"] = { status = status,
+        json = { error = { message = "exists" } } },
+        ["GET " .. C] = { { status = 404, json = { error = "none" } },
+          directory({}) } })
+      t:raises("exists", d.create_collection, "exists already", d, "acme", "c")
+    end
+    local d, server = other(t, { ["POST /v1/data/acme"] = { body = "" },
+      ["GET " .. C] = { status = 404, json = { error = "none" } } })
+    d:create_collection("acme", "c", {})
+    t:eq(server.requests[2].body, '{"acl":{"read":[]},"name":"c"}')
+  end)
+
+test("a deletion that is refused inside a success, or finds nothing",
+  function(t)
+    local d = other(t, { ["DELETE " .. C] = { json = { error = {
+      message = "not empty", deleted = 0 } } } })
+    t:raises("conflict", d.delete_collection, "not empty", d, "acme", "c")
+    d = other(t, { ["DELETE " .. C .. "/f"] = { json = { result = {
+      deleted = 0 } } } })
+    t:eq(d:delete_file("acme", "c", "f"), 0)
+  end)
+
+local function forever(fn)
+  return { ["GET " .. C] = function(seen)
+    return directory(fn(seen.query and seen.query:match("marker=([^&]*)")))
+  end }
+end
+
+test("lists that never end are noticed", function(t)
+  local function walk(d)
+    for _ in d:each_file_page("acme", "c") do end
+  end
+  local n = 0
+  local function file()
+    n = n + 1
+    return { filename = "f" .. n, size = 1 }
+  end
+  local rounds = { m1 = "m2", m2 = "m3", m3 = "m4", m4 = "m5", m5 = "m3" }
+  t:raises("remote", walk, "same marker", other(t, forever(function(m)
+    return { files = json.array({ file() }), marker = rounds[m or ""] or "m1" }
+  end)))
+  t:raises("remote", walk, "same page", other(t, forever(function()
+    n = n + 1
+    return { files = json.array({ { filename = "f" } }), marker = "m" .. n }
+  end)))
+  t:raises("remote", walk, "without content", other(t, forever(function()
+    n = n + 1
+    return { marker = "m" .. n }
+  end)))
+end)
+
+test("rows that cannot be used are refused in one sentence", function(t)
+  for _, bad in ipairs({ "a/b", "..", "", "x\nY", ("n"):rep(1025), "a\xc2\x85",
+    json.null, 5 }) do
+    local d = other(t, { ["GET " .. C] = directory({ files = json.array({
+      { filename = bad } }) }) })
+    t:raises("remote", names, "usable name", d, "acme", "c")
+  end
+  local d = other(t, { ["GET " .. C] = directory({ files = {} }) })
+  t:raises("remote", names, "not a list", d, "acme", "c")
+  d = other(t, { ["GET " .. C] = { json = json.array({}) } })
+  t:raises("remote", names, "directory was expected", d, "acme", "c")
+  d = other(t, { ["GET /v1/data/acme"] = directory({ folders = json.array({
+    { name = "../x" } }) }) })
+  t:raises("remote", collections, "usable name", d, "acme")
+  d = other(t, { ["GET " .. C] = directory({ files = json.array({
+    { filename = "f", size = -1, last_modified = "x" } }) }) })
+  t:eq(d:each_file_page("acme", "c")(), { { name = "f" } })
+end)
+
+test("names that lead elsewhere are not asked for", function(t)
+  local d, server = other(t, {})
+  for _, bad in ipairs({ "..", ".", "a/b", "", "a\0b" }) do
+    t:raises("usage", d.read_file, nil, d, "acme", "c", bad)
+    t:raises("usage", d.try_get_collection, nil, d, "acme", bad)
+    t:raises("usage", d.each_collection, nil, d, bad)
+  end
+  t:eq(#server.requests, 0)
+end)
+
+test("times", function(t)
+  t:eq(listing.time("1970-01-01T00:00:01.500Z"), 1.5)
+  t:eq(listing.time("2021-07-30T18:02:11.093Z"), 1627668131.093)
+  t:eq(listing.time("2021-07-30T18:02:11"), 1627668131)
+  t:eq(listing.time("2021-07-30T20:02:11+02:00"), 1627668131)
+  t:eq(listing.time("2000-02-29T00:00:00Z"), 951782400)
+  for _, bad in ipairs({ "", "yesterday", "2021-13-01T00:00:00Z",
+    "2021-07-30T18:02:11x", 5 }) do
+    t:eq(listing.time(bad), nil)
+  end
+end)

@@ -1,0 +1,369 @@
+-- The sandbox's data API, asked as the official clients ask it.
+local fs = require("godwit.core.fs")
+local json = require("godwit.core.json")
+local sandboxes = require("support.sandboxes")
+local sys = require("godwit.core.sys")
+
+local code = sandboxes.code
+
+local function md5(text) return sys.hash("md5", text) end
+
+local function create(s, name, acl, as)
+  local r = s:send("POST", "/v1/data/" .. (as or "acme"), { as = as,
+    json = { name = name, acl = acl and { read = json.array(acl) } } })
+  assert(r.status == 200, r.body)
+  return r
+end
+
+local function put(s, path, body, as)
+  local r = s:send("PUT", "/v1/data/" .. path, { body = body, as = as })
+  assert(r.status == 200, r.body)
+  return r
+end
+
+test("root: the caller first, then its organizations", function(t)
+  local s = sandboxes.start(t)
+  for _, path in ipairs({ "/v1/data/", "/v1/data", "/v1/connector/data/",
+    "/v1/connector/data" }) do
+    local r = s:send("GET", path, { as = "bob" })
+    t:eq({ r.status, r.headers["x-data-type"] }, { 200, "directory" })
+    t:eq(r.doc, { folders = { { name = "bob" }, { name = "acme" },
+      { name = "labs" } } })
+  end
+  local r = s:send("HEAD", "/v1/data/")
+  t:eq({ r.status, r.headers["x-data-type"], r.body },
+    { 200, "directory", "" })
+  t:eq(s:send("PUT", "/v1/data/", { body = "x" }).status, 400)
+  t:eq(s:send("GET", "/v1/data/", { as = false }).status, 401)
+  t:eq(s:send("GET", "/v1/data/", { as = "admin" }).status, 403)
+  t:eq(s:send("GET", "/v1/connector/data/", { as = "admin" }).status, 200)
+end)
+
+test("collections: created as JSON, as text, and listed", function(t)
+  local s = sandboxes.start(t)
+  t:eq(create(s, "models").doc, { result = "data://acme/models" })
+  local r = s:send("POST", "/v1/data/.my", { body = "raw", type = "text/plain" })
+  t:eq({ r.status, r.doc }, { 200, { result = "data://acme/raw" } })
+  r = s:send("POST", "/v1/data/acme/", { body = '"quoted"',
+    type = "application/json" })
+  t:eq(r.doc.result, "data://acme/quoted")
+  for _, path in ipairs({ "acme", ".my", "acme/" }) do
+    r = s:send("GET", "/v1/data/" .. path)
+    t:eq(r.doc, { folders = { { name = "models" }, { name = "quoted" },
+      { name = "raw" } } })
+    t:eq(s:send("HEAD", "/v1/data/" .. path).status, 200)
+  end
+  r = s:send("GET", "/v1/data/acme/models")
+  t:eq({ r.status, r.body, r.headers["x-data-type"] },
+    { 200, "{}", "directory" })
+  t:eq(s:send("HEAD", "/v1/data/acme/models").headers["x-data-type"],
+    "directory")
+  r = s:send("POST", "/v1/data/acme", { json = { name = "models" } })
+  t:eq({ r.status, type(r.doc.error.message) }, { 409, "string" })
+  for _, name in ipairs({ "1a", "a-b", "", ("a"):rep(31), "a/b", ".." }) do
+    t:eq(s:send("POST", "/v1/data/acme", { json = { name = name } }).status,
+      400)
+  end
+  t:eq(code(s:send("POST", "/v1/data/acme", { body = "{" })), 2013)
+  t:eq(s:send("POST", "/v1/data/nobody", { json = { name = "x" } }).status, 404)
+  t:eq(s:send("POST", "/v1/data/alice", { json = { name = "x" } }).status, 403)
+  t:eq(code(s:send("GET", "/v1/data/nobody")), 3000)
+end)
+
+test("files: put, read, headers, deleted", function(t)
+  local s = sandboxes.start(t)
+  create(s, "models")
+  t:eq(put(s, "acme/models/a.bin", "hello").doc,
+    { result = "data://acme/models/a.bin" })
+  for _, prefix in ipairs({ "/v1/data/", "/v1/connector/data/" }) do
+    local r = s:send("GET", prefix .. "acme/models/a.bin")
+    t:eq({ r.status, r.body, r.headers["x-data-type"],
+      r.headers["content-length"], r.headers.etag },
+      { 200, "hello", "file", "5", '"' .. md5("hello") .. '"' })
+    t:match(r.headers.date, "GMT")
+    r = s:send("HEAD", prefix .. "acme/models/a.bin")
+    t:eq({ r.status, r.body, r.headers["x-data-type"],
+      r.headers["content-length"], r.headers.etag },
+      { 200, "", "file", "5", '"' .. md5("hello") .. '"' })
+  end
+  put(s, "acme/models/a.bin", "other")
+  t:eq(s:send("GET", "/v1/data/.my/models/a.bin").body, "other")
+  put(s, "acme/models/empty", "")
+  local r = s:send("GET", "/v1/data/acme/models/empty")
+  t:eq({ r.status, r.body, r.headers["content-length"] }, { 200, "", "0" })
+  r = s:send("GET", "/v1/data/acme/models")
+  t:eq(r.doc.folders, nil)
+  t:eq({ r.doc.files[1].filename, r.doc.files[1].size }, { "a.bin", 5 })
+  t:match(r.doc.files[1].last_modified,
+    "^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d+Z$")
+  r = s:send("DELETE", "/v1/data/acme/models/a.bin")
+  t:eq({ r.status, r.doc }, { 200, { result = { deleted = 1 } } })
+  r = s:send("DELETE", "/v1/data/acme/models/a.bin")
+  t:eq({ r.status, type(r.doc.error.message) }, { 404, "string" })
+  r = s:send("HEAD", "/v1/data/acme/models/a.bin")
+  t:eq({ r.status, r.body }, { 404, "" })
+  t:match(r.headers["x-error-message"], "there is no file")
+  t:eq(s:send("GET", "/v1/data/acme/models/a.bin").status, 404)
+  t:eq(s:send("PUT", "/v1/data/acme/none/x", { body = "x" }).status, 404)
+  t:eq(s:send("PUT", "/v1/data/acme/models", { body = "x" }).status, 400)
+  t:eq(s:send("PUT", "/v1/data/acme/models/a/b", { body = "x" }).status, 400)
+  r = s:send("HEAD", "/v1/data/acme/none")
+  t:match(r.headers["x-error-message"], "there is no collection")
+end)
+
+test("names: encoded by segment, or as a form as a whole", function(t)
+  local s = sandboxes.start(t)
+  create(s, "c")
+  local function at(path) return s:send("GET", "/v1/data/" .. path) end
+  put(s, "acme/c/a%20b%2Bc%25%C3%A9", "1")
+  t:eq(at("acme/c").doc.files[1].filename, "a b+c%é")
+  t:eq(at("acme%2Fc%2Fa+b%2Bc%25%C3%A9").body, "1")
+  t:eq(at("data%3A%2F%2Facme%2Fc%2Fa+b%2Bc%25%C3%A9").body, "1")
+  t:eq(at("data://acme/c/a%20b%2Bc%25%C3%A9").body, "1")
+  put(s, "acme%2fc%2fx+y", "2")
+  t:eq(at("acme/c/x%20y").body, "2")
+  put(s, "acme/c/x+y", "3")
+  t:eq(at("acme/c/x%2By").body, "3")
+  put(s, "acme/c/" .. ("n"):rep(255), "4")
+  for _, bad in ipairs({ "%2E%2E", "..", ".", "%00", "a%2Fb", "%FF", "%zz",
+    "%", ("n"):rep(256) }) do
+    local r = s:send("PUT", "/v1/data/acme/c/" .. bad, { body = "x" })
+    t:eq({ r.status, type(r.doc.error.message) }, { 400, "string" }, bad)
+  end
+  for _, bad in ipairs({ "%2E%2E/c", "acme/%2E%2E", "acme//c",
+    "acme%2F..%2F..%2Fkeys.json" }) do
+    t:eq(at(bad).status, 400, bad)
+  end
+  t:eq(at("s3://bucket/key").status, 404)
+  t:match(at("s3+lab://bucket/key").doc.error.message, "connector s3%+lab")
+  t:match(s:send("GET", "/v1/connector/dropbox/x").doc.error.message,
+    "no connector dropbox")
+  t:eq(s:send("GET", "/v1/connector/ftp/x").status, 404)
+end)
+
+test("directories: deleted empty, or by force", function(t)
+  local s = sandboxes.start(t)
+  create(s, "c")
+  local r = s:send("DELETE", "/v1/data/acme/c")
+  t:eq({ r.status, r.doc }, { 200, { result = { deleted = 0 } } })
+  t:eq(s:send("DELETE", "/v1/data/acme/c").status, 404)
+  create(s, "c")
+  put(s, "acme/c/a", "1")
+  put(s, "acme/c/b", "2")
+  r = s:send("DELETE", "/v1/data/acme/c")
+  t:eq({ r.status, r.doc.error.deleted }, { 409, 0 })
+  t:match(r.doc.error.message, "not empty")
+  t:eq(s:send("GET", "/v1/data/acme/c/a").body, "1")
+  r = s:send("DELETE", "/v1/data/acme/c?force=true")
+  t:eq({ r.status, r.doc }, { 200, { result = { deleted = 2 } } })
+  t:eq(s:send("GET", "/v1/data/acme/c").status, 404)
+  create(s, "c")
+  t:eq(s:send("GET", "/v1/data/acme/c").body, "{}")
+end)
+
+test("access: public, the owner's algorithms', private", function(t)
+  local s = sandboxes.start(t)
+  local acls = { everyone = { "user://*" }, mine = { "algo://.my/*" },
+    secret = {} }
+  for name, acl in pairs(acls) do
+    create(s, name, acl)
+    put(s, "acme/" .. name .. "/f", name)
+  end
+  create(s, "default")
+  local function acl(name)
+    return s:send("GET", "/v1/data/acme/" .. name .. "?acl=true").doc.acl.read
+  end
+  for name, want in pairs(acls) do t:eq(acl(name), want) end
+  t:eq(acl("default"), { "algo://.my/*" })
+  t:eq(s:send("GET", "/v1/data/acme/default").doc.acl, nil)
+  local function seen(as, name)
+    return s:send("GET", "/v1/data/acme/" .. name .. "/f", { as = as }).status
+  end
+  for name in pairs(acls) do t:eq(seen("bob", name), 200) end
+  t:eq({ seen("carol", "everyone"), seen("carol", "mine"),
+    seen("carol", "secret") }, { 200, 403, 403 })
+  t:eq(s:send("GET", "/v1/data/acme", { as = "carol" }).doc,
+    { folders = { { name = "everyone" } } })
+  t:eq(s:send("PUT", "/v1/data/acme/everyone/x", { as = "carol",
+    body = "x" }).status, 403)
+  t:eq(s:send("PUT", "/v1/data/acme/secret/x", { as = "bob",
+    body = "x" }).status, 200)
+  local r = s:send("PATCH", "/v1/data/acme/everyone",
+    { json = { acl = { read = json.array({}) } } })
+  t:eq({ r.status, r.body }, { 200, "" })
+  t:eq(acl("everyone"), {})
+  t:eq(seen("carol", "everyone"), 403)
+  t:eq(s:send("DELETE", "/v1/data/acme/mine/f", { as = "carol" }).status, 403)
+  t:eq(s:send("DELETE", "/v1/data/acme/mine?force=true", { as = "carol" })
+    .status, 403)
+  for _, bad in ipairs({ { "user://bob" }, { "user://*", "algo://.my/*" },
+    { 1 } }) do
+    t:eq(s:send("PATCH", "/v1/data/acme/mine", { json = { acl = {
+      read = json.array(bad) } } }).status, 400)
+  end
+  t:eq(s:send("PATCH", "/v1/data/acme/mine", { json = {} }).status, 400)
+  t:eq(s:send("PATCH", "/v1/data/acme/mine", { body = "x" }).status, 400)
+  t:eq(s:send("PATCH", "/v1/data/acme/none", { json = { acl = { read =
+    json.array({}) } } }).status, 404)
+end)
+
+test("keys: what they permit", function(t)
+  local s = sandboxes.start(t)
+  create(s, "c", nil, "carol")
+  put(s, "carol/c/f", "x", "carol")
+  local function weak(method, path)
+    return s:send(method, "/v1/data/carol/c/" .. path, { as = "carol",
+      label = "weak", body = method == "PUT" and "y" or nil }).status
+  end
+  t:eq({ weak("GET", "f"), weak("PUT", "f"), weak("DELETE", "f") },
+    { 200, 403, 403 })
+end)
+
+test("pages: by name, with a marker until the end", function(t)
+  local s = sandboxes.start(t, { options = { data_page = 3 } })
+  create(s, "c")
+  for i = 1, 7 do put(s, "acme/c/f" .. i, "x") end
+  local function walk()
+    local names, marker, pages = {}, "", 0
+    repeat
+      local r = s:send("GET", "/v1/data/acme/c?marker=" .. marker)
+      for _, f in ipairs(r.doc.files or {}) do names[#names + 1] = f.filename end
+      marker, pages = r.doc.marker, pages + 1
+    until not marker
+    return table.concat(names, " "), pages
+  end
+  t:eq({ walk() }, { "f1 f2 f3 f4 f5 f6 f7", 3 })
+  s:send("DELETE", "/v1/data/acme/c/f4")
+  put(s, "acme/c/f0", "x")
+  put(s, "acme/c/f9", "x")
+  t:eq({ walk() }, { "f0 f1 f2 f3 f5 f6 f7 f9", 3 })
+  t:eq(code(s:send("GET", "/v1/data/acme/c?marker=%21")), 5002)
+  for i = 1, 5 do create(s, "d" .. i) end
+  local r = s:send("GET", "/v1/data/acme")
+  t:eq(#r.doc.folders, 3)
+  t:eq(#s:send("GET", "/v1/data/acme?marker=" .. r.doc.marker).doc.folders, 3)
+end)
+
+test("hostedData: the caller's collections with their ids", function(t)
+  local s = sandboxes.start(t)
+  create(s, "a", { "user://*" })
+  create(s, "b")
+  create(s, "c", {})
+  local rows = s:send("GET", "/v1/hostedData").doc.result
+  t:eq(#rows, 3)
+  for i, want in ipairs({ { true, false }, { false, true },
+    { false, false } }) do
+    t:eq({ rows[i].acl.read_w, rows[i].acl.read_a }, want)
+    t:match(rows[i].object_id, "^%x+%-")
+  end
+  t:eq({ rows[1].collection_name, rows[1].username, rows[1].location },
+    { "a", "acme", "data://acme/a" })
+  t:eq(s:send("GET", "/v1/hostedData", { as = "admin" }).status, 403)
+end)
+
+test("what an algorithm keeps for a caller", function(t)
+  local s = sandboxes.start(t)
+  s:create("Hello")
+  local base = "/v1/data/.algo/acme/Hello/"
+  t:eq(s:send("PUT", base .. "perm/x", { body = "1" }).doc.result,
+    "data://.algo/acme/Hello/perm/x")
+  t:eq(s:send("GET", base .. "perm/x").body, "1")
+  local r = s:send("GET", base .. "perm?acl=true")
+  t:eq({ r.doc.files[1].filename, r.doc.acl }, { "x", nil })
+  t:eq(s:send("GET", base .. "temp").body, "{}")
+  t:eq(s:send("GET", base .. "perm/x", { as = "bob" }).status, 404)
+  t:eq(s:send("GET", "/v1/data/.algo/acme/None/perm/x").status, 404)
+  t:eq(s:send("GET", "/v1/data/.algo/temp/x").status, 400)
+  t:eq(s:send("GET", "/v1/data/.session/x").status, 400)
+  t:eq(s:send("GET", "/v1/data/acme").body, "{}")
+  t:eq(s:send("DELETE", base .. "perm/x").doc.result.deleted, 1)
+end)
+
+test("a large file goes both ways in pieces, and keeps its digest", function(t)
+  local s = sandboxes.start(t)
+  create(s, "c")
+  local big = ("0123456789abcdef"):rep(3 << 16)
+  put(s, "acme/c/big", big)
+  for _ = 1, 2 do
+    local r = s:send("GET", "/v1/data/acme/c/big")
+    t:ok(r.body == big)
+    t:eq(r.headers.etag, '"' .. md5(big) .. '"')
+    t:eq(r.headers["content-length"], tostring(#big))
+  end
+  -- changed behind its back
+  local path = s.dir .. "/data/acme/c/files/big"
+  t:ok(fs.write(path, big .. "x"))
+  t:eq(s:send("HEAD", "/v1/data/acme/c/big").headers.etag,
+    '"' .. md5(big .. "x") .. '"')
+end)
+
+test("an upload that is cut leaves the old file", function(t)
+  local s = sandboxes.start(t)
+  create(s, "c")
+  put(s, "acme/c/f", "old")
+  local host, port = s.api:match("//([^:]+):(%d+)")
+  local status = sandboxes.run({ "bash", "-c", ([[
+    exec 3<>/dev/tcp/%s/%s
+    printf 'PUT /v1/data/acme/c/f HTTP/1.1\r\nHost: x\r\nAuthorization: Simple %s\r\nContent-Length: 100\r\n\r\nnew' >&3
+    sleep 0.2
+    exec 3>&-
+    exec 3<>/dev/tcp/%s/%s
+    printf 'PUT /v1/data/acme/c/g HTTP/1.1\r\nHost: x\r\nAuthorization: Simple %s\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nnew\r\n' >&3
+    sleep 0.2
+  ]]):format(host, port, s:key("acme"), host, port, s:key("acme")) })
+  t:eq(status, 0)
+  t:eq(s:send("GET", "/v1/data/acme/c/f").body, "old")
+  t:eq(s:send("GET", "/v1/data/acme/c/g").status, 404)
+  t:eq(#(fs.list(s.dir .. "/run/data") or {}), 0)
+end)
+
+test("uploads in chunks, as streams are sent", function(t)
+  local s = sandboxes.start(t)
+  create(s, "c")
+  local _, out = sandboxes.run({ "curl", "-s", "-w", "%{http_code}", "-X",
+    "PUT", "-H", "Authorization: " .. s:key("acme"), "-H",
+    "Transfer-Encoding: chunked", "--data-binary", "hello world",
+    s.api .. "/v1/data/acme/c/f" })
+  t:match(out, "200$")
+  t:eq(s:send("GET", "/v1/data/acme/c/f").body, "hello world")
+end)
+
+test("options: without ETag, a refused ACL, a list that never ends",
+  function(t)
+    local s = sandboxes.start(t, { options = { etag = false,
+      refuse_acl = true, endless_marker = true } })
+    create(s, "c")
+    put(s, "acme/c/f", "x")
+    t:eq(s:send("GET", "/v1/data/acme/c/f").headers.etag, nil)
+    t:eq(s:send("PATCH", "/v1/data/acme/c", { json = { acl = {
+      read = json.array({}) } } }).status, 400)
+    local r = s:send("GET", "/v1/data/acme/c")
+    t:ok(r.doc.marker)
+    local again = s:send("GET", "/v1/data/acme/c?marker=" .. r.doc.marker)
+    t:eq({ again.doc.files, again.doc.marker }, { r.doc.files, r.doc.marker })
+  end)
+
+test("a collection survives a restart", function(t)
+  local s = sandboxes.start(t)
+  create(s, "c", {})
+  put(s, "acme/c/f", "x")
+  s:stop()
+  local again = sandboxes.start(t, { dir = s.dir })
+  local r = again:send("GET", "/v1/data/acme/c?acl=true")
+  t:eq({ r.doc.files[1].filename, r.doc.acl.read }, { "f", {} })
+end)
+
+test("an archive from elsewhere: links are neither listed nor followed",
+  function(t)
+    local s = sandboxes.start(t)
+    create(s, "c")
+    put(s, "acme/c/f", "x")
+    t:ok(fs.symlink("/etc/passwd", s.dir .. "/data/acme/c/files/link"))
+    t:eq(#s:send("GET", "/v1/data/acme/c").doc.files, 1)
+    local r = s:send("GET", "/v1/data/acme/c/link")
+    t:eq(r.status, 500)
+    t:no(r.body:find("root", 1, true))
+    s:stop()
+    t:ok(fs.symlink("/etc", s.dir .. "/data/acme/d"))
+    t:raises("io", sandboxes.start, "no links", t, { dir = s.dir })
+  end)
