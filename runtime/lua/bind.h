@@ -14,6 +14,7 @@
 
 /* The core modules; modules.c lists them. */
 int gw_luaopen_closed(lua_State *L);
+int gw_luaopen_data(lua_State *L);
 int gw_luaopen_edit(lua_State *L);
 int gw_luaopen_err(lua_State *L);
 int gw_luaopen_fault(lua_State *L); /* tests only */

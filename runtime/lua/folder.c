@@ -5,6 +5,7 @@
 #include "host.h"
 #include "lua/bind.h"
 #include "lua/err.h"
+#include "lua/folder.h"
 #include "lua/job.h"
 #include "lua/task.h"
 #include "tree/access.h"
@@ -25,6 +26,11 @@ static struct gw_root *check_root(lua_State *L, int idx)
 
   luaL_argcheck(L, box->root, idx, "the folder is closed");
   return box->root;
+}
+
+int gw_lua_folder_fd(lua_State *L, int idx, bool write, struct gw_err *err)
+{
+  return gw_root_fd(check_root(L, idx), write, err);
 }
 
 /* A text without NUL bytes. */

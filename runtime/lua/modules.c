@@ -25,6 +25,7 @@ static const char OPEN_ENV[] = "godwit.open";   /* other people's modules' */
 /* One line per C module; the name is what Lua requires. */
 static const luaL_Reg core_modules[] = {
     {"godwit.core.closed", gw_luaopen_closed},
+    {"godwit.core.data", gw_luaopen_data},
     {"godwit.core.edit", gw_luaopen_edit},
     {"godwit.core.err", gw_luaopen_err},
     {"godwit.core.file", gw_luaopen_file},

@@ -336,6 +336,9 @@ static int end_headers(struct gw_exchange *x)
   if (x->result.status < 200)
     return 0;
   x->in_body = true;
+  /* An answer ends what is sent, unless curl was told to wait with that. */
+  if (x->paused && !x->body_ended)
+    gw_http_resume(x);
   if (!x->max_body || kept_short || x->announced < 0 ||
       strcmp(x->method, "HEAD") == 0 ||
       (unsigned long long)x->announced <= x->max_body)

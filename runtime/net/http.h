@@ -73,6 +73,7 @@ struct gw_http_req {
   struct gw_http_tls tls;
   const char *proxy;   /* NULL: from the environment; "": none */
   const char *no_proxy;
+  size_t buffer;       /* curl's, for each direction; 0: 256 KiB */
   bool fresh;          /* a new connection, not a kept one */
   bool facts;          /* also tells what the connection was like; goes with
                           `fresh`, a kept one shows no certificate */

@@ -465,6 +465,8 @@ static void set_callbacks(struct setter *s, struct gw_exchange *x)
 static void set_connection(struct setter *s, const struct gw_exchange *x,
                            const struct gw_http_req *req)
 {
+  long buffer = req->buffer ? (long)req->buffer : 256L << 10;
+
   SET(s, CURLOPT_NOSIGNAL, 1L);
   SET(s, CURLOPT_TCP_NODELAY, 1L);
   SET(s, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -474,8 +476,8 @@ static void set_connection(struct setter *s, const struct gw_exchange *x,
   SET(s, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   /* A handle that has kept its buffer refuses another size; that one will do
    * then. */
-  (void)curl_easy_setopt(s->easy, CURLOPT_BUFFERSIZE, 256L << 10);
-  SET(s, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
+  (void)curl_easy_setopt(s->easy, CURLOPT_BUFFERSIZE, buffer);
+  SET(s, CURLOPT_UPLOAD_BUFFERSIZE, buffer);
   SET(s, CURLOPT_CONNECTTIMEOUT_MS, x->connect_ms);
   /* Ending a transfer must not wait for a name server that does not answer:
    * curl joins its resolver thread without this. */

@@ -81,7 +81,7 @@ static int settle_open(int *fd, char *rest, const char *path, bool write,
 }
 
 /* Makes a root of fd, which is closed when that fails. */
-static int adopt(struct gw_root **out, int fd, const char *path,
+static int adopt(struct gw_root **out, int fd, const char *path, bool write,
                  struct gw_err *err)
 {
   char name[64], real[PATH_MAX];
@@ -97,6 +97,7 @@ static int adopt(struct gw_root **out, int fd, const char *path,
   }
   root->fd = fd;
   root->held = 1;
+  root->write = write;
   *out = root; /* the caller's now */
   return 0;
 }
@@ -116,7 +117,7 @@ int gw_root_open(struct gw_root **out, const char *path, bool write,
     (void)close(fd);
     return -1;
   }
-  return adopt(out, fd, path, err);
+  return adopt(out, fd, path, write, err);
 }
 
 int gw_root_open_own(struct gw_root **out, const char *path, bool write,
@@ -129,7 +130,7 @@ int gw_root_open_own(struct gw_root **out, const char *path, bool write,
   fd = open(path, GW_ROOT_FOLDER);
   if (fd < 0)
     return gw_err_errno(err, GW_ROOT_OP, path);
-  return adopt(out, fd, path, err);
+  return adopt(out, fd, path, write, err);
 }
 
 struct gw_root *gw_root_ref(struct gw_root *root)
@@ -150,6 +151,16 @@ void gw_root_unref(struct gw_root *root)
 const char *gw_root_path(const struct gw_root *root)
 {
   return root->path;
+}
+
+int gw_root_fd(const struct gw_root *root, bool write, struct gw_err *err)
+{
+  if (write && refuse_in_plan(root->path, err) != 0)
+    return -1;
+  if (!write || root->write)
+    return root->fd;
+  return gw_err_set(err, GW_EDENIED, GW_ROOT_OP,
+                    "%.180s was not opened for writing", root->path);
 }
 
 /* --- the way to a name ------------------------------------------------- */

@@ -28,6 +28,9 @@ int gw_root_may_open(const char *path, bool write, struct gw_err *err);
 struct gw_root *gw_root_ref(struct gw_root *root);
 void gw_root_unref(struct gw_root *root); /* accepts NULL */
 const char *gw_root_path(const struct gw_root *root); /* where it really is */
+/* Its descriptor, which stays its own; -1 (GW_EDENIED) for writing when it was
+ * not opened for that, or a plan has begun since. */
+int gw_root_fd(const struct gw_root *root, bool write, struct gw_err *err);
 
 int gw_root_list(struct gw_root *root, const char *dir, struct gw_dir *out,
                  struct gw_err *err);

@@ -15,6 +15,7 @@
 struct gw_root {
   int fd;
   int held; /* loop thread */
+  bool write;
   char *path;
 };
 

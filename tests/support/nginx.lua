@@ -104,15 +104,65 @@ http {
     upstream, listen, tls, auth, BACKEND, o.root, o.user and "$remote_user" or "anonymous")
 end
 
+-- Files are read as they are and written with PUT, bodies on the way beside them.
+local function webdav_config(dir, o)
+  local listen = "listen 127.0.0.1:" .. o.port .. (o.tls and " ssl" or "") .. ";"
+  local tls = o.tls and ([[
+    ssl_certificate %s/server.pem;
+    ssl_certificate_key %s/server.key;]]):format(dir, dir) or ""
+  return ([[
+%s
+worker_processes %d;
+daemon off;
+error_log %s/error.log warn;
+pid %s/nginx.pid;
+events { worker_connections 2048; }
+http {
+  access_log %s/access.log;
+  client_body_temp_path %s/body;
+  proxy_temp_path %s/proxy;
+  fastcgi_temp_path %s/fastcgi;
+  uwsgi_temp_path %s/uwsgi;
+  scgi_temp_path %s/scgi;
+  client_max_body_size 0;
+  sendfile on;
+  keepalive_requests 1000000;
+  server {
+    %s
+    %s
+    root %s/files;
+    location / {
+      dav_methods PUT DELETE;
+      create_full_put_path on;
+      %s
+    }
+  }
+}
+]]):format(sys.username() == "root" and "user root;" or "", o.workers or 1, dir, dir, dir, dir, dir,
+    dir, dir, dir, listen, tls, dir, o.location or "")
+end
+
 local function stop(p)
   p:kill(TERM)
   p:wait()
 end
 
+-- The requests so far, but for those of wait_for.
+local function requests_of(dir)
+  return function()
+    local lines = {}
+    for line in (fs.read(dir .. "/access.log", 1 << 24) or ""):gmatch("[^\n]+") do
+      local what, status = line:match('"(%u+ [^ ]+) HTTP[^"]*" (%d+)')
+      if what and not what:find("^GET /$") then lines[#lines + 1] = what .. " " .. status end
+    end
+    return lines
+  end
+end
+
 local function wait_for(server, dir)
   for _ = 1, 250 do
     local r, e = http.send({ method = "GET", url = server.origin .. "/", ca = server.ca, connect_timeout = 2 })
-    if r and r.status == 404 then return end
+    if r then return end
     server.last = e
     task.sleep(0.02)
   end
@@ -150,14 +200,30 @@ function M.start(t, o)
   server.origin = ("http%s://127.0.0.1:%d"):format(o.tls and "s" or "", server.port)
   server.url = server.origin .. "/git"
   wait_for(server, dir)
-  function server.requests()
-    local lines = {}
-    for line in (fs.read(dir .. "/access.log", 1 << 20) or ""):gmatch("[^\n]+") do
-      local what, status = line:match('"(%u+ [^ ]+) HTTP[^"]*" (%d+)')
-      if what and not what:find("^GET /$") then lines[#lines + 1] = what .. " " .. status end
-    end
-    return lines
-  end
+  server.requests = requests_of(dir)
+  return server
+end
+
+--- A server of static files that takes them, too (WebDAV's PUT and DELETE),
+--- ended with the test. o: tls, workers, `location` (more directives). Returns
+--- { url, origin, port, ca, dir, files (the folder), requests() }.
+function M.webdav(t, o)
+  if not fs.stat("/usr/sbin/nginx") then t:skip("nginx is not installed") end
+  local dir = t:tmpdir()
+  local server = { dir = dir, port = free_port(), files = dir .. "/files" }
+  o = { tls = o and o.tls, workers = o and o.workers, location = o and o.location, port = server.port }
+  if o.tls then server.ca = M.certificates(dir) end
+  err.check(fs.mkdir(server.files, 493))
+  err.check(fs.write(dir .. "/nginx.conf", webdav_config(dir, o), 384))
+  local nginx = assert(process.start({
+    argv = { "/usr/sbin/nginx", "-p", dir, "-c", dir .. "/nginx.conf", "-e", dir .. "/error.log" },
+    env = repo.env(),
+  }))
+  t:defer(function() stop(nginx) end)
+  server.origin = ("http%s://127.0.0.1:%d"):format(o.tls and "s" or "", server.port)
+  server.url = server.origin .. "/"
+  wait_for(server, dir)
+  server.requests = requests_of(dir)
   return server
 end
 

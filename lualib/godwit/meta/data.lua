@@ -1,0 +1,93 @@
+---@meta godwit.core.data
+-- In C: runtime/lua/data.c, runtime/data. Many files from one end to another,
+-- each GET feeding a PUT; what failed is reported, and repeated by Lua.
+
+---@class godwit.core.data
+local M = {}
+
+--- Where bytes come from or go to: the fields of a request
+--- (godwit.core.http.Request) that are the same for every file, `url` ending
+--- with a slash, the file's name being put behind it, percent-encoded; or an
+--- open folder.
+---@class godwit.data.End: godwit.core.http.Request
+---@field url? string
+---@field folder? godwit.folder.root
+---@field temp? godwit.folder.root Where parts are written, on the same file system.
+---@field private? boolean Files are their owner's only (0600).
+
+---@class godwit.data.Opts
+---@field start? integer Pairs at a time at first; 32.
+---@field max? integer And at most; 256.
+---@field buffer? integer Bytes of a file in memory at most; 1 MiB.
+---@field rate? number Bytes a second, all together.
+---@field md5? boolean Is made; true.
+---@field sha256? boolean Is made; false.
+---@field etag? boolean A source's ETag that looks like an MD5 must be it; true.
+
+---@class godwit.data.Job
+---@field name string As it is, not encoded.
+---@field to? string Its name at the other end, if that differs.
+---@field size? integer As it was listed.
+---@field delay? number Seconds before it begins.
+
+---@class godwit.data.Result
+---@field name string
+---@field ok? true It arrived whole (without a destination: was read whole).
+---@field bytes integer That were read.
+---@field status? integer
+---@field md5? string
+---@field sha256? string
+---@field source_etag? string
+---@field source_modified? string As an HTTP date.
+---@field etag? string The destination's.
+---@field date? string
+---@field err? godwit.Err Then with:
+---@field stage? "read"|"write"
+---@field sent? boolean The destination may have been changed.
+---@field retry_after? integer Seconds.
+---@field body? string The beginning of the answer that was an error.
+
+---@class godwit.data.copier: userdata
+local copier = {}
+
+--- Waits while very many are queued and no result is to be taken.
+---@async
+---@param jobs godwit.data.Job[]
+---@return true
+function copier:submit(jobs) end
+
+--- At least one result; nil when `finish` was called and all are taken.
+---@async
+---@return godwit.data.Result[]?
+function copier:wait() end
+
+--- No more jobs will come.
+function copier:finish() end
+
+--- All that waits or runs ends as a result of kind `cancelled`.
+function copier:cancel() end
+
+--- What was written to a folder survives a power cut.
+---@async
+---@return true?
+---@return godwit.Err?
+function copier:flush() end
+
+---@param rate number? Bytes a second; nil: no limit.
+function copier:rate(rate) end
+
+---@param max integer Pairs at a time at most.
+function copier:limit(max) end
+
+---@return { in_flight: integer, limit: integer, queued: integer, done: integer, bytes: integer }
+function copier:stats() end
+
+--- Without `to` files are read and hashed only.
+---@param from godwit.data.End
+---@param to? godwit.data.End
+---@param opts? godwit.data.Opts
+---@return godwit.data.copier?
+---@return godwit.Err?
+function M.copier(from, to, opts) end
+
+return M

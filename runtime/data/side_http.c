@@ -1,0 +1,293 @@
+/*
+ * side_http: the GET that fills a pair's ring, the PUT that empties it.
+ */
+#include "data/data_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* --- what answers say -------------------------------------------------- */
+
+/* A copy of that header's value, NULL if it is not there. */
+static char *header(const struct gw_exchange *x, const char *name)
+{
+  const char *line = gw_http_headers(x);
+  size_t len = strlen(name);
+
+  while (*line) {
+    size_t all = strcspn(line, "\n");
+    if (all > len + 2 && strncmp(line, name, len) == 0 && line[len] == ':')
+      return strndup(line + len + 2, all - len - 2);
+    line += all + (line[all] == '\n');
+  }
+  return NULL;
+}
+
+static long long announced(const struct gw_exchange *x)
+{
+  char *text = header(x, "content-length");
+  long long n = text ? strtoll(text, NULL, 10) : -1;
+
+  free(text);
+  return n >= 0 ? n : -1;
+}
+
+/* Seconds, or a date. */
+static long retry_after(const struct gw_exchange *x)
+{
+  char *text = header(x, "retry-after");
+  struct tm tm = {0};
+  char *end;
+  long n;
+
+  if (!text)
+    return -1;
+  n = strtol(text, &end, 10);
+  if (end == text || n < 0) {
+    n = -1;
+    if (strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm))
+      n = (long)(timegm(&tm) - time(NULL));
+    if (n < -1)
+      n = 0;
+  }
+  free(text);
+  return n;
+}
+
+static enum gw_errkind kind_of(long status)
+{
+  switch (status) {
+  case 401:
+  case 403:
+    return GW_EAUTH;
+  case 404:
+    return GW_ENOTFOUND;
+  case 409:
+    return GW_ECONFLICT;
+  case 429:
+    return GW_ELIMIT;
+  default:
+    return GW_EREMOTE;
+  }
+}
+
+/* The answer was not the one hoped for. */
+static void refuse(struct gw_pair *p, enum gw_data_stage stage,
+                   const struct gw_exchange *x)
+{
+  const struct gw_http_result *r = gw_http_result(x);
+  struct gw_data_job *job = p->job;
+  struct gw_err err = {0};
+
+  gw_err_set(&err, kind_of(r->status),
+             stage == GW_DATA_READ ? GW_DATA_READ_OP : GW_DATA_WRITE_OP,
+             "%.150s: the %s answered %ld", job->name,
+             stage == GW_DATA_READ ? "source" : "destination", r->status);
+  err.status = (int)r->status;
+  err.retryable = r->status == 429 || (r->status >= 500 && r->status != 501 &&
+                                       r->status != 505);
+  job->status = r->status;
+  job->retry_after = retry_after(x);
+  if (r->body_len > 0 && (job->body = malloc(r->body_len))) {
+    memcpy(job->body, r->body, r->body_len);
+    job->body_len = r->body_len;
+  }
+  gw_pair_fail(p, stage, &err);
+}
+
+static void broken(struct gw_pair *p, enum gw_data_stage stage,
+                   const struct gw_exchange *x)
+{
+  const struct gw_http_result *r = gw_http_result(x);
+
+  p->job->status = r->status;
+  gw_pair_fail(p, stage, &r->err);
+}
+
+/* --- the source -------------------------------------------------------- */
+
+static void take_head(struct gw_pair *p)
+{
+  p->job->status = gw_http_status(p->get);
+  p->job->source_etag = header(p->get, "etag");
+  p->job->source_modified = header(p->get, "last-modified");
+  (void)gw_pair_head(p, announced(p->get));
+}
+
+/* Inside curl. */
+static ssize_t on_push(void *arg, const char *data, size_t len)
+{
+  struct gw_pair *p = arg;
+  struct gw_ring *r = &p->ring;
+
+  if (!p->head)
+    take_head(p);
+  if (p->job->err.kind || gw_http_status(p->get) != 200)
+    return -2;
+  if (gw_pair_room(p) < len || !gw_copier_may_read(p->c)) {
+    p->source_waits = true;
+    gw_copier_mark(p);
+    return -1;
+  }
+  for (size_t done = 0, n; done < len; done += n, r->in += n) {
+    char *at = gw_ring_at(r, r->in, len - done, &n);
+    memcpy(at, data + done, n);
+  }
+  gw_copier_spend(p->c, len);
+  gw_copier_mark(p);
+  return (ssize_t)len;
+}
+
+static void on_got(void *arg)
+{
+  struct gw_pair *p = arg;
+  const struct gw_http_result *r = gw_http_result(p->get);
+
+  gw_copier_mark(p);
+  if (p->job->err.kind)
+    return;
+  if (r->status != 200 && r->status != 0 &&
+      (r->status > 299 || !r->err.kind || r->err.kind == GW_ECANCELLED)) {
+    refuse(p, GW_DATA_READ, p->get);
+    return;
+  }
+  if (r->err.kind) {
+    broken(p, GW_DATA_READ, p->get);
+    return;
+  }
+  if (!p->head)
+    take_head(p); /* an empty one */
+  p->source_ended = true;
+}
+
+/* curl's buffers: small ones for small files. */
+static size_t buffer_for(const struct gw_pair *p)
+{
+  long long size = p->size >= 0 ? p->size : p->job->size;
+
+  if (size < 0 || size > (long long)GW_DATA_SMALL)
+    return gw_copier_buffer(p->c) < 4 * GW_DATA_SMALL ? GW_DATA_SMALL
+           : size < 0                                 ? GW_DATA_SMALL
+                                                      : 4 * GW_DATA_SMALL;
+  return (size_t)16 << 10;
+}
+
+void gw_get_start(struct gw_pair *p)
+{
+  struct gw_http_req req = p->from->http;
+  struct gw_err err = {0};
+
+  req.method = "GET";
+  req.url = gw_end_address(p->from, p->job->name, &err);
+  req.push = on_push;
+  req.done = on_got;
+  req.arg = p;
+  req.buffer = buffer_for(p);
+  if (!req.url ||
+      gw_http_start(&p->get, gw_copier_http(p->c), &req, &err) != 0)
+    gw_pair_fail(p, GW_DATA_READ, &err);
+}
+
+void gw_get_step(struct gw_pair *p)
+{
+  /* What curl hands over comes in pieces of 16 KiB at most. */
+  uint64_t enough = p->ring.cap / 4 < GW_DATA_SMALL ? p->ring.cap / 4
+                                                    : GW_DATA_SMALL;
+
+  if (!p->source_waits || gw_pair_room(p) < enough ||
+      !gw_copier_may_read(p->c))
+    return;
+  p->source_waits = false;
+  gw_http_resume(p->get);
+}
+
+/* --- the sink ---------------------------------------------------------- */
+
+/* Inside curl. */
+static ssize_t on_pull(void *arg, char *out, size_t len)
+{
+  struct gw_pair *p = arg;
+  struct gw_ring *r = &p->ring;
+  uint64_t ready = gw_pair_ready(p);
+  size_t done = 0, want = ready < len ? (size_t)ready : len;
+
+  if (want == 0 && p->released)
+    return 0;
+  if (want == 0) {
+    p->sink_waits = true;
+    return -1;
+  }
+  for (size_t n; done < want; done += n, r->out += n) {
+    const char *at = gw_ring_at(r, r->out, want - done, &n);
+    memcpy(out + done, at, n);
+  }
+  gw_copier_mark(p);
+  return (ssize_t)done;
+}
+
+static void on_put(void *arg)
+{
+  struct gw_pair *p = arg;
+  const struct gw_http_result *r = gw_http_result(p->put);
+  struct gw_err err = {0};
+
+  gw_copier_mark(p);
+  if (p->job->err.kind)
+    return;
+  if (r->err.kind && r->status <= 299) {
+    broken(p, GW_DATA_WRITE, p->put);
+    return;
+  }
+  if (r->status < 200 || r->status > 299) {
+    refuse(p, GW_DATA_WRITE, p->put);
+    return;
+  }
+  if (!p->released) {
+    gw_err_set(&err, GW_EREMOTE, GW_DATA_WRITE_OP,
+               "%.120s: the destination answered %ld before it had all of it",
+               p->job->name, r->status);
+    gw_pair_fail(p, GW_DATA_WRITE, &err);
+    return;
+  }
+  p->job->status = r->status;
+  p->job->etag = header(p->put, "etag");
+  p->job->date = header(p->put, "date");
+  p->sink_ended = true;
+}
+
+void gw_put_start(struct gw_pair *p)
+{
+  struct gw_http_req req = p->to->http;
+  struct gw_err err = {0};
+
+  req.method = "PUT";
+  req.url = gw_end_address(p->to, p->job->to ? p->job->to : p->job->name,
+                           &err);
+  req.done = on_put;
+  req.arg = p;
+  req.buffer = buffer_for(p);
+  if (gw_pair_whole(p)) {
+    req.body = p->ring.data ? p->ring.data : "";
+    req.body_len = (size_t)p->ring.in;
+  } else {
+    req.pull = on_pull;
+    req.body_len = p->size > 0 ? (size_t)p->size : 0;
+  }
+  if (!req.url ||
+      gw_http_start(&p->put, gw_copier_http(p->c), &req, &err) != 0) {
+    gw_pair_fail(p, GW_DATA_WRITE, &err);
+  } else if (!req.pull) { /* it has a copy */
+    free(p->ring.data);
+    p->ring.data = NULL;
+    p->ring.out = p->ring.in;
+  }
+}
+
+void gw_put_step(struct gw_pair *p)
+{
+  if (!p->sink_waits || (gw_pair_ready(p) == 0 && !p->released))
+    return;
+  p->sink_waits = false;
+  gw_http_resume(p->put);
+}
