@@ -170,7 +170,7 @@ end
 -- A policy's gate is asked last, when all is known: `job.record` is what
 -- becomes of a job that does not pass.
 local function pass_gate(job)
-  if not has_work(job) or not job.policy:has("gate") then
+  if job.coming or not has_work(job) or not job.policy:has("gate") then
     return
   end
   job:progress("gate")
@@ -462,6 +462,21 @@ function M.record(job)
   if not is_recorded(job) then
     versionmap.record(job)
   end
+end
+
+--- All steps behind the pre-flight, in their order.
+---@async
+---@param job godwit.copy.Job
+---@return godwit.Outcome
+function M.carry_out(job)
+  M.ensure(job)
+  M.secrets(job)
+  M.push(job)
+  M.build(job)
+  M.call(job)
+  M.publish(job)
+  M.record(job)
+  return M.outcome(job)
 end
 
 --- The sentence a job is refused with, or nil.

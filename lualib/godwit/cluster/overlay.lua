@@ -70,9 +70,30 @@ function Overlay:planned()
   return self.entries
 end
 
+--- Whether an account was pretended to be created: nobody has a key of it, and
+--- it has nothing but what was pretended.
+---@param owner string|nil
+---@return boolean
+function Overlay:is_new_owner(owner)
+  local state = self.pretended_accounts
+  return owner ~= nil and (state.users.created[owner] ~= nil
+    or state.organizations.created[owner] ~= nil)
+end
+
+--- As the drivers' whoami. A new account's key will be its own.
+---@async
+---@param owner string|nil
+---@return string
+function Overlay:whoami(owner)
+  if self:is_new_owner(owner) then
+    return owner
+  end
+  return self.under:whoami(owner)
+end
+
 --- What falls through -----------------------------------------------------
 
-for _, name in ipairs({ "whoami", "list_environments", "list_languages",
+for _, name in ipairs({ "list_environments", "list_languages",
   "get_scm_authorization", "list_secret_providers", "bind_secret",
   "git_remote", "git_tags", "each_collection", "try_get_collection",
   "each_file_page", "try_head_file", "read_file", "data_end",
@@ -110,7 +131,8 @@ function Overlay:view(owner, name)
   if p and p.created then
     return with_newest(body.copy(p.created), p)
   end
-  local doc = self.under:try_get_algorithm(owner, name)
+  local doc = not self:is_new_owner(owner)
+    and self.under:try_get_algorithm(owner, name) or nil
   if not doc or not p then
     return doc
   end
@@ -124,14 +146,19 @@ end
 
 ---@async
 function Overlay:get_algorithm(owner, name)
-  return self:view(owner, name)
-    or self.under:get_algorithm(owner, name) -- raises as the cluster does
+  local doc = self:view(owner, name)
+  if not doc and self:is_new_owner(owner) then
+    err.throw("notfound", "%s has no algorithm %s/%s", self.name, owner, name)
+  end
+  return doc or self.under:get_algorithm(owner, name) -- raises as the cluster does
 end
 
 ---@async
 function Overlay:list_algorithms(owner)
   local out = {}
-  for _, row in ipairs(self.under:list_algorithms(owner)) do
+  local below = self:is_new_owner(owner) and {}
+    or self.under:list_algorithms(owner)
+  for _, row in ipairs(below) do
     out[#out + 1] = row
   end
   local names = {}

@@ -122,14 +122,7 @@ local function write(job)
       return ended
     end
   end
-  copy.ensure(job)
-  copy.secrets(job)
-  copy.push(job)
-  copy.build(job)
-  copy.call(job)
-  copy.publish(job)
-  copy.record(job)
-  return copy.outcome(job)
+  return copy.carry_out(job)
 end
 
 local function carry_out(job)

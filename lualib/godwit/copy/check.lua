@@ -126,6 +126,14 @@ local function same_place(job)
     and job.name == job.to_name
 end
 
+-- Nobody can be asked about what is made in this run: it is looked at when it
+-- is there.
+local function foresee(job)
+  job.creating = true
+  job:only_trying("what %s says of the algorithms of %s, which is created "
+    .. "first", job.to.name, job.to_owner)
+end
+
 --- Reads documents and tips of both sides, at the same time: enough to see
 --- that there is nothing to do.
 ---@async
@@ -141,7 +149,13 @@ function M.read(job)
       job.source:read_basics()
       job:adopt(job.source)
     end,
-    function() read_dest(job) end,
+    function()
+      if job.coming then
+        foresee(job)
+      else
+        read_dest(job)
+      end
+    end,
   })
 end
 

@@ -100,12 +100,15 @@ local function wait_for(queue, job, other)
   end
 end
 
-local function finish(queue, job)
-  queue.ended[job] = true
-  for _, ticket in ipairs(queue.waiting[job] or {}) do
+--- Says that a job has ended, for those that never had their turn; twice is as
+--- good as once.
+---@param job godwit.copy.Job
+function Queue:finish(job)
+  self.ended[job] = true
+  for _, ticket in ipairs(self.waiting[job] or {}) do
     core.wake(ticket)
   end
-  queue.waiting[job] = nil
+  self.waiting[job] = nil
 end
 
 --- Waits until those that this job calls have ended, however they did: they
@@ -116,12 +119,12 @@ end
 ---@return table closable
 function Queue:turn(job)
   local turn = setmetatable({}, { __close = function()
-    finish(self, job)
+    self:finish(job)
   end })
   for _, other in ipairs(not job.record and self.needs[job] or {}) do
     local ok, e = pcall(wait_for, self, job, other)
     if not ok then
-      finish(self, job)
+      self:finish(job)
       error(e, 0)
     end
   end

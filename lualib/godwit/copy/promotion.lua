@@ -81,7 +81,10 @@ local function who()
   return string.format("%s@%s", sys.username(), sys.hostname())
 end
 
-local function options(cx)
+--- What all jobs of a run share, by its parameters.
+---@param cx godwit.workflow.Cx
+---@return godwit.copy.Options
+function M.options(cx)
   local p = cx.params
   local opts = {
     map = versionmap.open(), run = sys.uuid(), who = who(),
@@ -221,8 +224,11 @@ end
 -- and what the program has open anyway.
 local FILES_OF_JOB, FILES_OF_OURS = 8, 96
 
--- As many jobs as asked, or as the limit of open files has room for.
-local function bounded(jobs, destinations)
+--- As many jobs as asked, or as the limit of open files has room for.
+---@param jobs integer
+---@param destinations integer
+---@return integer
+function M.bounded(jobs, destinations)
   local limit = sys.max_files()
   local room = limit and math.max(1, (limit - FILES_OF_OURS)
     // (FILES_OF_JOB * destinations)) or jobs
@@ -251,9 +257,9 @@ function M.destinations(cx)
   p.fail_fast = p.fail_fast or not p.keep_going
   local from, drivers = driver_of(p.from), drivers_of(p.to)
   local given = p.secrets and secrets.load(p.secrets)
-  cx.jobs = bounded(cx.jobs, #drivers)
+  cx.jobs = M.bounded(cx.jobs, #drivers)
   local refs, missed = listing.find(from, asked, cx.jobs)
-  local opts, list = options(cx), {}
+  local opts, list = M.options(cx), {}
   local source_of = share_sources(from)
 
   opts.secrets, opts.references = given, #refs > 1

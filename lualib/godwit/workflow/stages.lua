@@ -142,6 +142,7 @@ end
 ---@field look? async fun(job: godwit.workflow.Job) Notes problems; writes nothing.
 ---@field work async fun(job: godwit.workflow.Job): string|godwit.Outcome
 ---@field before? async fun() Called before its first job is worked on.
+---@field ended? fun(job: godwit.workflow.Job) Called when one has ended, however it did.
 ---@field limit? integer Jobs at once, if fewer than -j says.
 ---@field private items godwit.Outcome[]
 
@@ -172,7 +173,10 @@ local function look(cx, stage)
 end
 
 -- Counts a job that has ended, for the progress display.
-local function count(cx, run)
+local function count(cx, stage, job, run)
+  if stage.ended then
+    stage.ended(job)
+  end
   run.done = run.done + 1
   if cx.on_count then
     cx.on_count(run.done, run.total)
@@ -196,14 +200,14 @@ local function work(cx, stage, run)
   end
   cx:each(stage.jobs, function(job)
     local record = carry_out(stage, job, run)
-    count(cx, run)
+    count(cx, stage, job, run)
     return record
   end, { kind = stage.kind, into = stage.items, jobs = at_once(cx, stage),
     failed = function(job, record)
       if cx.params.fail_fast then
         run.failed = run.failed or job.ref
       end
-      count(cx, run)
+      count(cx, stage, job, run)
       return record_of(job, record)
     end })
 end
@@ -292,10 +296,10 @@ end
 ---@async
 ---@param cx godwit.workflow.Cx
 ---@param jobs godwit.workflow.Job[]
----@param how { look: async fun(job: godwit.workflow.Job)?, work: async fun(job: godwit.workflow.Job): any, kind: string, before: fun()?, limit: integer? }
+---@param how { look: async fun(job: godwit.workflow.Job)?, work: async fun(job: godwit.workflow.Job): any, kind: string, before: fun()?, ended: fun(job: godwit.workflow.Job)?, limit: integer? }
 function M.run(cx, jobs, how)
   M.all(cx, { { jobs = jobs, kind = how.kind, look = how.look,
-    work = how.work, before = how.before, limit = how.limit } })
+    work = how.work, before = how.before, limit = how.limit, ended = how.ended } })
 end
 
 return M
