@@ -157,6 +157,6 @@ void gw_read_run(struct gw_pair *pair);
 void gw_read_done(struct gw_pair *pair);
 void gw_write_step(struct gw_pair *pair);
 void gw_write_run(struct gw_pair *pair);
-void gw_file_drop(struct gw_pair *pair);
+void gw_part_drop(struct gw_pair *pair);
 
 #endif

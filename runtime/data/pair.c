@@ -89,7 +89,7 @@ void gw_pair_fail(struct gw_pair *p, enum gw_data_stage stage,
 
 static void free_pair(struct gw_pair *p)
 {
-  gw_file_drop(p);
+  gw_part_drop(p);
   gw_hash_free(p->md5);
   gw_hash_free(p->sha);
   gw_end_unref(p->from);

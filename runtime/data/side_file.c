@@ -265,7 +265,7 @@ void gw_write_step(struct gw_pair *p)
 
 /* --- the end ----------------------------------------------------------- */
 
-void gw_file_drop(struct gw_pair *p)
+void gw_part_drop(struct gw_pair *p)
 {
   if (p->in_fd >= 0)
     (void)close(p->in_fd);

@@ -162,7 +162,7 @@ function Data:data_end(owner, name, mode)
   ready(self)
   self.store:mkdir("run/data")
   data.lists:forget(path) -- who writes there does not tell
-  return { folder = err.check(folder.own(path, true)),
+  return { folder = err.check(folder.own(path, true)), private = true,
     temp = err.check(folder.own(self.store.dir .. "/run/data", true)) }
 end
 
