@@ -14,6 +14,9 @@ return {
   run = function(cx)
     local run = verify.open(cx)
 
+    run:compare("users")          -- by the map of people
+    run:compare("organizations")  -- types by name, members as sets
+    run:compare("data")           -- ACLs; files by name, size and digest
     run:compare("algorithms")     -- files, settings, versions, secrets by name
   end,
 }

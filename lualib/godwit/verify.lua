@@ -10,12 +10,13 @@ local items = require("godwit.verify.item")
 local outcome = require("godwit.verify.outcome")
 local people = require("godwit.copy.people")
 local policy = require("godwit.policy")
+local sample = require("godwit.verify.sample")
 local suggest = require("godwit.config.suggest")
 
 local M = {}
 
 --- In the order of a migration.
-M.KINDS = { "algorithms" }
+M.KINDS = { "users", "organizations", "data", "algorithms" }
 
 local MODULES = {}
 for _, kind in ipairs(M.KINDS) do
@@ -42,7 +43,12 @@ M.PARAMS = {
       .. "be repeated" },
   to_owner = { "string", optional = true, order = 7, metavar = "OWNER",
     help = "Whose it is at the destination; default: the same owner's" },
-  strict = { "boolean", order = 8, help = "What only the destination has "
+  sample = { "string", optional = true, order = 8, metavar = "K/N",
+    help = "Compare the digests of the K-th of N parts of the files only, as "
+      .. "in 1/10; names and sizes are compared of all" },
+  quick = { "boolean", order = 9,
+    help = "Compare files of collections by name and size only" },
+  strict = { "boolean", order = 10, help = "What only the destination has "
     .. "counts as a difference" },
   map = people.PARAMS.map, map_user = people.PARAMS.map_user,
   map_email = people.PARAMS.map_email,
@@ -96,6 +102,11 @@ end
 function M.check(params)
   M.kinds(params)
   people.check(params)
+  if params.quick and params.sample then
+    err.throw("usage", "--quick compares no digest, so --sample has nothing "
+      .. "to choose from: leave one of them out")
+  end
+  sample.parse(params.sample)
   if params.to_owner then
     check_ref.check_owner(params.to_owner)
   end
@@ -114,6 +125,8 @@ end
 ---@field people godwit.copy.People
 ---@field kinds string[]
 ---@field policies godwit.policy.Set
+---@field sample godwit.verify.Sample Of which files digests are compared.
+---@field quick? boolean Of none.
 local Run = {}
 Run.__index = Run
 
@@ -139,7 +152,8 @@ function M.open(cx)
   cx:note("%s", CANNOT_MOVE)
   return setmetatable({ cx = cx, from = from, to = to, owners = p.owner or {},
     people = people.of(cx, from, to), policies = policy.set(p.policy),
-    kinds = M.kinds(p) }, Run)
+    sample = sample.parse(p.sample), quick = p.quick, kinds = M.kinds(p) },
+    Run)
 end
 
 --- What an owner is called at the destination. Rules for people are not for
@@ -163,6 +177,21 @@ function Run:add(records)
   for _, record in ipairs(records) do
     list[#list + 1] = outcome.record(record)
   end
+end
+
+--- Adds what only the destination has.
+---@param kind string
+---@param names string[]
+function Run:extra(kind, names)
+  local records = {}
+
+  table.sort(names)
+  for i, name in ipairs(names) do
+    local item = items.new(kind, self.to.name .. ":" .. name)
+    item:ends("extra")
+    records[i] = item:record()
+  end
+  self:add(records)
 end
 
 --- Compares several things at once; `fn` fills in the item of each.

@@ -30,18 +30,20 @@ local function cut(text)
   return ("%s… (%d bytes)"):format(text:sub(1, stop - 1), #text)
 end
 
+-- A file of a repository has mode and blob, one of a collection a digest.
 local function file(v)
-  local parts = { "mode " .. v.mode, v.id:sub(1, 12) }
+  local parts = v.mode and { "mode " .. v.mode, v.id:sub(1, 12) } or {}
   if v.size then
     parts[#parts + 1] = v.size .. " bytes"
   end
+  parts[#parts + 1] = v.md5
   return table.concat(parts, ", ")
 end
 
 local function show(v)
   if v == nil or v == json.null then
     return "nothing"
-  elseif type(v) == "table" and v.mode and v.id then
+  elseif type(v) == "table" and (v.mode and v.id or v.size and not v[1]) then
     return file(v)
   elseif type(v) == "table" then
     return cut(visible(json.encode(v)))

@@ -209,7 +209,9 @@ function M.document(name, result)
   for _, item in ipairs(result.items) do
     for _, field in ipairs { "steps", "differences", "warnings", "files",
       "unknowable", "problems" } do
-      item[field] = item[field] and array(item[field])
+      if type(item[field]) == "table" then -- files may be a count
+        item[field] = array(item[field])
+      end
     end
   end
   return {

@@ -53,7 +53,7 @@ local function clean(v)
   elseif type(v) ~= "table" or v == core_json.null then
     return v
   end
-  local out = setmetatable({}, getmetatable(v))
+  local out = core_json.is_array(v) and core_json.array({}) or {}
   for key, inner in pairs(v) do
     out[clean(key)] = clean(inner)
   end

@@ -1,0 +1,160 @@
+--- collection: one collection of two places: who may read it, and its files by
+--- name, size and digest. Both lists are streamed, the destination's names wait
+--- in a temporary table, so that memory does not grow with them.
+
+local contents = require("godwit.verify.contents")
+local core_json = require("godwit.core.json")
+local err = require("godwit.err")
+local names = require("godwit.core.names")
+local task = require("godwit.task")
+
+local M = {}
+
+local BATCH = 500
+local AT_ONCE = 32 -- files whose digests are asked for at the same time
+
+local function acl_of(doc)
+  if not doc.acl then
+    return nil -- a special collection has none
+  end
+  local list = { table.unpack(doc.acl) }
+  table.sort(list)
+  return core_json.array(list)
+end
+
+local function fill(v, job, known)
+  for rows in v.to:each_file_page(job.to_owner, job.to_name) do
+    local list = {}
+    for i, row in ipairs(rows) do
+      list[i] = { name = row.name, size = row.size or -1 }
+    end
+    if #list > 0 then
+      err.check(known:put(list))
+    end
+  end
+end
+
+local function size_of(row)
+  return row.size and row.size >= 0 and row.size or nil
+end
+
+local function shown(size, md5)
+  return { size = size, md5 = md5 }
+end
+
+-- Same name, same size: the bytes decide.
+local function compare_bytes(v, job, item, row)
+  local mine, read = item:read("file " .. row.name .. " of " .. job.ref,
+    function()
+      return contents.of(v.from, job.owner, job.name, row.name) or false
+    end)
+  if not read then
+    return
+  end
+  local theirs, read_there = item:read("file " .. row.name .. " of "
+    .. job.dest_ref, function()
+      return contents.of(v.to, job.to_owner, job.to_name, row.name) or false
+    end)
+  if not read_there then
+    return
+  end
+  job.digests = job.digests + 1
+  mine, theirs = mine or {}, theirs or {}
+  if mine.md5 ~= theirs.md5 then
+    item:differ("file " .. row.name, mine.md5 and shown(mine.size or row.size,
+      mine.md5), theirs.md5 and shown(theirs.size or row.size, theirs.md5))
+  end
+end
+
+-- Sizes that a list does not tell are asked for with the digest.
+local function same_size(mine, theirs)
+  return mine == nil or theirs == nil or mine == theirs
+end
+
+local function sort_out(v, job, item, rows, found, again)
+  local closely = {}
+
+  for i, row in ipairs(rows) do
+    if not again[i] then
+      local size, there = row.size, found[i]
+      job.files, job.bytes = job.files + 1, job.bytes + (size or 0)
+      if not there then
+        item:differ("file " .. row.name, shown(size), nil)
+      elseif not same_size(size, size_of(there)) then
+        item:differ("file " .. row.name, shown(size), shown(size_of(there)))
+      elseif not v.quick and v.sample:has(job.ref .. "/" .. row.name) then
+        closely[#closely + 1] = row
+      end
+    end
+  end
+  return closely
+end
+
+local function compare_page(v, job, item, known, rows)
+  local words = {}
+  for i, row in ipairs(rows) do
+    words[i] = row.name
+  end
+  local found, again = known:take(words)
+  if not found then
+    error(again, 0)
+  end
+  task.each(sort_out(v, job, item, rows, found, again), function(row)
+    compare_bytes(v, job, item, row)
+  end, { jobs = AT_ONCE })
+  v.cx:progress(job.ref, "compare", job.files .. " files")
+end
+
+local function rest(item, known)
+  local after
+  repeat
+    local rows = err.check(known:rest(after, BATCH))
+    for _, row in ipairs(rows) do
+      item:differ("file " .. row.name, nil, shown(size_of(row)))
+      after = row.name
+    end
+  until #rows == 0
+end
+
+local function compare_files(v, job, item)
+  local known <close> = setmetatable({ table = err.check(names.open()) },
+    { __close = function(self)
+      self.table:close()
+    end })
+
+  fill(v, job, known.table)
+  for rows in v.from:each_file_page(job.owner, job.name) do
+    compare_page(v, job, item, known.table, rows)
+  end
+  rest(item, known.table)
+end
+
+--- Compares a collection.
+---@async
+---@param v godwit.verify.Run
+---@param job { ref: string, dest_ref: string, owner: string, name: string, to_owner: string, to_name: string, files: integer?, bytes: integer?, digests: integer? }
+---@param item godwit.verify.Item
+function M.compare(v, job, item)
+  job.files, job.bytes, job.digests = 0, 0, 0
+  local mine, read = item:read(job.ref, function()
+    return v.from:try_get_collection(job.owner, job.name)
+      or err.throw("notfound", "it is gone since it was listed")
+  end)
+  local theirs, read_there = item:read(job.dest_ref, function()
+    return v.to:try_get_collection(job.to_owner, job.to_name)
+  end)
+  if not read or not read_there then
+    return
+  elseif not theirs then
+    return item:ends("missing")
+  end
+  item:compare("acl", acl_of(mine), acl_of(theirs))
+  item:read("the files of " .. job.ref .. " and " .. job.dest_ref, function()
+    compare_files(v, job, item)
+  end)
+  item:fact("files", job.files)
+  item:fact("bytes", job.bytes)
+  item:fact("digests", job.digests)
+end
+
+return M
