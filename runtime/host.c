@@ -116,8 +116,11 @@ int gw_host_new(struct gw_host **out, const struct gw_host_opts *opts,
       gw_pool_new(&host->git, host->loop, GIT_THREADS, err) != 0)
     goto fail;
   host->guard = gw_guard_new(err);
-  if (!host->guard ||
+  host->own_guard = gw_guard_new(err);
+  if (!host->guard || !host->own_guard ||
       gw_http_new(&host->http, host->loop, host->guard, err) != 0 ||
+      gw_http_new_beside(&host->own_http, host->http, host->own_guard, err) !=
+          0 ||
       gw_runaway_new(&host->runaway,
                      opts->cpu_seconds > 0 ? opts->cpu_seconds : 30,
                      err) != 0 ||
@@ -275,7 +278,9 @@ void gw_host_free(struct gw_host *host)
   gw_runaway_free(host->runaway);
   gw_pool_free(host->git);
   gw_pool_free(host->cpu);
+  gw_http_free_client(host->own_http);
   gw_http_free_client(host->http);
+  gw_guard_free(host->own_guard);
   gw_guard_free(host->guard);
   gw_loop_free(host->loop);
   free(host);

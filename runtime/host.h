@@ -21,8 +21,10 @@ struct gw_host {
   struct gw_loop *loop;
   struct gw_pool *cpu; /* hashing, tree walks, small files: as many as cores */
   struct gw_pool *git; /* blocking libgit2 calls: at most 32 */
-  struct gw_guard *guard;
+  struct gw_guard *guard;  /* what scripts may send */
   struct gw_http *http;
+  struct gw_guard *own_guard; /* what a person's policies may send */
+  struct gw_http *own_http;
   struct gw_tasks *tasks;
   struct gw_runaway *runaway;
   int signo;    /* the one that cancelled the main task, if Lua handles none */

@@ -131,6 +131,21 @@ function M.policies()
   end
 end
 
+--- Whether what is from there is a person's own: the user's configuration, or
+--- a project's that the user trusts.
+---@async
+---@param label string?
+---@return boolean
+function M.is_persons(label)
+  if not label then
+    return false
+  end
+  local files = M.load()
+  return files.user ~= nil and files.user.label == label
+    or files.project ~= nil and files.project.full == true
+      and files.project.label == label
+end
+
 --- A secret of the user's configuration by name: opaque, bound to its hosts.
 ---@async
 ---@param name string

@@ -6,6 +6,7 @@ local http = require("godwit.http")
 local log = require("godwit.log")
 local order = require("godwit.effect.order")
 local settle = require("godwit.effect.settle")
+local acts_for_person = require("godwit.core.task").acts_for_person
 local unknown = require("godwit.unknown")
 
 --- effect: the one way a write leaves this process.
@@ -53,6 +54,7 @@ M.counts = { writes = 0, settled = 0, repeated = 0, kinds = {} }
 
 local ordinals = {}
 local allowed -- nil: no restriction; else a set of names and ids
+local persons = {} -- beside these, for who acts for a person
 
 --- From here on nothing is written, for the rest of the process: the host
 --- refuses every request that is not a read, whatever a script does.
@@ -76,6 +78,17 @@ function M.allow_write(name)
   end
 end
 
+--- The same for what acts for a person only, as policies do: a script with
+--- permissions writes to what these name.
+---@param name string
+function M.allow_person(name)
+  persons[name] = true
+end
+
+local function named(set, cluster)
+  return (set[cluster.name or false] or set[cluster.id or false]) == true
+end
+
 --- Whether this run may write to the cluster.
 ---@param cluster { name: string?, id: string? }|nil
 ---@return boolean
@@ -83,9 +96,8 @@ function M.may_write(cluster)
   if not allowed then
     return true
   end
-  return cluster ~= nil
-    and (allowed[cluster.name or false] or allowed[cluster.id or false])
-      == true
+  return cluster ~= nil and (named(allowed, cluster)
+    or acts_for_person() and named(persons, cluster))
 end
 
 ---@param e godwit.effect.Spec
@@ -95,8 +107,9 @@ local function check_allowed(e)
   end
   local name = e.cluster and e.cluster.name or e.target
   err.throw("denied", "%s on %s is a write, and this script may not write"
-    .. " there; add --allow-write %s, or -n to see what it would do",
-    e.kind, e.target, name)
+    .. " there; %s", e.kind, e.target,
+    require("godwit.rights").how_to_write(name) or ("add --allow-write %s, or"
+      .. " -n to see what it would do"):format(name))
 end
 
 ---@param e godwit.effect.Spec
@@ -144,6 +157,16 @@ local function count(kind, report)
   c.repeated = c.repeated + report.repeated
 end
 
+-- What no request of the host's stands for: a write to an archive.
+local function take_budget(e)
+  if e.cluster and e.cluster.kind == "archive" then
+    local deletes = e.kind:find("delete", 1, true)
+      or e.kind:find("remove", 1, true)
+    err.check(guard.take({ writes = 1, deletes = deletes and 1 or 0 },
+      ("%s on %s was not done"):format(e.kind, e.target)))
+  end
+end
+
 --- Performs one write, or pretends to, and returns its result.
 --- Raises what the write raised; "denied" without permission; "conflict" when
 --- another task is writing the same target.
@@ -162,6 +185,7 @@ function M.perform(e)
   if planning then
     return pretend(e, entry)
   end
+  take_budget(e)
   log.debug("%s %s", e.kind, e.target)
   local result, report = settle.run(e)
   count(e.kind, report)

@@ -1,6 +1,7 @@
 --- globals: what scripts and policies find without require: the modules, and
 --- `godwit`, which opens configured clusters and hands out opaque secrets.
 local config = require("godwit.config")
+local rights = require("godwit.rights")
 
 local M = {}
 
@@ -14,7 +15,9 @@ local MODULES = {
 ---@return table
 local function open(spec)
   local cluster = require("godwit.cluster")
-  return cluster.handle(cluster.open(config.profile(spec)))
+  return cluster.handle(cluster.open(rights.cluster(spec, function()
+    return config.profile(spec)
+  end)))
 end
 
 --- The names of the globals that are modules.
@@ -31,6 +34,7 @@ function M.make(words)
     cluster = open, args = { table.unpack(words) },
     version = require("godwit.core.sys").version,
     secret = function(name)
+      rights.secret(name)
       return config.secret(name)
     end,
   } }

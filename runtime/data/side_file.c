@@ -9,6 +9,7 @@
  */
 #include "data/data_impl.h"
 
+#include "base/budget.h"
 #include "base/fault.h"
 #include "base/fd.h"
 
@@ -190,10 +191,26 @@ void gw_read_step(struct gw_pair *p)
 
 /* --- writing ----------------------------------------------------------- */
 
+/* A file is a write of the run; its bytes are counted where they come from a
+ * server. */
+static int take_budget(const struct gw_pair *p, struct gw_err *err)
+{
+  uint64_t use[GW_BUDGET_KINDS] = {[GW_BUDGET_WRITES] = 1};
+  char what[200];
+
+  (void)snprintf(what, sizeof(what), "writing %.160s was not done",
+                 p->to_name);
+  return gw_budget_take(use, GW_DATA_WRITE_OP, what, err);
+}
+
 static int open_part(struct gw_pair *p, struct gw_err *err)
 {
   struct gw_end *end = p->to;
 
+  if (take_budget(p, err) != 0) {
+    p->part[0] = '\0';
+    return -1;
+  }
   if (gw_fault("data.part"))
     errno = ENOSPC;
   else

@@ -146,7 +146,7 @@ static int l_copier(lua_State *L)
   luaL_setmetatable(L, COPIER_META);
   opts.changed = on_changed;
   opts.arg = box;
-  if (gw_data_new(&box->copier, host->loop, host->http, host->cpu, &from,
+  if (gw_data_new(&box->copier, host->loop, gw_lua_client(L), host->cpu, &from,
                   writes ? &to : NULL, &opts, &err) != 0)
     return gw_lua_fail(L, &err);
   return 1;

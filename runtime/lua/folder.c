@@ -114,8 +114,7 @@ static int l_allow(lua_State *L)
 
 static int l_restrict(lua_State *L)
 {
-  (void)L;
-  gw_access_restrict();
+  gw_access_restrict(lua_toboolean(L, 1));
   return 0;
 }
 

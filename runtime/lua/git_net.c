@@ -474,8 +474,8 @@ static int wait_more(lua_State *L, struct net *net)
 
 static int start_op(lua_State *L, struct net *net)
 {
-  struct gw_git_env env = {net->host->loop, net->host->http, net->host->git,
-                           net->host->guard};
+  struct gw_git_env env = {net->host->loop, gw_lua_client(L), net->host->git,
+                           gw_lua_sentry(L)};
   struct gw_git_remote remote;
   struct gw_err err = {0};
   char url[4096];
@@ -534,7 +534,7 @@ static int list(lua_State *L, struct net *net, int remote_at, int opts_at,
   read_remote(L, remote_at, &remote, url);
   read_limits(L, opts_at, &remote);
   net->ticket = gw_task_ticket(net->host->tasks, L);
-  if (gw_lsremote_start(&net->ls, net->host->http, &remote, service, on_listed,
+  if (gw_lsremote_start(&net->ls, gw_lua_client(L), &remote, service, on_listed,
                         net, &err) != 0)
     return fail(L, net, &err, false);
   return gw_task_yield(L, net, step, on_cancel);

@@ -5,6 +5,7 @@
  */
 #include "net/http.h"
 
+#include "base/budget.h"
 #include "host.h"
 #include "lua/bind.h"
 #include "lua/err.h"
@@ -183,16 +184,25 @@ static int l_send(lua_State *L)
   op->ticket = gw_task_ticket(host->tasks, L);
   req.done = send_done;
   req.arg = op;
-  if (gw_http_start(&op->x, host->http, &req, &op->err) != 0)
+  if (gw_http_start(&op->x, gw_lua_client(L), &req, &op->err) != 0)
     return send_fail(L, &op->err, false);
   return gw_task_yield(L, op, send_result, send_cancel);
 }
 
 /* --- the guard --------------------------------------------------------- */
 
+static int done(lua_State *L, int rc, const struct gw_err *err)
+{
+  if (rc != 0)
+    return gw_lua_fail(L, err);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
 static int l_plan(lua_State *L)
 {
   gw_guard_plan(gw_lua_host(L)->guard);
+  gw_guard_plan(gw_lua_host(L)->own_guard);
   return 0;
 }
 
@@ -205,12 +215,95 @@ static int l_is_plan(lua_State *L)
 static int l_allow_write(lua_State *L)
 {
   const char *origin = luaL_optstring(L, 1, NULL);
+  struct gw_host *host = gw_lua_host(L);
+  struct gw_err err = {0};
+  int rc = gw_guard_allow_write(host->guard, origin, &err);
+
+  if (rc == 0)
+    rc = gw_guard_allow_write(host->own_guard, origin, &err);
+  return done(L, rc, &err);
+}
+
+/* shut(why): nothing leaves; shut(): as before again. */
+static int l_shut(lua_State *L)
+{
+  const char *why = luaL_optstring(L, 1, NULL);
   struct gw_err err = {0};
 
-  if (gw_guard_allow_write(gw_lua_host(L)->guard, origin, &err) != 0)
-    return gw_lua_fail(L, &err);
-  lua_pushboolean(L, true);
+  return done(L, gw_guard_shut(gw_lua_host(L)->guard, why, &err), &err);
+}
+
+static int l_rule(lua_State *L)
+{
+  const char *place = luaL_optstring(L, 1, NULL);
+  const char *verbs = luaL_optstring(L, 2, "");
+  const char *says = luaL_optstring(L, 3, "");
+  struct gw_err err = {0};
+
+  return done(L, gw_guard_rule(gw_lua_host(L)->guard, place, verbs, says, &err),
+              &err);
+}
+
+static int l_know(lua_State *L)
+{
+  struct gw_err err = {0};
+
+  return done(L,
+              gw_guard_know(gw_lua_host(L)->guard, luaL_optstring(L, 1, NULL),
+                            &err),
+              &err);
+}
+
+/* --- the run's budget -------------------------------------------------- */
+
+/* budget{ requests=, writes=, deletes=, bytes=, minutes= } */
+static int l_budget(lua_State *L)
+{
+  double minutes;
+
+  luaL_checktype(L, 1, LUA_TTABLE);
+  for (int i = 0; gw_budget_name((enum gw_budget)i); i++) {
+    double most = gw_opt_number(L, 1, gw_budget_name((enum gw_budget)i), -1);
+    if (most >= 0)
+      gw_budget_limit((enum gw_budget)i, most < 9e15 ? (uint64_t)most
+                                                     : UINT64_MAX);
+  }
+  minutes = gw_opt_number(L, 1, "minutes", -1);
+  if (minutes >= 0)
+    gw_budget_minutes(minutes < 1e9 ? minutes : 1e9);
+  return 0;
+}
+
+/* What was used, and of a budget that was used up the error's text. */
+static int l_used(lua_State *L)
+{
+  char spent[256];
+
+  lua_newtable(L);
+  for (int i = 0; gw_budget_name((enum gw_budget)i); i++) {
+    lua_pushinteger(L, (lua_Integer)gw_budget_used((enum gw_budget)i));
+    lua_setfield(L, -2, gw_budget_name((enum gw_budget)i));
+  }
+  gw_budget_spent(spent);
+  if (spent[0]) {
+    lua_pushstring(L, spent);
+    lua_setfield(L, -2, "spent");
+  }
   return 1;
+}
+
+/* take{ writes=, deletes=, … }, what: of something that is no request. */
+static int l_take(lua_State *L)
+{
+  const char *what = luaL_checkstring(L, 2);
+  uint64_t use[GW_BUDGET_KINDS] = {0};
+  struct gw_err err = {0};
+
+  luaL_checktype(L, 1, LUA_TTABLE);
+  for (int i = 0; gw_budget_name((enum gw_budget)i); i++)
+    use[i] =
+        (uint64_t)gw_opt_number(L, 1, gw_budget_name((enum gw_budget)i), 0);
+  return done(L, gw_budget_take(use, "budget", what, &err), &err);
 }
 
 /* --- addresses --------------------------------------------------------- */
@@ -335,6 +428,12 @@ int gw_luaopen_http(lua_State *L)
   static const luaL_Reg guard[] = {{"plan", l_plan},
                                    {"is_plan", l_is_plan},
                                    {"allow_write", l_allow_write},
+                                   {"shut", l_shut},
+                                   {"rule", l_rule},
+                                   {"know", l_know},
+                                   {"budget", l_budget},
+                                   {"used", l_used},
+                                   {"take", l_take},
                                    {NULL, NULL}};
   static const luaL_Reg url[] = {{"parse", l_url_parse},
                                  {"resolve", l_url_resolve},

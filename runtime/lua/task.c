@@ -52,6 +52,27 @@ struct gw_host *gw_lua_host(lua_State *L)
   return place_of(L)->host;
 }
 
+static bool acts_for_person(lua_State *L)
+{
+  struct gw_task *task = gw_task_current(L);
+
+  return task && task->persons;
+}
+
+struct gw_http *gw_lua_client(lua_State *L)
+{
+  struct gw_host *host = gw_lua_host(L);
+
+  return acts_for_person(L) ? host->own_http : host->http;
+}
+
+struct gw_guard *gw_lua_sentry(lua_State *L)
+{
+  struct gw_host *host = gw_lua_host(L);
+
+  return acts_for_person(L) ? host->own_guard : host->guard;
+}
+
 /* --- the queue ---------------------------------------------------------- */
 
 static void enqueue(struct gw_task *task)
@@ -461,6 +482,7 @@ void gw_task_spawn(struct gw_tasks *tasks, lua_State *L, int nargs)
   if (gw_task_current(L)) { /* who is limited starts nothing that is not */
     task->cpu_budget = gw_task_current(L)->cpu_budget;
     task->cpu_left = gw_task_current(L)->cpu_left;
+    task->persons = gw_task_current(L)->persons;
   }
   luaL_setmetatable(L, TASK_META);
   task->co = lua_newthread(L);

@@ -23,11 +23,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct gw_guard;
 struct gw_host;
+struct gw_http;
 struct gw_tasks;
 
 /* The host of a state, from any of its coroutines. */
 struct gw_host *gw_lua_host(lua_State *L);
+
+/* The client that requests of this coroutine go through, and its guard: the
+ * scripts', but in a task that acts for a person (a policy's). */
+struct gw_http *gw_lua_client(lua_State *L);
+struct gw_guard *gw_lua_sentry(lua_State *L);
 
 /*
  * Begins a wait. Raises one clear error where waiting is impossible (a

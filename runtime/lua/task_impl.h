@@ -33,6 +33,7 @@ struct gw_task { /* lives in its handle, which the registry keeps */
   bool cancel_pending; /* not yet told */
   bool raise;          /* told by raising on wake */
   bool failed, joined;
+  bool persons; /* acts for a person; so do the tasks it starts */
   void *ctx;
   lua_KFunction k;
   void (*cancel)(void *ctx);

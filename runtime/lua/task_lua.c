@@ -148,6 +148,25 @@ static int l_limit(lua_State *L)
   return 0;
 }
 
+/* From here on this task acts for a person, whatever limits scripts. */
+static int l_act_for_person(lua_State *L)
+{
+  struct gw_task *task = gw_task_current(L);
+
+  if (!task)
+    return luaL_error(L, "only a task can act for a person");
+  task->persons = true;
+  return 0;
+}
+
+static int l_acts_for_person(lua_State *L)
+{
+  struct gw_task *task = gw_task_current(L);
+
+  lua_pushboolean(L, task && task->persons);
+  return 1;
+}
+
 static int l_waitable(lua_State *L)
 {
   char buf[256];
@@ -336,7 +355,8 @@ int gw_luaopen_task(lua_State *L)
       {"ended", l_ended}, {"self", l_self}, {"cancelled", l_cancelled},
       {"sleep", l_sleep}, {"wait", l_wait}, {"ticket", l_ticket},
       {"wake", l_wake},   {"live", l_live}, {"waitable", l_waitable},
-      {"limit", l_limit},
+      {"limit", l_limit}, {"act_for_person", l_act_for_person},
+      {"acts_for_person", l_acts_for_person},
       {NULL, NULL},
   };
   static const luaL_Reg task_metas[] = {

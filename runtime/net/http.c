@@ -8,6 +8,7 @@
  */
 #include "net/http_impl.h"
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/fault.h"
 
@@ -38,9 +39,19 @@ int gw_http_new(struct gw_http **out, struct gw_loop *loop,
     return gw_err_set(err, GW_ENOMEM, GW_HTTP_OP, "out of memory");
   http->loop = loop;
   http->guard = guard;
+  http->in_callback = &http->depth;
   /* The default shrinks with few transfers: keep warm what a burst opened. */
   curl_multi_setopt(gw_loop_multi(loop), CURLMOPT_MAXCONNECTS, 128L);
   *out = http;
+  return 0;
+}
+
+int gw_http_new_beside(struct gw_http **out, struct gw_http *other,
+                       struct gw_guard *guard, struct gw_err *err)
+{
+  if (gw_http_new(out, other->loop, guard, err) != 0)
+    return -1;
+  (*out)->in_callback = other->in_callback;
   return 0;
 }
 
@@ -112,9 +123,9 @@ static void resume(struct gw_exchange *x)
   }
   x->paused = false;
   x->progress = gw_clock_ms();
-  x->http->in_callback++; /* curl hands over what it kept from in here */
+  (*x->http->in_callback)++; /* curl hands over what it kept from in here */
   code = curl_easy_pause(x->easy, CURLPAUSE_CONT);
-  x->http->in_callback--;
+  (*x->http->in_callback)--;
   if (code != CURLE_OK && !x->freed)
     finish(x, code);
   else
@@ -189,6 +200,17 @@ static ssize_t read_upload(struct gw_exchange *x, char *out, size_t len)
   return (ssize_t)n;
 }
 
+/* From the run's budget; what was received before it was used up is kept by
+ * nobody. */
+static int take_bytes(struct gw_exchange *x, size_t n)
+{
+  char what[160];
+
+  (void)snprintf(what, sizeof(what), "%.10s %.120s ends here", x->method,
+                 x->where);
+  return gw_budget_take_bytes(n, GW_HTTP_OP, what, &x->result.err);
+}
+
 /* The end is known one call late unless the length is. */
 static void note_given(struct gw_exchange *x, size_t n)
 {
@@ -206,10 +228,10 @@ size_t gw_http_on_pull(char *out, size_t size, size_t n, void *arg)
 
   if (x->freed)
     return CURL_READFUNC_ABORT;
-  x->http->in_callback++;
+  (*x->http->in_callback)++;
   got = x->upload ? read_upload(x, out, size * n)
                   : x->pull(x->arg, out, size * n);
-  x->http->in_callback--;
+  (*x->http->in_callback)--;
   if (x->freed)
     return CURL_READFUNC_ABORT;
   if (got == -1) {
@@ -223,6 +245,8 @@ size_t gw_http_on_pull(char *out, size_t size, size_t n, void *arg)
     return CURL_READFUNC_ABORT;
   }
   x->progress = gw_clock_ms();
+  if (got > 0 && take_bytes(x, (size_t)got) != 0)
+    return CURL_READFUNC_ABORT;
   note_given(x, (size_t)got);
   return (size_t)got;
 }
@@ -400,9 +424,9 @@ static ssize_t push(struct gw_exchange *x, const char *data, size_t len)
                       "for it",
                       x->where, x->max_body) -
            1;
-  x->http->in_callback++;
+  (*x->http->in_callback)++;
   got = x->push(x->arg, data, len);
-  x->http->in_callback--;
+  (*x->http->in_callback)--;
   return got;
 }
 
@@ -430,7 +454,7 @@ size_t gw_http_on_body(char *data, size_t size, size_t n, void *arg)
     return 0;
   }
   x->result.bytes_down += len;
-  return len;
+  return take_bytes(x, len) == 0 ? len : 0;
 }
 
 /* --- the end ----------------------------------------------------------- */
@@ -518,7 +542,7 @@ void gw_http_free(struct gw_exchange *x)
 {
   if (!x)
     return;
-  if (x->finished || x->http->in_callback == 0) {
+  if (x->finished || *x->http->in_callback == 0) {
     destroy(x);
     return;
   }
@@ -527,6 +551,21 @@ void gw_http_free(struct gw_exchange *x)
 }
 
 /* --- what others call -------------------------------------------------- */
+
+static int take_budget(const struct gw_exchange *x, struct gw_err *err)
+{
+  uint64_t use[GW_BUDGET_KINDS] = {
+      [GW_BUDGET_REQUESTS] = 1,
+      [GW_BUDGET_WRITES] = x->writes,
+      [GW_BUDGET_DELETES] = x->deletes,
+      [GW_BUDGET_BYTES] = x->body_len,
+  };
+  char what[200];
+
+  (void)snprintf(what, sizeof(what), "%.10s %.60s%.90s was not sent",
+                 x->method, x->where, x->url.path);
+  return gw_budget_take(use, GW_HTTP_OP, what, err);
+}
 
 int gw_http_start(struct gw_exchange **out, struct gw_http *http,
                   const struct gw_http_req *req, struct gw_err *err)
@@ -552,7 +591,7 @@ int gw_http_start(struct gw_exchange **out, struct gw_http *http,
     gw_err_set(err, GW_ENOMEM, GW_HTTP_OP, "out of memory");
     goto fail;
   }
-  if (gw_http_configure(x, req, err) != 0)
+  if (gw_http_configure(x, req, err) != 0 || take_budget(x, err) != 0)
     goto fail;
   x->began = x->progress = gw_clock_ms();
   if (gw_timer_start(http->loop, &x->clock, 0, err) != 0 ||

@@ -105,6 +105,9 @@ struct gw_http_result {
 
 int gw_http_new(struct gw_http **out, struct gw_loop *loop,
                 struct gw_guard *guard, struct gw_err *err);
+/* The same for another guard; freed before `other`. */
+int gw_http_new_beside(struct gw_http **out, struct gw_http *other,
+                       struct gw_guard *guard, struct gw_err *err);
 void gw_http_free_client(struct gw_http *http);
 
 int gw_http_start(struct gw_exchange **out, struct gw_http *http,

@@ -19,7 +19,8 @@
 struct gw_http {
   struct gw_loop *loop;
   struct gw_guard *guard;
-  int in_callback; /* curl is calling us: its handles must not be removed */
+  int depth;
+  int *in_callback; /* curl is calling us: its handles must not be removed */
 };
 
 struct gw_exchange {
@@ -36,6 +37,7 @@ struct gw_exchange {
   bool has_body;
   bool has_secret;   /* in its body, which is wiped then */
   bool sink_any;     /* push_any_status */
+  bool writes, deletes; /* what it is, for the run's budget */
   bool may_resend;   /* curl may repeat it on a connection that had died */
   size_t max_body;   /* 0: no cap (pushed bodies) */
   ssize_t (*pull)(void *arg, char *out, size_t len);

@@ -306,20 +306,43 @@ static long or_else(long given, long otherwise)
 }
 
 /* A server may take the method from such a header: it is checked as well. */
-static int check_guard(const struct gw_exchange *x,
-                       const struct gw_http_req *req, const char *type,
-                       struct gw_err *err)
+static bool is_override(const char *line)
 {
-  static const char *const names[] = {"X-HTTP-Method-Override",
-                                      "X-HTTP-Method", "X-Method-Override"};
+  return has_name(line, "X-HTTP-Method-Override") ||
+         has_name(line, "X-HTTP-Method") || has_name(line, "X-Method-Override");
+}
 
-  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-    const char *meant = find_header(req->headers, names[i]);
-    if (meant &&
-        gw_guard_check(x->http->guard, meant, &x->url, type, err) != 0)
+static void note_verb(struct gw_exchange *x, const char *method,
+                      const char *type)
+{
+  if (!gw_guard_is_read(method, &x->url, type))
+    x->writes = true;
+  if (strcasecmp(method, "DELETE") == 0)
+    x->deletes = true;
+}
+
+static int check_guard(struct gw_exchange *x, const struct gw_http_req *req,
+                       const char *type, struct gw_err *err)
+{
+  const struct gw_guard *guard = x->http->guard;
+
+  for (const char *const *h = req->headers; h && *h; h++) {
+    if (!is_override(*h))
+      continue;
+    const char *meant = strchr(*h, ':') + 1;
+    meant += strspn(meant, " \t");
+    if (gw_guard_check(guard, meant, &x->url, type, err) != 0)
       return -1;
+    note_verb(x, meant, type);
   }
-  return gw_guard_check(x->http->guard, req->method, &x->url, type, err);
+  note_verb(x, req->method, type);
+  if (gw_guard_check(guard, req->method, &x->url, type, err) != 0 ||
+      gw_guard_check_known(guard, req->proxy, err) != 0 ||
+      gw_guard_check_known(guard, req->tls.ca, err) != 0 ||
+      gw_guard_check_known(guard, req->tls.cert, err) != 0 ||
+      gw_guard_check_known(guard, req->tls.key, err) != 0)
+    return -1;
+  return 0;
 }
 
 int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,

@@ -21,11 +21,12 @@ struct entry {
 };
 
 static struct entry *entries;
-static bool restricted, planning;
+static bool restricted, declared, planning;
 
-void gw_access_restrict(void)
+void gw_access_restrict(bool by_script)
 {
   restricted = true;
+  declared = by_script;
 }
 
 void gw_access_plan(void)
@@ -220,6 +221,12 @@ int gw_access_check(int fd, const char *rest, const char *path, bool write,
   for (const struct entry *e = entries; e; e = e->next)
     if ((e->write || !write) && allows(e, fd, rest))
       return 0;
+  if (declared)
+    return gw_err_set(err, GW_EDENIED, OP,
+                      "the permissions in the head of this script do not let "
+                      "it %s the folder %.120s; add %s = { … }",
+                      write ? "write to" : "read", path,
+                      write ? "write" : "read");
   return gw_err_set(err, GW_EDENIED, OP,
                     "this script may not %s that folder; add %s %s%.170s",
                     write ? "write to" : "read",

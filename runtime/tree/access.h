@@ -12,8 +12,9 @@
 
 #include "base/err.h"
 
-/* From here on only what is allowed; for the rest of the process. */
-void gw_access_restrict(void);
+/* From here on only what is allowed; for the rest of the process. `declared`:
+ * a script's permissions say what, and not a person's flags. */
+void gw_access_restrict(bool declared);
 /* From here on nothing is opened for writing. */
 void gw_access_plan(void);
 bool gw_access_planning(void);

@@ -2,6 +2,7 @@
  * put: files and links written below a root: compared first, then made under
  * another name in the same folder and moved into place.
  */
+#include "base/budget.h"
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/hash.h"
@@ -33,7 +34,7 @@ struct place {
   struct stat st;
 };
 
-static ssize_t take(const struct content *c, uint64_t from, char *out,
+static ssize_t piece(const struct content *c, uint64_t from, char *out,
                     size_t max)
 {
   if (c->fd >= 0)
@@ -54,7 +55,7 @@ static int same_bytes(int fd, const struct content *c)
   int same = mine ? 1 : -1;
 
   while (same == 1 && at < c->size) {
-    ssize_t n = take(c, at, mine, CHUNK);
+    ssize_t n = piece(c, at, mine, CHUNK);
     ssize_t m = n <= 0 ? n : pread(fd, theirs, (size_t)n, (off_t)at);
     if (n < 0 || m < 0)
       same = -1;
@@ -85,6 +86,19 @@ static bool is_same(const struct place *p, const struct content *c)
   return same == 1;
 }
 
+/* --- the run's budget -------------------------------------------------- */
+
+static int take(enum gw_budget kind, const char *does, const char *path,
+                struct gw_err *err)
+{
+  uint64_t use[GW_BUDGET_KINDS] = {0};
+  char what[200];
+
+  use[kind] = 1;
+  (void)snprintf(what, sizeof(what), "%s %.160s was not done", does, path);
+  return gw_budget_take(use, GW_ROOT_OP, what, err);
+}
+
 /* --- writing ----------------------------------------------------------- */
 
 static int pour(int fd, const struct content *c)
@@ -94,7 +108,7 @@ static int pour(int fd, const struct content *c)
   int rc = chunk ? 0 : -1;
 
   while (rc == 0 && at < c->size) {
-    ssize_t n = take(c, at, chunk, CHUNK);
+    ssize_t n = piece(c, at, chunk, CHUNK);
     if (n == 0)
       break; /* it shrank: gw_root_unchanged says so */
     rc = n < 0 ? -1 : gw_fd_write(fd, chunk, (size_t)n, "root.write");
@@ -175,7 +189,8 @@ static int replace(const struct place *p, const struct content *c,
 {
   char temp[40];
 
-  if (temp_name(temp, err) != 0)
+  if (take(GW_BUDGET_WRITES, "writing", p->path, err) != 0 ||
+      temp_name(temp, err) != 0)
     return -1;
   if (fill(p, temp, c, create, mode, err) == 0 && move(p, temp, err) == 0)
     return 0;
@@ -185,6 +200,8 @@ static int replace(const struct place *p, const struct content *c,
 
 static int set_mode(const struct place *p, mode_t mode, struct gw_err *err)
 {
+  if (take(GW_BUDGET_WRITES, "changing", p->path, err) != 0)
+    return -1;
   int fd = openat(p->at, p->name,
                   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   int rc = fd < 0 || fchmod(fd, mode) != 0 ? gw_root_fail(err, p->path) : 0;
@@ -320,7 +337,8 @@ static int make_link(const struct place *p, const char *target,
 {
   char temp[40];
 
-  if (temp_name(temp, err) != 0)
+  if (take(GW_BUDGET_WRITES, "writing", p->path, err) != 0 ||
+      temp_name(temp, err) != 0)
     return -1;
   if (gw_fault("root.write"))
     errno = ENOSPC;
@@ -371,6 +389,18 @@ static void remove_empty(struct gw_root *root, const char *path)
   free(copy);
 }
 
+/* What a run of ours left half written is nobody's file. */
+static int take_removal(int at, const char *name, const char *path,
+                        struct gw_err *err)
+{
+  struct stat st;
+
+  if (strncmp(name, ".godwit-", 8) == 0 ||
+      fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return 0;
+  return take(GW_BUDGET_DELETES, "removing", path, err);
+}
+
 int gw_root_remove(struct gw_root *root, const char *path, struct gw_err *err)
 {
   const char *name;
@@ -380,6 +410,10 @@ int gw_root_remove(struct gw_root *root, const char *path, struct gw_err *err)
 
   if (at < 0)
     return e.kind == GW_ENOTFOUND ? 0 : pass_on(err, &e);
+  if (take_removal(at, name, path, err) != 0) {
+    (void)close(at);
+    return -1;
+  }
   rc = gw_fault("root.remove") ? (errno = EIO, -1) : unlinkat(at, name, 0);
   if (rc != 0 && errno == ENOENT)
     rc = 0;

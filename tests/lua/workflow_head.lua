@@ -69,13 +69,6 @@ test("a default is one of its type and choices", function(t)
     .params.p.default, { 1, 2 })
 end)
 
-test("permissions that nobody enforces are refused", function(t)
-  local h = head.check({ run = print, permissions = {} }, "leave.lua")
-  t:raises("usage", head.refuse_permissions,
-    "leave.lua: its head has permissions.-not enforced yet; nothing was run", h)
-  head.refuse_permissions(checked {})
-end)
-
 test("a head that is none is refused with the file's name", function(t)
   t:raises("usage", head.check, "x.lua", { summary = "s" }, "x.lua")
   t:raises("usage", head.check, "unknown type", { run = print,

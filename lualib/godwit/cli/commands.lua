@@ -4,7 +4,7 @@ local M = {}
 
 --- In the order help shows them.
 M.ORDER = {
-  "run", "eval", "repl", "list", "ls", "version-map", "doctor", "sandbox",
+  "run", "eval", "repl", "list", "inspect", "ls", "version-map", "doctor", "sandbox",
   "init", "new", "trust", "cache", "version", "help",
 }
 

@@ -1,6 +1,7 @@
 --- The result of a run as text: a paragraph for each item, then what was said
 --- about the whole, then counts.
 local output = require("godwit.cli.output")
+local size = require("godwit.cli.size")
 
 local M = {}
 
@@ -135,6 +136,11 @@ local function counts(of)
   return #parts > 0 and table.concat(parts, ", ") or "nothing to do"
 end
 
+local function used(of)
+  return of and (" By then: %d requests, %d writes, %d deletes, %s."):format(
+    of.requests, of.writes, of.deletes, size.format(of.bytes)) or ""
+end
+
 --- The text of a result.
 ---@param result godwit.workflow.Result
 ---@return string
@@ -149,6 +155,7 @@ function M.text(result)
   end
   if result.budget then
     out[#out + 1] = "A budget ended the run: " .. result.budget .. "."
+      .. used(result.used)
   end
   local places = result.destinations or {}
   for _, place in ipairs(#places > 1 and places or {}) do

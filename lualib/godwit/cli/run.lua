@@ -5,6 +5,7 @@ local help = require("godwit.cli.help")
 local head_of = require("godwit.workflow.head")
 local options = require("godwit.cli.options")
 local output = require("godwit.cli.output")
+local rights = require("godwit.rights")
 
 local M = {
   summary = "Runs a workflow by its name, or a script from a file.",
@@ -86,16 +87,31 @@ local function run_file(cx, script, words)
     output.note("%s: run %s", flags.dry_run and "plan, nothing is written"
       or "apply", script.name)
   end
-  require("godwit.cli.workflow").restrict(flags.help and { dry_run = true,
-    lua_path = flags.lua_path } or flags)
+  local given = flags.help and { dry_run = true, lua_path = flags.lua_path }
+    or flags
+  local bound = scripts.declares_permissions(script)
+  require("godwit.cli.workflow").restrict(given, bound)
+  if bound then
+    rights.shut(script.name)
+  end
   local result = table.pack(scripts.execute(script, rest))
   local first = result[1]
   if type(first) == "table" and type(first.run) == "function" then
-    return first
+    return first, given
   elseif flags.help then
     return nil, show_help()
   end
   return nil, require("godwit.cli.eval").finish(flags, result)
+end
+
+-- The rights that go with the head of a file.
+local function settle(script, head, given)
+  local scripts = require("godwit.cli.scripts")
+  scripts.check_permissions(script, head)
+  if not head.permissions and scripts.declares_permissions(script) then
+    rights.open()
+    require("godwit.cli.workflow").restrict(given)
+  end
 end
 
 function M.run(cx)
@@ -110,17 +126,19 @@ function M.run(cx)
       .. "godwit list)")
   end
   local script = scripts.find(word)
-  local declared
+  local declared, given
   if script.origin == "file" then
-    local code
-    declared, code = run_file(cx, script, words)
+    declared, given = run_file(cx, script, words)
     if not declared then
-      return code
+      return given -- the exit code
     end
   else
     declared = scripts.execute(script)
   end
   local head = head_of.check(declared, script.name)
+  if script.origin == "file" then
+    settle(script, head, given)
+  end
   check_flags(head)
   local values, flags, origins = cx.main.read(script.origin == "file"
     and "run " .. script.name or script.name, head, words,
@@ -128,11 +146,10 @@ function M.run(cx)
   if flags.help then
     return show_help(script, head)
   end
-  head_of.refuse_permissions(head)
   require("godwit.cli.environment").warn_unknown(head.order)
   local workflow = require("godwit.cli.workflow")
   if script.origin ~= "file" then
-    workflow.restrict(flags)
+    workflow.restrict(flags, head.permissions ~= nil)
   end
   return workflow.run(script.name, head, values, flags, origins)
 end

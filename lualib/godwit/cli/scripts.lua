@@ -144,6 +144,29 @@ function M.looks_like_workflow(script)
     or script.text:find("[.:]run%s*%(") ~= nil
 end
 
+--- Is this the text of a workflow with permissions? It is told by the text
+--- alone, before any of it runs: nothing is reached at the top level of such a
+--- file, and permissions in any other are refused.
+---@param script godwit.cli.Script
+---@return boolean
+function M.declares_permissions(script)
+  return script.origin ~= "bundled" and M.looks_like_workflow(script)
+    and script.text:find("%f[%w_]permissions[\"'%]%s]*=[^=]") ~= nil
+end
+
+--- Permissions in a file that was not known to have some come too late: its top
+--- level has run. Raises kind "usage".
+---@param script godwit.cli.Script
+---@param head godwit.workflow.Head
+function M.check_permissions(script, head)
+  if head.permissions and script.origin ~= "bundled"
+    and not M.declares_permissions(script) then
+    err.throw("usage", "%s: its head has permissions, and they are not seen in "
+      .. "its text; write permissions = { … } and run = function(cx) into the "
+      .. "file itself", script.name)
+  end
+end
+
 --- The head of a workflow. Raises kind "usage" when it has none.
 ---@async
 ---@param script godwit.cli.Script

@@ -6,6 +6,7 @@ local effect = require("godwit.effect")
 local folders = require("godwit.cli.folders")
 local guard = require("godwit.core.http").guard
 local output = require("godwit.cli.output")
+local permissions = require("godwit.workflow.permissions")
 local progress = require("godwit.cli.progress")
 local report = require("godwit.cli.report")
 local url = require("godwit.core.http").url
@@ -81,8 +82,17 @@ function M.announce(name, head, values, origins, dry_run)
   end
 end
 
+-- What this run is held to, whatever the file said when somebody looked at it.
+local function announce_permissions(head, flags)
+  output.note("It %s; nothing else.", table.concat(permissions.words(
+    head.permissions, head.params), "; "))
+  if #(flags.allow_write or {}) + #(flags.allow_read or {}) > 0 then
+    output.note("Its permissions bind it: --allow-write is for policies here, "
+      .. "--allow-read for nothing.")
+  end
+end
+
 local function let_write(profile)
-  effect.allow_write(profile.name)
   for _, address in ipairs { profile.api or false, profile.git or false } do
     local parts = address and url.parse(address)
     if parts then
@@ -104,26 +114,38 @@ local function consent(profile)
   end
 end
 
+-- The clusters of --allow-write: for the script or, when it has permissions of
+-- its own, for policies only.
+local function allow_clusters(flags, bound)
+  for _, spec in ipairs(flags.allow_write or {}) do
+    if not folders.is_folder(spec) then
+      local profile = config.profile(spec, { role = "to" })
+      consent(profile)
+      if bound then
+        effect.allow_person(profile.name)
+      else
+        effect.allow_write(profile.name)
+      end
+      let_write(profile)
+    end
+  end
+end
+
 --- From here on: plan mode, or writes to the named clusters only; and the
---- named folders only.
+--- named folders only. `bound`: to a file's permissions, which no flag widens.
 ---@async
----@param flags { dry_run?: boolean, allow_read?: string[], allow_write?: string[] }
-function M.restrict(flags)
+---@param flags { dry_run?: boolean, allow_read?: string[], allow_write?: string[], lua_path?: string[] }
+---@param bound? boolean
+function M.restrict(flags, bound)
   require("godwit.closed").declare(flags.lua_path or {})
-  folders.restrict(flags)
+  folders.restrict(bound and {} or flags)
   if flags.dry_run then
     effect.plan()
     return
   end
   effect.allow_write(nil)
   guard.allow_write(nil)
-  for _, spec in ipairs(flags.allow_write or {}) do
-    if not folders.is_folder(spec) then
-      local profile = config.profile(spec, { role = "to" })
-      consent(profile)
-      let_write(profile)
-    end
-  end
+  allow_clusters(flags, bound)
 end
 
 -- Things are taken from this one: nobody is asked about it, and nothing is
@@ -132,20 +154,37 @@ local function withhold(p)
   return p.name == "from" or p.role == "from" or p.reads == true
 end
 
+-- What permissions declare is the host's to allow (godwit.rights); a person is
+-- asked all the same.
+local function ask_declared(permissions, params, drivers)
+  for _, p in ipairs(params) do
+    for _, driver in ipairs(permissions.params[p.name] == "write"
+      and drivers[p.name] or {}) do
+      consent(driver.profile or driver)
+    end
+  end
+  for name, mode in pairs(permissions.clusters) do
+    if mode == "write" then
+      consent(config.profile(name))
+    end
+  end
+end
+
 -- A cluster that came through another parameter may be written to.
 local function opener(head, flags)
   return function(drivers)
     if flags.dry_run then
       return
+    elseif head.permissions then
+      return ask_declared(head.permissions, head.order, drivers)
     end
     for _, p in ipairs(head.order) do
       for _, driver in ipairs(drivers[p.name] or {}) do
         local profile = driver.profile or driver
         if not withhold(p) then
           consent(profile)
-          if not head.permissions then
-            let_write(profile)
-          end
+          effect.allow_write(profile.name)
+          let_write(profile)
         end
       end
     end
@@ -174,7 +213,9 @@ function M.run(name, head, values, flags, origins)
     effect.plan() -- from here on the host refuses whatever is no read
   end
   M.announce(name, head, values, origins, flags.dry_run)
-  if not head.permissions then
+  if head.permissions then
+    announce_permissions(head, flags)
+  else
     folders.allow_params(head, values, origins)
   end
   local shown = progress.start()
@@ -222,6 +263,7 @@ function M.document(name, result)
     destinations = result.destinations and array(result.destinations),
     exit = result.exit, notes = array(result.notes or {}),
     interrupted = result.interrupted or false, budget = result.budget,
+    used = result.used,
   }
 end
 

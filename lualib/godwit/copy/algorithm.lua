@@ -11,6 +11,7 @@ local lock = require("godwit.copy.lock")
 local outcome = require("godwit.workflow.outcome")
 local policy = require("godwit.policy")
 local ref = require("godwit.copy.ref")
+local rights = require("godwit.rights")
 local secrets = require("godwit.config.secrets")
 local source = require("godwit.copy.source")
 local store = require("godwit.copy.store")
@@ -64,6 +65,15 @@ local function asks(compare)
   end
 end
 
+-- What policies see of it: a script's table would let it speak for them.
+local function plain(given)
+  local params = {}
+  for name, v in next, given do
+    params[name] = type(v) ~= "table" and type(v) ~= "function" and v or nil
+  end
+  return params
+end
+
 local function options(given)
   check_options(given)
   local opts = { call = true, call_timeout = 300, build_timeout = 1800,
@@ -77,8 +87,9 @@ local function options(given)
   if given.publish == false then
     opts.publish = "no"
   end
-  opts.policies, opts.given = policy.set(given.policy), {}
-  opts.params = given
+  rights.policy(opts.policy)
+  opts.policies, opts.given = policy.set(opts.policy), {}
+  opts.params = plain(given)
   opts.dry_run = effect.mode == "plan"
   for name in pairs(given) do
     opts.given[name] = true

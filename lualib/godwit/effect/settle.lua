@@ -64,7 +64,7 @@ local function look(e)
     return happened, result
   end
   local problem = err.from(happened)
-  if problem.kind == "cancelled" then
+  if err._is_final(problem) then
     error(problem, 0)
   end
   return nil, problem, not problem.retryable
@@ -175,7 +175,7 @@ function M.run(e)
       return result, { settled = false, repeated = attempt - 1 }
     end
     local failure = err.from(result)
-    if failure.kind == "cancelled" then
+    if failure.kind == "cancelled" or failure.kind == "budget" then
       give_up(failure, failure.sent == true)
     end
     local happened, found = after_failure(e, failure, doubted)

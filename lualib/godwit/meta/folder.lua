@@ -114,8 +114,10 @@ function M.may_open(path, write) end
 ---@return godwit.Err?
 function M.allow(path, write) end
 
---- From here on only what is allowed is opened.
-function M.restrict() end
+--- From here on only what is allowed is opened. `declared`: by a script's
+--- permissions and not by flags; then an error says so.
+---@param declared? boolean
+function M.restrict(declared) end
 
 --- From here on nothing is opened for writing.
 function M.plan() end

@@ -71,6 +71,41 @@ function guard.is_plan() end
 ---@param origin string?
 function guard.allow_write(origin) end
 
+--- Nothing that a script asks for leaves, with that reason; nil: as before
+--- again. A task that acts for a person (godwit.core.task) is not meant.
+---@param why string?
+function guard.shut(why) end
+
+--- Ends that, and from the first call on lets out only what rules name: an
+--- origin, or an origin and a path that all below it is meant with.
+---@param place string? nil: no rule yet.
+---@param verbs string? "GET POST", or "*".
+---@param says string? What the permissions call it.
+---@return boolean?
+---@return godwit.Err?
+function guard.rule(place, verbs, says) end
+
+--- A proxy, or a file of certificates, that a profile names: with rules no
+--- other is used.
+---@param text string?
+function guard.know(text) end
+
+--- Limits the run: what was used before is included; kind `budget` when it is
+--- used up.
+---@param limits { requests?: integer, writes?: integer, deletes?: integer, bytes?: integer, minutes?: number }
+function guard.budget(limits) end
+
+--- What was used by now; `spent`: what the first refusal said.
+---@return { requests: integer, writes: integer, deletes: integer, bytes: integer, spent?: string }
+function guard.used() end
+
+--- Takes from the budget for something that is no request.
+---@param use { writes?: integer, deletes?: integer, bytes?: integer }
+---@param what string "removing x was not done"
+---@return boolean?
+---@return godwit.Err?
+function guard.take(use, what) end
+
 ---@class godwit.core.http.url
 local url = {}
 

@@ -73,4 +73,11 @@ function M.waitable() end
 ---@return integer
 function M.live() end
 
+--- From here on this task, and those it starts, act for a person: what limits
+--- a script's requests is not for them. A policy's.
+function M.act_for_person() end
+
+---@return boolean
+function M.acts_for_person() end
+
 return M

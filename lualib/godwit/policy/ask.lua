@@ -1,6 +1,7 @@
 --- ask: calls a function of a policy in a task of its own, with a limit of
 --- computing, and turns whatever goes wrong into one sentence with the file,
 --- the line and the point.
+local core = require("godwit.core.task")
 local err = require("godwit.err")
 local given = require("godwit.policy.given")
 local line = require("godwit.policy.line")
@@ -81,6 +82,15 @@ function M.wrong(file, point, fmt, ...)
     file.label, line.of(file.text, point), point, fmt:format(...)) }), 0)
 end
 
+-- A policy that is a person's own is not held to the permissions of the script
+-- that leads to it.
+local function as_person(file, fn)
+  return file.persons and function(...)
+    core.act_for_person()
+    return fn(...)
+  end or fn
+end
+
 --- Calls a point's function: fn(…, cx). Returns its results, packed, and the
 --- verdict of cx:refuse or cx:wait; in the results stands no verdict.
 ---@async
@@ -98,7 +108,7 @@ function M.call(file, point, where, may, ...)
   args[args.n] = cx
   local results = table.pack(task.limited(
     point == "transform" and M.TRANSFORM_SECONDS or M.SECONDS,
-    file.points[point], table.unpack(args, 1, args.n)))
+    as_person(file, file.points[point]), table.unpack(args, 1, args.n)))
   if not results[1] then
     error(M.error(file, point, results[2]), 0)
   end

@@ -14,6 +14,7 @@ local FOLDER = "policies"
 ---@field path string
 ---@field label string As printed, and the name of its chunk.
 ---@field forced boolean The destination's profile asks for it.
+---@field persons boolean The user's own configuration names it, or a trusted project's.
 ---@field origin string Who names it: "--policy", "the profile of prod", …
 
 -- Lua cuts the names of chunks that are longer.
@@ -52,17 +53,17 @@ local function in_folder(folder, owner)
   return fs.stat(default) and default or nil
 end
 
-local function place(path, origin, forced)
+local function place(path, origin, forced, persons)
   if kind_of(path) == "dir" then
     err.throw("usage", "%s: %s is a folder, not a policy", origin, path)
   end
   return { path = path, label = M.label(path), origin = origin,
-    forced = forced }
+    forced = forced, persons = persons or false }
 end
 
 -- A file or folder that somebody named: it has to be there, and to have
 -- something for this owner.
-local function named(path, origin, owner, forced)
+local function named(path, origin, owner, forced, persons)
   if path == "" then
     err.throw("usage", "%s: no file or folder is named", origin)
   end
@@ -70,14 +71,14 @@ local function named(path, origin, owner, forced)
   if not kind then
     err.throw("usage", "%s: there is no %s", origin, path)
   elseif kind ~= "dir" then
-    return place(path, origin, forced)
+    return place(path, origin, forced, persons)
   end
   local found = in_folder(path, owner)
   if not found then
     err.throw("usage", "%s: there is neither %s.lua nor default.lua in %s; "
       .. "write one with: godwit new policy %s", origin, owner, path, owner)
   end
-  return place(found, origin, forced)
+  return place(found, origin, forced, persons)
 end
 
 --- The policy of an owner for a destination; nil when there is none. Raises
@@ -97,9 +98,9 @@ function M.find(owner, driver, flag)
         .. "own (%s), which is not to be replaced; leave out --policy", flag,
         driver.name, M.label(asked))
     end
-    return named(asked, origin, owner, true)
+    return named(asked, origin, owner, true, config.is_persons(profile.label))
   elseif flag then
-    return named(flag, "--policy", owner, false)
+    return named(flag, "--policy", owner, false, true)
   end
   local folder, label = config.policies()
   if folder and kind_of(folder) ~= "dir" then
@@ -107,7 +108,8 @@ function M.find(owner, driver, flag)
   end
   local found = (folder or kind_of(FOLDER) == "dir")
     and in_folder(folder or FOLDER, owner)
-  return found and place(found, "policies", false) or nil
+  return found and place(found, "policies", false, config.is_persons(label))
+    or nil
 end
 
 return M

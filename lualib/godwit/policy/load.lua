@@ -11,6 +11,7 @@ local log = require("godwit.log")
 local modules = require("godwit.core.modules")
 local sys = require("godwit.core.sys")
 local task = require("godwit.task")
+local taskcore = require("godwit.core.task")
 
 local M = {}
 
@@ -22,6 +23,7 @@ local SECONDS = 5 -- of computing, to load a file
 ---@field text string
 ---@field points table<string, any>
 ---@field digest string
+---@field persons boolean A person's own: see godwit.rights.
 ---@field chunks table<string, boolean> The names its chunks have in messages.
 
 -- What a policy prints is no result: it is told like any other log line.
@@ -81,7 +83,8 @@ function M.load(place)
       err.from(e).message)
   end
   local file = { path = place.path, label = place.label, text = text,
-    texts = { text }, chunks = { [place.label] = true } }
+    texts = { text }, chunks = { [place.label] = true },
+    persons = place.persons }
   require("godwit.trace").remember("@" .. place.label, text) -- for errors
   text = text:gsub("^\xEF\xBB\xBF", "") -- what some editors begin a text with
   local chunk, why = sys.load(text, "@" .. place.label, environment(file))
@@ -90,7 +93,12 @@ function M.load(place)
     err.throw("usage", "%s%s", why:find("^[^\n]-:%d+: ") and ""
       or place.label .. ":1: ", why)
   end
-  local ok, value = task.limited(SECONDS, core.run, chunk, place.label)
+  local ok, value = task.limited(SECONDS, function()
+    if file.persons then
+      taskcore.act_for_person()
+    end
+    return core.run(chunk, place.label)
+  end)
   if not ok then
     fail(file, value)
   end

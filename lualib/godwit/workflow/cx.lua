@@ -29,6 +29,7 @@ Cx.__index = methods.of(Cx)
 ---@field exit integer
 ---@field notes string[] Said once for the whole run.
 ---@field interrupted? boolean
+---@field used? { requests: integer, writes: integer, deletes: integer, bytes: integer } With permissions.
 ---@field budget? string Which budget ended the run, and what for.
 ---@field dry_run? boolean
 

@@ -4,6 +4,7 @@
 --- A parameter is "type", {"type", default = …} or {type = "type", …}.
 
 local err = require("godwit.err")
+local permissions = require("godwit.workflow.permissions")
 local suggest = require("godwit.config.suggest")
 
 local M = {}
@@ -30,6 +31,7 @@ local M = {}
 ---@field run fun(cx: godwit.workflow.Cx): any
 ---@field usage? string
 ---@field reads? boolean Nothing is written at all; the host sees to it.
+---@field permissions? godwit.workflow.Permissions
 
 local TYPES = { string = true, integer = true, number = true, boolean = true,
   cluster = true, folder = true }
@@ -114,17 +116,6 @@ local function param(name, spec, file)
   return out
 end
 
---- Refuses a head whose permissions nobody would enforce: who wrote them
---- relies on them. Raises kind "usage".
----@param head godwit.workflow.Head
-function M.refuse_permissions(head)
-  if head.permissions ~= nil then
-    err.throw("usage", "%s: its head has permissions, and these are not "
-      .. "enforced yet; nothing was run (without them it may write to the "
-      .. "clusters given to it)", head.name)
-  end
-end
-
 --- Checks a head and makes it regular.
 ---@param head any What the workflow file returned.
 ---@param file string For messages.
@@ -145,8 +136,7 @@ function M.check(head, file)
   end
   local out = { summary = head.summary or "", run = head.run,
     check = head.check, reads = head.reads == true or nil,
-    usage = head.usage, name = file, params = {}, order = {},
-    permissions = head.permissions }
+    usage = head.usage, name = file, params = {}, order = {} }
 
   for name, spec in pairs(head.params or {}) do
     local p = param(name, spec, file)
@@ -162,6 +152,7 @@ function M.check(head, file)
     end
     return a.name < b.name
   end)
+  out.permissions = permissions.check(head.permissions, out.params, file)
   return out
 end
 

@@ -6,7 +6,12 @@ local config = require("godwit.config")
 local cx = require("godwit.workflow.cx")
 local effect = require("godwit.effect")
 local err = require("godwit.err")
+local guard = require("godwit.core.http").guard
 local head = require("godwit.workflow.head")
+local outcome = require("godwit.workflow.outcome")
+local rights = require("godwit.rights")
+local sys = require("godwit.core.sys")
+local task = require("godwit.task")
 
 local M = {}
 
@@ -20,10 +25,12 @@ local M = {}
 ---@field given? table<string, boolean> Parameters that were given, not taken by default.
 
 local function open_cluster(spec, name, count)
-  return cluster.open(config.profile(spec, {
-    role = (name == "from" or name == "to") and name or nil,
-    to_count = count,
-  }))
+  return cluster.open(rights.param(name, function()
+    return config.profile(spec, {
+      role = (name == "from" or name == "to") and name or nil,
+      to_count = count,
+    })
+  end))
 end
 
 -- Handles for scripts, drivers for the library. A cluster that came through a
@@ -53,6 +60,43 @@ local function open_clusters(h, values, opts)
   end
 end
 
+-- Calls run(cx), for so many minutes if there is a limit: then it is cancelled,
+-- and the host lets nothing out any more.
+local function call(h, context)
+  local minutes = h.permissions and h.permissions.budgets.minutes
+  if not minutes then
+    return xpcall(h.run, err.traced, context)
+  end
+  local began = sys.monotonic()
+  local ok, e = xpcall(task.deadline, err.traced, minutes * 60, h.run, context)
+  if not ok and sys.monotonic() - began >= minutes * 60
+    and (err.is(e, "timeout") or err.is(e, "cancelled")) then
+    return false, err.new({ kind = "budget", message = ("the budget minutes = "
+      .. "%g is used up: what was under way was stopped"):format(minutes) })
+  end
+  return ok, e
+end
+
+-- What the time ended looks as if somebody had.
+local function end_items(result, e)
+  for i, item in ipairs(result.items) do
+    if item.kind == "cancelled" then
+      local record = outcome.failure(e)
+      record.ref, record.type, record.to = item.ref, item.type, item.to
+      result.items[i] = record
+    end
+  end
+  result.interrupted, result.budget = nil, e.message
+end
+
+-- A budget that is used up counts also when the script made nothing of it.
+local function note_used(context)
+  local used = guard.used()
+  context.result.used = { requests = used.requests, writes = used.writes,
+    deletes = used.deletes, bytes = used.bytes }
+  context.result.budget = context.result.budget or used.spent
+end
+
 --- Runs a workflow. Raises what is wrong with the command line or the
 --- configuration; what goes wrong with items is in the result.
 ---@async
@@ -71,19 +115,25 @@ function M.start(declared, given, opts)
     h.check(values) -- nobody is asked about what cannot be meant
   end
   effect.allow_write(nil)
+  if h.permissions then
+    rights.declare(h.permissions, values, h.name)
+  end
   open_clusters(h, values, opts)
   local context = cx.new(values, opts)
 
-  local ok, e = xpcall(h.run, err.traced, context)
+  local ok, e = call(h, context)
   if not ok then
     e = err.from(e)
     if e.kind == "budget" then
-      context.result.budget = e.message
+      end_items(context.result, e)
     elseif e.kind == "cancelled" then
       context.result.interrupted = true
     else
       error(e, 0)
     end
+  end
+  if h.permissions then
+    note_used(context)
   end
   return context:finish()
 end

@@ -26,7 +26,8 @@ godwit = {}
 --- A cluster, by what `--from` takes: a profile's name, an address,
 --- `sandbox:NAME` or an archive folder (with a `/` in it). Its configuration is
 --- read now, the cluster itself is not asked before a method is called.
---- Raises `usage` for a name that nothing has, with the nearest known one.
+--- Raises `usage` for a name that nothing has, with the nearest known one;
+--- `denied` for one that the permissions of the script's head do not name.
 ---@async
 ---@param spec string
 ---@return godwit.Cluster
@@ -35,7 +36,8 @@ function godwit.cluster(spec) end
 --- A credential of the configuration's `secrets`, by its name there. It is
 --- opaque: it can be given as `auth` to requests and remotes of its own hosts,
 --- and prints as "[secret NAME]". Raises `usage` when there is none of that
---- name or it cannot be read.
+--- name or it cannot be read, `denied` when the permissions of the script's head
+--- do not name it.
 ---@async
 ---@param name string
 ---@return godwit.Secret

@@ -4,7 +4,8 @@
 ---
 --- A file that returns a table with `run` is a workflow. It may write to the
 --- clusters that are given to it as parameters, without `--allow-write`; one
---- called `from` is read only.
+--- called `from` is read only. With `permissions` in its head it reaches what
+--- these name and nothing else, and `godwit inspect FILE` prints them.
 ---
 --- Raises `usage` for parameters that are missing or wrong before `run` is
 --- called; what an item's function raises becomes its outcome `failed`.
@@ -40,8 +41,19 @@
 ---@field summary? string One sentence for the help.
 ---@field usage? string In place of the usage made from the parameters.
 ---@field params? table<string, godwit.workflow.Type|godwit.workflow.Param> By name; an underscore is a dash in the flag.
+---@field permissions? godwit.workflow.Permissions
 ---@field check? fun(params: table<string, any>) Raises what is wrong with the parameters, before a cluster is opened or anybody asked; a cluster is still the text given.
 ---@field run fun(cx: godwit.workflow.Cx): any
+
+--- What a workflow needs; the host lets it reach nothing else. See "Permissions"
+--- in the page on scripts.
+---@class godwit.workflow.Permissions
+---@field clusters? table<string, "read"|"write"> By the name of a parameter of type cluster; or, of a cluster of the configuration, in brackets and quotes.
+---@field hosts? table<string, string[]> Methods by address: "https://HOST", or "https://HOST/PATH" for all below that path. `GET` includes HEAD and Git fetches, `POST` Git pushes.
+---@field secrets? string[] Names for `godwit.secret`.
+---@field read? string[] Folders: a path, or "$NAME" for a parameter of type folder.
+---@field write? string[] The same, for writing and reading.
+---@field budgets? { requests: integer?, writes: integer?, deletes: integer?, bytes: integer?, minutes: number? } What is used up ends the run with exit code 8.
 
 --- The type of a parameter. A `cluster` is given as a handle.
 ---@alias godwit.workflow.Type "string"|"integer"|"number"|"boolean"|"cluster"|"folder"
@@ -84,6 +96,8 @@ local cx = {}
 ---@field exit integer
 ---@field notes string[]
 ---@field interrupted? boolean
+---@field budget? string Which budget ended the run.
+---@field used? { requests: integer, writes: integer, deletes: integer, bytes: integer } With permissions.
 ---@field dry_run? boolean
 
 --- How to go through items.
