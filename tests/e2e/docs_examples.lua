@@ -47,14 +47,16 @@ end
 local function profile(home, name, api)
   local text = fs.read(("%s/.local/state/godwit/sandboxes/%s/keys.json")
     :format(home.dir, name), 1 << 20)
-  local rows = {}
+  local rows, admin = {}, nil
   for _, a in ipairs(json.decode(text).accounts) do
     if a.kind == "standard" and a.label ~= "weak" then
       rows[#rows + 1] = ("%s = %q"):format(a.username, a.key)
+    elseif a.kind == "admin" then
+      admin = a.key
     end
   end
-  return ([[%s = { api = %q, key = function(owner)
-    return ({ %s })[owner or "acme"] end },]]):format(name, api,
+  return ([[%s = { api = %q, admin_key = %q, key = function(owner)
+    return ({ %s })[owner or "acme"] end },]]):format(name, api, admin,
     table.concat(rows, ", "))
 end
 

@@ -43,4 +43,27 @@ function M.email_problem(email)
   end
 end
 
+-- The longest texts, in characters.
+local LONGEST = { fullname = 100, company_name = 100, company_role = 200,
+  org_label = 100, org_contact_name = 100, org_email = 100, org_url = 100 }
+
+--- What is wrong with a field of an account; nil: nothing.
+---@param field string
+---@param v any
+---@return string|nil
+function M.problem(field, v)
+  if field == "username" or field == "org_name" then
+    return M.name_problem(v)
+  elseif field == "email" then
+    return M.email_problem(v)
+  elseif v == nil then
+    return nil
+  elseif LONGEST[field] and type(v) ~= "string" then
+    return ("%s is no text"):format(field)
+  end
+  local length = LONGEST[field] and (utf8.len(v) or #v) or 0
+  return length > (LONGEST[field] or 0) and ("%s has %d characters; at most %d "
+    .. "are allowed"):format(field, length, LONGEST[field]) or nil
+end
+
 return M

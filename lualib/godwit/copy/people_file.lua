@@ -3,24 +3,18 @@
 --- once, before a cluster is asked.
 
 local err = require("godwit.err")
-local fs = require("godwit.core.fs")
+local lines = require("godwit.copy.lines")
 local rules = require("godwit.cluster.account_rules")
 
 local M = {}
 
 local MAX_BYTES = 32 << 20
-local BOM = "^\u{FEFF}" -- with which editors elsewhere begin a file
 local SHOWN = 5
 
 ---@class godwit.copy.PeopleLine
 ---@field new? string nil: left out.
 ---@field email? string
 ---@field where string "map.csv:3"
-
--- What a line says: a "#" begins a comment where a word could begin.
-local function content(line)
-  return ((" " .. line):gsub("%s#.*$", ""):match("^%s*(.-)%s*$"))
-end
 
 local function fields(text)
   local out = {}
@@ -72,29 +66,19 @@ local function refuse(problems)
 end
 
 --- Reads the file. Raises `usage` for what nobody can mean.
+---@async
 ---@param path string
 ---@return table<string, godwit.copy.PeopleLine>
 function M.read(path)
-  local text, e = fs.read(path, MAX_BYTES)
-  if not text then
-    e = err.from(e)
-    e.kind = e.kind == "cancelled" and e.kind or "usage"
-    error(err.wrap(e, "--map " .. path), 0)
-  end
-  local map, taken, problems, n = {}, {}, {}, 0
-  for line in text:gsub(BOM, ""):gmatch("([^\n]*)\n?") do
-    n = n + 1
-    local said = content(line)
-    if said ~= "" then
-      local where = ("%s:%d"):format(path, n)
-      local old, found = parse(said, where)
-      local why = not old and found or old and check_double(map, taken, old,
-        found)
-      if why then
-        problems[#problems + 1] = ("%s: %s"):format(where, why)
-      else
-        map[old] = found
-      end
+  local map, taken, problems = {}, {}, {}
+  for said, where in lines.each(path, "--map", MAX_BYTES) do
+    local old, found = parse(said, where)
+    local why = not old and found or old and check_double(map, taken, old,
+      found)
+    if why then
+      problems[#problems + 1] = ("%s: %s"):format(where, why)
+    else
+      map[old] = found
     end
   end
   if #problems > 0 then

@@ -3,15 +3,13 @@
 --- Reads and checks text; what a glob means is for copy.listing to find out.
 
 local err = require("godwit.err")
-local fs = require("godwit.core.fs")
+local lines = require("godwit.copy.lines")
 local ref = require("godwit.copy.ref")
-local sys = require("godwit.core.sys")
 
 local M = {}
 
 local MAX_BYTES = 4 << 20
 local GLOB = "^[%w_*?]+$"
-local BOM = "^\u{FEFF}" -- with which editors elsewhere begin a file
 
 ---@class godwit.copy.Wanted: godwit.copy.Ref
 ---@field text string As it was written.
@@ -47,56 +45,14 @@ local function parse(text, asked)
   return found
 end
 
--- file ---------------------------------------------------------------------
-
-local function stdin_lines()
-  local bytes = 0
-
-  return function()
-    local line, e = sys.read_line()
-    if e then
-      error(err.wrap(e, "--algorithms-from -"), 0)
-    end
-    bytes = bytes + #(line or "") + 1
-    if bytes > MAX_BYTES then
-      err.throw("usage", "--algorithms-from -: more than %d MiB",
-        MAX_BYTES >> 20)
-    end
-    return line
-  end
-end
-
-local function file_lines(path)
-  local text, e = fs.read(path, MAX_BYTES)
-
-  if not text then
-    e = err.from(e)
-    e.kind = e.kind == "cancelled" and e.kind or "usage"
-    error(err.wrap(e, "--algorithms-from " .. path), 0)
-  end
-  return text:gmatch("([^\n]*)\n?")
-end
-
--- What a line says: a "#" begins a comment where a word could begin.
-local function content(line)
-  return ((" " .. line):gsub("%s#.*$", ""):match("^%s*(.-)%s*$"))
-end
-
 local function read_file(path, asked, list)
-  local n = 0
-
-  for line in path == "-" and stdin_lines() or file_lines(path) do
-    n = n + 1
-    local text = content(n == 1 and line:gsub(BOM, "") or line)
-    if text ~= "" then
-      local where = string.format("%s:%d", path, n)
-      local ok, found = pcall(parse, text, asked)
-      if not ok then
-        error(err.wrap(err.from(found), where), 0)
-      end
-      found.where = where
-      list[#list + 1] = found
+  for text, where in lines.each(path, "--algorithms-from", MAX_BYTES) do
+    local ok, found = pcall(parse, text, asked)
+    if not ok then
+      error(err.wrap(err.from(found), where), 0)
     end
+    found.where = where
+    list[#list + 1] = found
   end
 end
 

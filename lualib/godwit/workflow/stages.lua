@@ -146,20 +146,28 @@ end
 ---@field limit? integer Jobs at once, if fewer than -j says.
 ---@field private items godwit.Outcome[]
 
-local function look_at(stage, job)
-  if job.record or job.failure or not stage.look then
-    return
-  end
-  job:progress("look")
-  local ok, e = xpcall(stage.look, err.traced, job)
-  job:progress(nil)
+--- Runs something for a job before its work; what it raises is the job's
+--- failure, unless the run is over.
+---@async
+---@param job godwit.workflow.Job
+---@param fn async fun(job: godwit.workflow.Job)
+function M.guard(job, fn)
+  local ok, e = xpcall(fn, err.traced, job)
   if not ok then
     e = err.from(e)
-    if e.kind == "cancelled" or e.kind == "denied" then
+    if err._is_final(e) then
       error(e, 0)
     end
     job.failure = e
   end
+end
+
+local function look_at(stage, job)
+  if job.record or job.failure or not stage.look then
+    return
+  end
+  M.guard(job, stage.look)
+  job:progress(nil)
 end
 
 local function at_once(cx, stage)

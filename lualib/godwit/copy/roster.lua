@@ -1,0 +1,121 @@
+--- roster: who is at a destination: its users with their e-mail addresses, and
+--- the names of its organizations, read once and kept up to date with what this
+--- run makes. It answers what no cluster can be asked: whose address this is.
+
+local accounts = require("godwit.cluster.accounts")
+local docs = require("godwit.cluster.account_docs")
+local memo = require("godwit.memo")
+
+local M = {}
+
+---@class godwit.copy.Resident
+---@field username string
+---@field email? string
+---@field fullname? string
+---@field company_name? string
+---@field company_role? string
+
+---@class godwit.copy.Roster
+---@field private driver table
+---@field private memo godwit.Memo
+---@field private made table<string, boolean> Users this run makes.
+local Roster = {}
+Roster.__index = Roster
+
+---@param driver table The destination's.
+---@return godwit.copy.Roster
+function M.new(driver)
+  return setmetatable({ driver = driver, memo = memo.new(), made = {} },
+    Roster)
+end
+
+-- What is compared, and nothing else: a cluster may have very many users.
+local function resident(doc)
+  local out = { username = doc.username, email = docs.value(doc, "email") }
+  for _, field in ipairs(docs.USER_FIELDS) do
+    out[field] = docs.value(doc, field)
+  end
+  return out
+end
+
+---@async
+local function users(self)
+  return self.memo:get("users", function()
+    local by_name, by_email = {}, {}
+    for doc in self.driver:each_user() do
+      local one = resident(doc)
+      by_name[one.username] = one
+      if type(one.email) == "string" then
+        by_email[one.email:lower()] = one.username
+      end
+    end
+    return { by_name = by_name, by_email = by_email }
+  end)
+end
+
+---@async
+local function organizations(self)
+  return self.memo:get("organizations", function()
+    local names = {}
+    for doc in self.driver:each_organization() do
+      names[accounts.name(accounts.KINDS.organizations, doc)] = true
+    end
+    return names
+  end)
+end
+
+--- The user of that name; nil when there is none.
+---@async
+---@param name string
+---@return godwit.copy.Resident|nil
+function Roster:user(name)
+  return users(self).by_name[name]
+end
+
+--- Whose e-mail address that is; nil: nobody's.
+---@async
+---@param email string
+---@return string|nil
+function Roster:owner_of(email)
+  return users(self).by_email[email:lower()]
+end
+
+---@async
+---@param name string
+---@return boolean
+function Roster:is_organization(name)
+  return organizations(self)[name] == true
+end
+
+--- Whether there is a user of that name, or will be before members are added.
+---@async
+---@param name string
+---@return boolean
+function Roster:has_user(name)
+  return self.made[name] or users(self).by_name[name] ~= nil
+end
+
+--- A user that this run is going to make.
+---@param name string
+function Roster:expect(name)
+  self.made[name] = true
+end
+
+--- Takes over what was written.
+---@async
+---@param doc table
+function Roster:learn(doc)
+  local known, one = users(self), resident(doc)
+  known.by_name[one.username] = one
+  if type(one.email) == "string" then
+    known.by_email[one.email:lower()] = one.username
+  end
+end
+
+---@async
+---@param name string
+function Roster:learn_organization(name)
+  organizations(self)[name] = true
+end
+
+return M
