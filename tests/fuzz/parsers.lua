@@ -4,10 +4,13 @@
 local api_error = require("godwit.cluster.api_error")
 local body = require("godwit.cluster.body")
 local commit = require("godwit.copy.commit")
+local data_listing = require("godwit.cluster.data_listing")
+local data_path = require("godwit.sandbox.data_path")
 local glob = require("godwit.cluster.glob")
 local json = require("godwit.core.json")
 local markdown = require("godwit.cluster.platform_markdown")
 local pages = require("godwit.cluster.pages")
+local platform_data = require("godwit.cluster.platform_data")
 local pkt = require("godwit.sandbox.pkt")
 local redirect = require("godwit.http.redirect")
 local ref = require("godwit.copy.ref")
@@ -188,10 +191,37 @@ local function templates(text)
   assert(not tree_path.quote(text):find("%c"))
 end
 
+local function data_paths(text)
+  for _, prefix in ipairs({ "/v1/data/", "/v1/connector/" }) do
+    local ok, at = pcall(data_path.parse, prefix .. text)
+    if ok then
+      for _, name in ipairs(at.names) do
+        assert(platform_data.is_file(name), name)
+      end
+    elseif type(at) ~= "table" then
+      error(at, 0)
+    end
+  end
+end
+
+local function acls(text)
+  local kind = platform_data.acl_kind(document(text))
+  if kind then
+    local list = json.array({ table.unpack(platform_data.ACLS[kind]) })
+    assert(json.encode(document(text)) == json.encode(list))
+  end
+  local first = cut(text)
+  local seconds = data_listing.time(first)
+  assert(seconds == nil or seconds == seconds)
+  if data_listing.is_name(text) then
+    assert(not text:find("[/%c]") and utf8.len(text))
+  end
+end
+
 M.list = {
   toml.decode, packets, requests, dates, refusals, versions, patterns, refs,
   configurations, trailers, readmes, lists, bodies, redirects,
-  function(text) size.parse(text, "x") end, templates,
+  function(text) size.parse(text, "x") end, templates, data_paths, acls,
 }
 
 --- Runs one of them; raises only what no parser may raise.

@@ -292,3 +292,153 @@ test("times", function(t)
     t:eq(listing.time(bad), nil)
   end
 end)
+
+-- What is only pretended --------------------------------------------------
+
+local overlay = require("godwit.cluster.overlay")
+
+-- What a call gives, or what it raises, as a text.
+local function result(fn, ...)
+  local ok, v = pcall(fn, ...)
+  if ok then return json.encode(v == nil and json.null or v) end
+  return v.kind
+end
+
+-- The same steps anywhere; what is read after each of them.
+local function steps(d)
+  local log = {}
+  local function note(...) log[#log + 1] = table.concat({ ... }, " ") end
+  local function look()
+    local ok, all = pcall(collections, d, "acme")
+    for _, c in ipairs(ok and all or {}) do
+      local doc = d:try_get_collection("acme", c)
+      note(c, doc.acl[1] or "private", table.concat(names(d, "acme", c), ","))
+      for _, f in ipairs(names(d, "acme", c)) do
+        note(f, d:read_file("acme", c, f),
+          d:try_head_file("acme", c, f).size)
+      end
+    end
+  end
+  local function act(name, ...)
+    note(name, result(d[name], d, "acme", ...))
+    look()
+  end
+  look()
+  act("create_collection", "c")
+  act("create_collection", "c")
+  act("create_collection", "old")
+  act("create_collection", "1x")
+  act("create_collection", "p", { "user://bob" })
+  act("create_collection", "p", {})
+  act("write_file", "c", "f", "one")
+  act("write_file", "c", "f", "two")
+  act("write_file", "none", "f", "two")
+  act("write_file", "old", "kept", "new")
+  act("write_file", "old", "more", "more")
+  act("delete_file", "old", "gone")
+  act("delete_file", "old", "gone")
+  act("delete_file", "none", "gone")
+  act("set_acl", "old", { "user://*" })
+  act("set_acl", "none", {})
+  act("set_acl", "old", { "x" })
+  act("delete_collection", "c")
+  act("delete_collection", "old")
+  act("delete_collection", "p")
+  act("delete_collection", "p")
+  act("delete_collection", "old", { force = true })
+  act("create_collection", "old", {})
+  note(result(d.create_collection, d, "nobody", "c"))
+  note(result(d.read_file, d, "acme", "c", "none"))
+  note(result(d.read_file, d, "acme", "c", "f", { max = 2 }))
+  return log
+end
+
+local function prepared(t)
+  local d = over_http(t)
+  d:create_collection("acme", "old", {})
+  for _, f in ipairs({ "kept", "gone", "other" }) do
+    d:write_file("acme", "old", f, "was " .. f)
+  end
+  return d
+end
+
+test("overlay: pretends what the platform does", function(t)
+  local real, below = prepared(t), prepared(t)
+  local over = overlay.new(below, {})
+  local want, got = steps(real), steps(over)
+  for i, line in ipairs(want) do
+    -- how many went with it is not looked at
+    if not line:find("^delete_collection %d") then t:eq(got[i], line) end
+  end
+  t:eq(#got, #want)
+  t:eq(collections(below, "acme"), { "old" })
+  t:eq(names(below, "acme", "old"), { "gone", "kept", "other" })
+  t:eq(#over:planned(), 11)
+end)
+
+test("overlay: a copy's files are seen, and too many are not", function(t)
+  local over = overlay.new(prepared(t), {})
+  over:pretend_files("acme", "old", { { name = "kept", size = 7 },
+    { name = "new", size = 9, time = 5 } }, function(file)
+    return "from the source: " .. file
+  end)
+  over:pretend_removed("acme", "old", { "other" })
+  t:eq(names(over, "acme", "old"), { "gone", "kept", "new" })
+  t:eq(over:try_head_file("acme", "old", "kept").size, 7)
+  t:eq(over:read_file("acme", "old", "new"), "from the source: new")
+  local rows = {}
+  for i = 1, 100001 do rows[i] = { name = "n" .. i } end
+  over:pretend_files("acme", "old", rows)
+  t:raises("usage", names, "known after apply", over, "acme", "old")
+  t:raises("usage", over.read_file, "known after apply", over, "acme", "old",
+    "n1")
+  t:raises("denied", over.data_end, "plan", over, "acme", "old", "write")
+end)
+
+-- What scripts see --------------------------------------------------------
+
+test("handles: a collection and its files", function(t)
+  local driver = over_http(t, { data_page = 2 })
+  local box = cluster.handle(driver)
+  t:no(box.data:try_get "acme/c")
+  local c = box.data:create { owner = "acme", name = "c", acl = "private" }
+  t:eq({ c.cluster, c.owner, c.name, c.ref, tostring(c) },
+    { box, "acme", "c", "acme/c", "box:acme/c" })
+  t:raises("exists", box.data.create, nil, box.data,
+    { owner = "acme", name = "c" })
+  local function ensure(acl)
+    return select(2, box.data:ensure { owner = "acme", name = "c", acl = acl })
+  end
+  t:eq({ ensure(), ensure("private"), ensure("public"),
+    ensure { "user://*" }, ensure("algorithms") },
+    { "unchanged", "unchanged", "updated", "unchanged", "updated" })
+  t:eq(select(2, box.data:ensure { owner = "acme", name = "d" }), "created")
+  t:eq(c:get().acl, { "algo://.my/*" })
+  for _, name in ipairs({ "a.txt", "b.bin", "c.txt", "d.txt", "e.bin" }) do
+    c:write(name, "text of " .. name)
+  end
+  local found = {}
+  for f in c:files { name = "*.txt" } do
+    found[#found + 1] = f.name .. " " .. f.size
+  end
+  t:eq(found, { "a.txt 13", "c.txt 13", "d.txt 13" })
+  t:eq({ c:read("b.bin"), c:head("b.bin").size, c:head("none") },
+    { "text of b.bin", 13, nil })
+  t:raises("limit", c.read, nil, c, "a.txt", { max = 3 })
+  t:eq({ c:remove("a.txt"), c:remove("a.txt") }, { true, false })
+  local list = {}
+  for each in box.data:each { owner = "acme", name = "?" } do
+    list[#list + 1] = each.ref
+  end
+  t:eq(list, { "acme/c", "acme/d" })
+  t:raises("conflict", c.delete, "not empty", c)
+  c:delete { force = true }
+  t:raises("notfound", c.get, "no collection acme/c", c)
+  t:raises("notfound", box.data.get, nil, box.data, "acme/c")
+  for _, bad in ipairs({ "c", "a/b/c", 5, {} }) do
+    t:raises("usage", box.data.get, "OWNER/NAME", box.data, bad)
+  end
+  t:raises("usage", box.data.create, "an acl is", box.data,
+    { owner = "acme", name = "x", acl = "open" })
+  t:raises("usage", c.write, "bytes of a file", c, "f", 5)
+end)

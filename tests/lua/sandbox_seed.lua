@@ -94,3 +94,20 @@ test("the state is its owner's only", function(t)
     t:eq(fs.stat(s.dir .. "/" .. f).mode & 511, 384, f)
   end
 end)
+
+test("development has collections of each kind, and odd names", function(t)
+  local s = sandboxes.start(t, { seed = "demo" })
+  local function acl(path, as)
+    return s:send("GET", "/v1/data/" .. path .. "?acl=true", { as = as })
+      .doc.acl.read
+  end
+  t:eq({ acl("acme/models"), acl("acme/samples"), acl("acme/audit"),
+    acl("alice/notes", "alice") },
+    { { "algo://.my/*" }, { "user://*" }, {}, {} })
+  local names = {}
+  for i, f in ipairs(s:send("GET", "/v1/data/acme/models").doc.files) do
+    names[i] = f.filename
+  end
+  t:eq(names, { "fraud-7.bin", "fraud-8.bin", "größe+50%.json",
+    "labels 2021.csv" })
+end)

@@ -128,7 +128,48 @@ function Box:driver()
   return self.open
 end
 
+-- The same for collections: each owner's with the owner's key.
+local function data_driver(box)
+  if not box.api then return box:driver() end
+  if not box.data_open then
+    box.data_open = cluster.open({ kind = "http", name = box.name,
+      api = box.api, key = function(owner)
+        return secret.new(box.keys[owner] or box.keys.alice,
+          { label = box.name, origins = { box.api } })
+      end })
+  end
+  return box.data_open
+end
+
+--- Puts a file into a collection, which is made if need be, with that ACL (a
+--- list); one that is there gets the ACL if one is given.
+function Box:put(owner, collection, name, bytes, acl)
+  local driver = data_driver(self)
+  local doc = driver:try_get_collection(owner, collection)
+  if not doc then
+    driver:create_collection(owner, collection, acl)
+  elseif acl then
+    driver:set_acl(owner, collection, acl)
+  end
+  if name then driver:write_file(owner, collection, name, bytes) end
+end
+
+--- A collection's files, { name = bytes }, and its ACL; nil when there is none.
+function Box:files(owner, collection)
+  local driver = data_driver(self)
+  local doc = driver:try_get_collection(owner, collection)
+  if not doc then return nil end
+  local out = {}
+  for page in driver:each_file_page(owner, collection) do
+    for _, row in ipairs(page) do
+      out[row.name] = driver:read_file(owner, collection, row.name)
+    end
+  end
+  return out, doc.acl
+end
+
 local function forget_driver(box)
+  box.data_open = nil
   if box.open and box.open.kind == "archive" then
     box.open:close()
   end

@@ -3,6 +3,7 @@
 --- and metatables with the debug library.
 local algorithm = require("godwit.cluster.algorithm")
 local closed = require("godwit.closed")
+local collection = require("godwit.cluster.collection")
 local cluster = require("godwit.cluster.handle")
 local cx = require("godwit.workflow.cx")
 local git = require("godwit.git")
@@ -37,11 +38,13 @@ function M.samples(t)
   return {
     ["godwit.Algorithm"] = algorithm.new(c, "acme", "Fraud", "id"),
     ["godwit.Cluster"] = c,
+    ["godwit.Collection"] = collection.new(c, "acme", "models"),
     ["godwit.Err"] = select(2, pcall(http.get, url, { expect = 404 })),
     ["godwit.Tree"] = tree.open(store, ("0"):rep(40)),
     ["godwit.cluster.Accounts"] = c.users,
     ["godwit.cluster.Algorithms"] = c.algorithms,
     ["godwit.cluster.Catalogue"] = c.environments,
+    ["godwit.cluster.Collections"] = c.data,
     ["godwit.git.Store"] = store,
     ["godwit.http.Response"] = http.get(url),
     ["godwit.policy.Cx"] =

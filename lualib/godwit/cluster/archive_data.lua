@@ -201,6 +201,15 @@ function Data:set_acl(owner, name, acl)
     end })
 end
 
+-- What a deletion gives; nothing there is nothing deleted.
+---@async
+local function gone_is_fine(fn, ...)
+  local ok, count = pcall(fn, ...)
+  if ok then return count end
+  if err.is(count, "notfound") then return 0 end
+  error(count, 0)
+end
+
 ---@async
 ---@param opts? { force: boolean? }
 ---@return integer deleted
@@ -210,7 +219,8 @@ function Data:delete_collection(owner, name, opts)
   return perform(self, "data.delete_collection", owner, name, nil, {
     detail = { force = force },
     write = function(data)
-      return data:delete(ALL, { owner = owner, name = name }, force)
+      return gone_is_fine(data.delete, data, ALL,
+        { owner = owner, name = name }, force)
     end })
 end
 
@@ -235,12 +245,12 @@ function Data:delete_file(owner, name, which)
   secrets.check_deletion(self)
   return perform(self, "data.delete", owner, name, which, {
     write = function(data)
-      local c = { owner = owner, name = name }
-      data:find(ALL, c, true)
-      local ok, e = pcall(data.remove, data, c, which)
-      if ok then return 1 end
-      if err.is(e, "notfound") then return 0 end
-      error(e, 0)
+      return gone_is_fine(function()
+        local c = { owner = owner, name = name }
+        data:find(ALL, c, true)
+        data:remove(c, which)
+        return 1
+      end)
     end })
 end
 

@@ -1,6 +1,7 @@
 local accounts = require("godwit.cluster.accounts")
 local algorithm = require("godwit.cluster.algorithm")
 local body = require("godwit.cluster.body")
+local collection = require("godwit.cluster.collection")
 local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
 local glob = require("godwit.cluster.glob")
@@ -235,6 +236,7 @@ end
 ---@field algorithms godwit.cluster.Algorithms
 ---@field users godwit.cluster.Accounts
 ---@field organizations godwit.cluster.Accounts
+---@field data godwit.cluster.Collections
 ---@field environments godwit.cluster.Catalogue
 ---@field scms godwit.cluster.Catalogue
 local Cluster = {}
@@ -257,6 +259,7 @@ function M.new(driver)
   self.algorithms = setmetatable({ cluster = self }, Algorithms)
   self.users = accounts.handle(self, "users")
   self.organizations = accounts.handle(self, "organizations")
+  self.data = collection.handle(self)
   self.environments = catalogue("environment", function()
     return driver:list_environments()
   end, function(env)

@@ -1,5 +1,6 @@
 local accounts = require("godwit.cluster.overlay_accounts")
 local body = require("godwit.cluster.body")
+local data = require("godwit.cluster.overlay_data")
 local err = require("godwit.err")
 local git = require("godwit.git")
 local lookup = require("godwit.cluster.lookup")
@@ -15,12 +16,14 @@ local writes = require("godwit.cluster.overlay_writes")
 --- goes on as it would. What only the cluster could tell is unknown and sits
 --- in a field of a document, never in place of one. Here: reads of algorithms.
 --- Their writes, modelled on what the platform promises, are in overlay_writes;
---- accounts in overlay_accounts, overlay_members and overlay_scms.
+--- accounts in overlay_accounts, overlay_members and overlay_scms; collections
+--- in overlay_data.
 ---@class godwit.cluster.Overlay
 ---@field kind "overlay"
 ---@field under table          The cluster underneath
 ---@field state table<string, godwit.cluster.Pretended>  By "owner/name"
 ---@field pretended_accounts table  See overlay_accounts
+---@field pretended_data table  See overlay_data
 ---@field entries godwit.effect.Entry[]
 local Overlay = {}
 Overlay.__index = Overlay
@@ -51,6 +54,7 @@ function M.new(under, state)
   state.algorithms = state.algorithms or {}
   state.entries = state.entries or {}
   state.accounts = state.accounts or accounts.state()
+  state.data = state.data or data.state()
   return setmetatable({
     kind = "overlay",
     id = under.id,
@@ -60,6 +64,7 @@ function M.new(under, state)
     limiter = under.limiter,
     state = state.algorithms,
     pretended_accounts = state.accounts,
+    pretended_data = state.data,
     entries = state.entries,
   }, Overlay)
 end
@@ -95,9 +100,7 @@ end
 
 for _, name in ipairs({ "list_environments", "list_languages",
   "get_scm_authorization", "list_secret_providers", "bind_secret",
-  "git_remote", "git_tags", "each_collection", "try_get_collection",
-  "each_file_page", "try_head_file", "read_file", "data_end",
-  "list_hosted_data" }) do
+  "git_remote", "git_tags" }) do
   Overlay[name] = function(self, ...)
     return self.under[name](self.under, ...)
   end
@@ -310,7 +313,7 @@ function Overlay:git_fetch(owner, name, store, opts)
   return self.under:git_fetch(owner, name, store, opts)
 end
 
-for _, part in ipairs({ accounts, members, scms, secrets, writes }) do
+for _, part in ipairs({ accounts, data, members, scms, secrets, writes }) do
   for name, method in pairs(part.methods) do
     Overlay[name] = method
   end

@@ -3,11 +3,12 @@ local build = require("godwit.cluster.platform_build")
 local files = require("godwit.sandbox.seed_files")
 local git = require("godwit.cluster.platform_git")
 local platform = require("godwit.cluster.platform")
+local platform_data = require("godwit.cluster.platform_data")
 local rules = require("godwit.cluster.platform_rules")
 local seed = require("godwit.sandbox.seed")
 local template = require("godwit.cluster.platform_template")
 
---- The demo's algorithms, made through the platform as their owners would
+--- The demo's algorithms and collections, made through the platform as their owners would
 --- have made them, at fixed times. Development has what a promotion has to
 --- get right: a large model tracked in spite of .gitignore, dotfiles, an
 --- executable, a symbolic link, releases and commits after them, settings
@@ -200,13 +201,41 @@ local function external(m)
   })
 end
 
---- Plants the algorithms of development or production.
+-- Who may read what, and names that have to be encoded.
+local COLLECTIONS = {
+  { "acme", "models", { "algo://.my/*" }, {
+    ["fraud-7.bin"] = files.bytes(65536, 11),
+    ["fraud-8.bin"] = files.bytes(65536, 12),
+    ["labels 2021.csv"] = "id,label\n1,fraud\n2,fine\n",
+    ["größe+50%.json"] = '{"threshold": 0.5}\n' } },
+  { "acme", "samples", { "user://*" }, {
+    ["payment.json"] = '{"amount": 4200, "country": "DE", "hour": 3}\n' } },
+  { "acme", "audit", {}, { ["2021-01.log"] = "alice read models\n" } },
+  { "alice", "notes", {}, { ["todo.txt"] = "train fraud-9\n" } },
+}
+
+local OLD_SAMPLES = { "acme", "samples", { "user://*" }, {
+  ["payment.json"] = '{"amount": 42, "country": "DE", "hour": 3}\n' } }
+
+---@async
+local function collection(m, owner, name, acl, contents)
+  local data, c = platform_data.of(m.platform), { owner = owner, name = name }
+  data:create(platform.EVERYTHING, c, { read = json.array(acl) })
+  for file_name, bytes in pairs(contents) do
+    local upload <close> = data:upload(c, file_name)
+    upload:write(bytes)
+    upload:finish()
+  end
+end
+
+--- Plants the algorithms and collections of development or production.
 ---@async
 function M.plant(store, prod)
   local m = setmetatable({ store = store, clock = START }, Maker)
   m.platform = platform.new(store, { now = function() return m.clock end })
   if prod then
     tokenize(m, true)
+    collection(m, table.unpack(OLD_SAMPLES))
     return
   end
   fraud_score(m)
@@ -216,6 +245,7 @@ function M.plant(store, prod)
   image_tagger(m)
   broken(m)
   external(m)
+  for _, c in ipairs(COLLECTIONS) do collection(m, table.unpack(c)) end
 end
 
 return M

@@ -37,6 +37,7 @@
 ---@field algorithms godwit.cluster.Algorithms
 ---@field users godwit.cluster.Accounts
 ---@field organizations godwit.cluster.Accounts
+---@field data godwit.cluster.Collections
 ---@field environments godwit.cluster.Catalogue
 ---@field scms godwit.cluster.Catalogue
 local cluster = {}
