@@ -53,6 +53,10 @@ struct gw_buf *gw_lua_newbuf(lua_State *L, size_t max);
 struct gw_dir_entry;
 void gw_lua_push_dir_entry(lua_State *L, const struct gw_dir_entry *entry);
 
+/* Pushes a walk that is closed; what is opened into it is Lua's (file.c). */
+struct gw_file_walk;
+struct gw_file_walk **gw_lua_new_walk(lua_State *L);
+
 /* Creates the metatable `name`: methods behind __index, metamethods beside
  * it, __metatable locked. Leaves the stack as it was. */
 void gw_lua_class(lua_State *L, const char *name, const luaL_Reg *metas,

@@ -280,19 +280,6 @@ static int walk_close(lua_State *L)
   return 0;
 }
 
-static int l_walk(lua_State *L)
-{
-  const char *dir = check_path(L, 1);
-  struct walk_box *box = lua_newuserdatauv(L, sizeof(*box), 0);
-  struct gw_err err = {0};
-
-  box->walk = NULL;
-  luaL_setmetatable(L, WALK_META);
-  if (gw_file_walk_open(&box->walk, dir, &err) != 0)
-    return gw_lua_fail(L, &err);
-  return 1;
-}
-
 static void push_entry(lua_State *L, const char *name, const struct stat *st)
 {
   lua_createtable(L, 0, 4);
@@ -304,7 +291,9 @@ static void push_entry(lua_State *L, const char *name, const struct stat *st)
   lua_setfield(L, -2, "time");
   if (S_ISREG(st->st_mode))
     return;
-  lua_pushboolean(L, true);
+  lua_pushstring(L, S_ISDIR(st->st_mode)   ? "dir"
+                    : S_ISLNK(st->st_mode) ? "link"
+                                           : "other");
   lua_setfield(L, -2, "other");
 }
 
@@ -321,8 +310,7 @@ static int walk_next(lua_State *L)
   luaL_argcheck(L, box->walk, 1, "the folder is closed");
   luaL_argcheck(L, max > 0, 2, "no usable number");
   lua_newtable(L);
-  while (n < max &&
-         (rc = gw_file_walk_next(box->walk, &name, &st, &err)) > 0) {
+  while (n < max && (rc = gw_file_walk_next(box->walk, &name, &st, &err)) > 0) {
     push_entry(L, name, &st);
     lua_rawseti(L, -2, ++n);
   }
@@ -330,6 +318,39 @@ static int walk_next(lua_State *L)
     return gw_lua_fail(L, &err);
   if (n == 0)
     lua_pushnil(L);
+  return 1;
+}
+
+static void walk_class(lua_State *L)
+{
+  static const luaL_Reg metas[] = {
+      {"__gc", walk_close}, {"__close", walk_close}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"next", walk_next}, {"close", walk_close}, {NULL, NULL}};
+
+  gw_lua_class(L, WALK_META, metas, methods);
+}
+
+struct gw_file_walk **gw_lua_new_walk(lua_State *L)
+{
+  struct walk_box *box = lua_newuserdatauv(L, sizeof(*box), 0);
+
+  box->walk = NULL;
+  if (luaL_getmetatable(L, WALK_META) == LUA_TNIL)
+    walk_class(L);
+  lua_pop(L, 1);
+  luaL_setmetatable(L, WALK_META);
+  return &box->walk;
+}
+
+static int l_walk(lua_State *L)
+{
+  const char *dir = check_path(L, 1);
+  struct gw_file_walk **walk = gw_lua_new_walk(L);
+  struct gw_err err = {0};
+
+  if (gw_file_walk_open(walk, dir, &err) != 0)
+    return gw_lua_fail(L, &err);
   return 1;
 }
 
@@ -350,14 +371,10 @@ int gw_luaopen_file(lua_State *L)
                                          {"place", out_place},
                                          {"close", out_close},
                                          {NULL, NULL}};
-  static const luaL_Reg walk_metas[] = {
-      {"__gc", walk_close}, {"__close", walk_close}, {NULL, NULL}};
-  static const luaL_Reg walk_methods[] = {
-      {"next", walk_next}, {"close", walk_close}, {NULL, NULL}};
 
   gw_lua_class(L, IN_META, in_metas, in_methods);
   gw_lua_class(L, OUT_META, out_metas, out_methods);
-  gw_lua_class(L, WALK_META, walk_metas, walk_methods);
+  walk_class(L);
   luaL_newlib(L, funcs);
   return 1;
 }

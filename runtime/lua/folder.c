@@ -69,9 +69,8 @@ static int done(lua_State *L, int rc, const struct gw_err *err)
   return 1;
 }
 
-static int open_with(lua_State *L,
-                     int (*fn)(struct gw_root **, const char *, bool,
-                               struct gw_err *))
+static int open_with(lua_State *L, int (*fn)(struct gw_root **, const char *,
+                                             bool, struct gw_err *))
 {
   const char *path = check_text(L, 1);
   bool write = lua_toboolean(L, 2);
@@ -156,13 +155,11 @@ static void job_dispose(struct gw_lua_job *base)
 /* For the root at 1 and the path at 2. */
 static struct folder_job *new_job(lua_State *L,
                                   void (*work)(struct gw_lua_job *),
-                                  int (*push)(lua_State *,
-                                              struct gw_lua_job *))
+                                  int (*push)(lua_State *, struct gw_lua_job *))
 {
   struct gw_root *root = check_root(L, 1);
   const char *path = check_text(L, 2);
-  struct folder_job *job =
-      gw_lua_job(L, sizeof(*job), work, push, job_dispose);
+  struct folder_job *job = gw_lua_job(L, sizeof(*job), work, push, job_dispose);
 
   job->root = gw_root_ref(root);
   job->path = gw_lua_copy(L, path);
@@ -203,6 +200,17 @@ static int list_push(lua_State *L, struct gw_lua_job *base)
 static int l_list(lua_State *L)
 {
   return wait(L, new_job(L, list_work, list_push));
+}
+
+static int l_walk(lua_State *L)
+{
+  struct gw_root *root = check_root(L, 1);
+  struct gw_file_walk **walk = gw_lua_new_walk(L);
+  struct gw_err err = {0};
+
+  if (gw_root_entries(root, walk, &err) != 0)
+    return gw_lua_fail(L, &err);
+  return 1;
 }
 
 static void read_work(struct gw_lua_job *base)
@@ -273,8 +281,8 @@ static void write_work(struct gw_lua_job *base)
 {
   struct folder_job *job = (struct folder_job *)base;
 
-  if (gw_root_write(job->root, job->path, job->data, job->len,
-                    job->executable, job->opts, &job->done, &base->err) == 0 &&
+  if (gw_root_write(job->root, job->path, job->data, job->len, job->executable,
+                    job->opts, &job->done, &base->err) == 0 &&
       job->done == GW_PUT_WRITTEN)
     job->bytes = job->len;
 }
@@ -368,17 +376,17 @@ static int l_sync(lua_State *L)
 int gw_luaopen_folder(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
-      {"open", l_open},   {"may_open", l_may_open}, {"allow", l_allow},
-      {"plan", l_plan},   {"restrict", l_restrict}, {"own", l_own},
+      {"open", l_open}, {"may_open", l_may_open}, {"allow", l_allow},
+      {"plan", l_plan}, {"restrict", l_restrict}, {"own", l_own},
       {NULL, NULL},
   };
   static const luaL_Reg metas[] = {
       {"__gc", l_close}, {"__close", l_close}, {NULL, NULL}};
   static const luaL_Reg methods[] = {
-      {"close", l_close},   {"path", l_path},         {"list", l_list},
-      {"read", l_read},     {"readlink", l_readlink}, {"write", l_write},
-      {"copy", l_copy},     {"link", l_link},         {"remove", l_remove},
-      {"sync", l_sync},     {NULL, NULL},
+      {"close", l_close}, {"path", l_path},         {"list", l_list},
+      {"read", l_read},   {"readlink", l_readlink}, {"write", l_write},
+      {"copy", l_copy},   {"link", l_link},         {"remove", l_remove},
+      {"sync", l_sync},   {"walk", l_walk},         {NULL, NULL},
   };
 
   gw_lua_class(L, ROOT_META, metas, methods);

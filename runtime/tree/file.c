@@ -20,8 +20,7 @@ static int no_memory(struct gw_err *err, const char *op)
 
 /* --- reading ----------------------------------------------------------- */
 
-int gw_file_open(int *fd, struct stat *st, const char *path,
-                 struct gw_err *err)
+int gw_file_open(int *fd, struct stat *st, const char *path, struct gw_err *err)
 {
   *fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (*fd < 0)
@@ -104,8 +103,8 @@ int gw_file_create(struct gw_file_new **out, const char *path,
   if (gw_fault("file.create"))
     errno = EIO;
   else
-    file->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                    0600);
+    file->fd =
+        open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (file->fd < 0) {
     gw_err_errno(err, "file.create", path);
     goto fail;
@@ -174,28 +173,38 @@ struct gw_file_walk {
   char dir[];
 };
 
-int gw_file_walk_open(struct gw_file_walk **out, const char *dir,
-                      struct gw_err *err)
+int gw_file_walk_fd(struct gw_file_walk **out, int fd, const char *dir,
+                    struct gw_err *err)
 {
   size_t len = strlen(dir) + 1;
   struct gw_file_walk *walk = malloc(sizeof(*walk) + len);
-  int fd;
 
   *out = NULL;
-  if (!walk)
+  if (!walk) {
+    (void)close(fd);
     return no_memory(err, "file.walk");
+  }
   memcpy(walk->dir, dir, len);
-  fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  walk->stream = fd < 0 ? NULL : fdopendir(fd);
+  walk->stream = fdopendir(fd);
   if (walk->stream) {
     *out = walk;
     return 0;
   }
   gw_err_errno(err, "file.walk", dir);
-  if (fd >= 0)
-    (void)close(fd);
+  (void)close(fd);
   free(walk);
   return -1;
+}
+
+int gw_file_walk_open(struct gw_file_walk **out, const char *dir,
+                      struct gw_err *err)
+{
+  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+  *out = NULL;
+  if (fd < 0)
+    return gw_err_errno(err, "file.walk", dir);
+  return gw_file_walk_fd(out, fd, dir, err);
 }
 
 static bool is_dots(const char *name)
@@ -211,8 +220,7 @@ int gw_file_walk_next(struct gw_file_walk *walk, const char **name,
   while ((errno = 0, d = readdir(walk->stream)) != NULL) {
     if (is_dots(d->d_name))
       continue;
-    if (fstatat(dirfd(walk->stream), d->d_name, st, AT_SYMLINK_NOFOLLOW) ==
-        0) {
+    if (fstatat(dirfd(walk->stream), d->d_name, st, AT_SYMLINK_NOFOLLOW) == 0) {
       *name = d->d_name;
       return 1;
     }

@@ -45,6 +45,10 @@ int gw_file_names(struct gw_buf *out, size_t *count, const char *dir,
 /* Walks a folder's entries but "." and "..", in no order; what vanishes
  * meanwhile is left out. next: 1, 0 at the end, -1 with err. */
 struct gw_file_walk;
+/* Of an open folder, which is the walk's from here on, or closed; dir is for
+ * messages. */
+int gw_file_walk_fd(struct gw_file_walk **out, int fd, const char *dir,
+                    struct gw_err *err);
 int gw_file_walk_open(struct gw_file_walk **out, const char *dir,
                       struct gw_err *err);
 int gw_file_walk_next(struct gw_file_walk *walk, const char **name,

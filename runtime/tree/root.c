@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/hash.h"
 #include "tree/access.h"
+#include "tree/file.h"
 #include "tree/root_impl.h"
 
 #include <dirent.h>
@@ -17,8 +18,7 @@
 
 /* --- opening ----------------------------------------------------------- */
 
-static int make_below(int *fd, char *rest, const char *path,
-                      struct gw_err *err)
+static int make_below(int *fd, char *rest, const char *path, struct gw_err *err)
 {
   for (char *name = rest; *name;) {
     size_t len = strcspn(name, "/");
@@ -263,6 +263,14 @@ int gw_root_list(struct gw_root *root, const char *dir, struct gw_dir *out,
   return fd < 0 ? -1 : gw_dir_list_fd(out, fd, *dir ? dir : root->path, err);
 }
 
+int gw_root_entries(struct gw_root *root, struct gw_file_walk **out,
+                    struct gw_err *err)
+{
+  int fd = gw_root_folder(root, "", err);
+
+  return fd < 0 ? -1 : gw_file_walk_fd(out, fd, root->path, err);
+}
+
 int gw_root_open_file(struct gw_root *root, const char *path, struct stat *st,
                       struct gw_err *err)
 {
@@ -304,8 +312,8 @@ int gw_root_unchanged(int fd, const struct stat *before, uint64_t bytes,
       memcmp(&now.st_mtim, &before->st_mtim, sizeof(now.st_mtim)) == 0 &&
       memcmp(&now.st_ctim, &before->st_ctim, sizeof(now.st_ctim)) == 0)
     return 0;
-  gw_err_set(err, GW_ECONFLICT, GW_ROOT_OP,
-             "%.180s changed while it was read", path);
+  gw_err_set(err, GW_ECONFLICT, GW_ROOT_OP, "%.180s changed while it was read",
+             path);
   if (err)
     err->retryable = true;
   return -1;
@@ -353,8 +361,8 @@ static int read_target(int at, const char *name, char text[PATH_MAX])
   return 0;
 }
 
-int gw_root_readlink(struct gw_root *root, const char *path,
-                     struct gw_buf *out, struct gw_err *err)
+int gw_root_readlink(struct gw_root *root, const char *path, struct gw_buf *out,
+                     struct gw_err *err)
 {
   char text[PATH_MAX];
   const char *name;

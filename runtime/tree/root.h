@@ -35,6 +35,11 @@ int gw_root_fd(const struct gw_root *root, bool write, struct gw_err *err);
 int gw_root_list(struct gw_root *root, const char *dir, struct gw_dir *out,
                  struct gw_err *err);
 
+/* Its entries, one after the other (tree/file.h). */
+struct gw_file_walk;
+int gw_root_entries(struct gw_root *root, struct gw_file_walk **out,
+                    struct gw_err *err);
+
 /* A whole regular file. GW_ECONFLICT (retryable) when it changed meanwhile, or
  * is no longer one. Faults: root.open, root.changed. */
 int gw_root_read(struct gw_root *root, const char *path, size_t max,

@@ -64,9 +64,10 @@ function M.names(dir) end
 ---@class godwit.file.walker: userdata
 local walker = {}
 
---- The next entries, in no order; nil at the end. `other`: no regular file.
+--- The next entries, in no order; nil at the end. `other`: what it is, if no
+--- regular file.
 ---@param max integer
----@return { name: string, size: integer, time: number, other?: boolean }[]?
+---@return { name: string, size: integer, time: number, other?: "dir"|"link"|"other" }[]?
 ---@return godwit.Err?
 function walker:next(max) end
 

@@ -28,6 +28,11 @@ function root:path() end
 ---@return godwit.Err?
 function root:list(dir) end
 
+--- Its entries, page by page, in no order: for folders too large to list.
+---@return godwit.file.walker?
+---@return godwit.Err?
+function root:walk() end
+
 --- A regular file and its permission bits; `conflict` when it changed
 --- meanwhile.
 ---@async
