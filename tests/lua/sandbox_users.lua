@@ -237,7 +237,7 @@ test("errors, notifications, connectors", function(t)
   t:eq(ask(s, "POST", path, body).doc.connector_id, "s3")
   t:eq(answer(ask(s, "POST", path, body, { as = "carol" })), { 403, 2001 })
   for field, wrong in pairs({ protocol = "ftp", cred_type = "none",
-    label = "a b", writeable = "yes", cred_data = "text" }) do
+    label = "a b", writeable = "yes", cred_data = json.array({}) }) do
     local bad = {}
     for k, v in pairs(body) do bad[k] = v end
     bad[field] = wrong

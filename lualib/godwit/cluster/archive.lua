@@ -4,13 +4,13 @@ local err = require("godwit.err")
 local fs = require("godwit.core.fs")
 local git = require("godwit.core.git")
 local json = require("godwit.core.json")
-local accounts = require("godwit.cluster.accounts")
+local accounts = require("godwit.cluster.archive_accounts")
 local build = require("godwit.cluster.platform_build")
 local calls = require("godwit.cluster.platform_call")
 local data = require("godwit.cluster.archive_data")
 local platform = require("godwit.cluster.platform")
-local platform_accounts = require("godwit.cluster.platform_accounts")
 local platform_git = require("godwit.cluster.platform_git")
+local scms = require("godwit.cluster.platform_scms")
 local secrets = require("godwit.cluster.archive_secrets")
 local stores = require("godwit.cluster.platform_store")
 local tags = require("godwit.cluster.tags")
@@ -126,44 +126,13 @@ end
 
 ---@async
 function Archive:list_scms()
-  return self.store:read("scms.json") or json.array({})
+  return scms.list(self.platform)
 end
 
 ---@async
 function Archive:get_scm_status(owner, name)
   self.platform:find(ALL, owner, name)
   return { scm_connection_status = "active" }
-end
-
----@async
----@return fun(): table|nil
-function Archive:each_user()
-  return platform_accounts.each(self.platform, "users")
-end
-
----@async
----@return fun(): table|nil
-function Archive:each_organization()
-  return platform_accounts.each(self.platform, "organizations")
-end
-
----@async
----@return table|nil
-function Archive:try_get_user(name)
-  return platform_accounts.user(self.platform, name)
-end
-
----@async
----@return table|nil
-function Archive:try_get_organization(name)
-  return platform_accounts.organization(self.platform, name)
-end
-
---- Names of all who can own something.
----@async
----@return fun(): string|nil
-function Archive:each_owner()
-  return accounts.owners(self)
 end
 
 -- An account is connected where a person can sign in, not in a folder.
@@ -345,7 +314,7 @@ function Archive:push(owner, name, opts)
   })
 end
 
-for _, part in ipairs({ data, secrets }) do
+for _, part in ipairs({ accounts, data, secrets }) do
   for name, method in pairs(part.methods) do
     Archive[name] = method
   end

@@ -176,7 +176,7 @@ function Platform:create(caller, owner, body)
   local runtime = rules.runtime(body, environments,
     self.options.accept_unknown_environment, true)
   rules.check_license(settings)
-  local elsewhere = scm.choose(self, body)
+  local elsewhere = scm.choose(self, caller, body)
   settings.algorithm_callability = nil
   settings.insights_enabled = settings.insights_enabled or false
   for k, v in pairs(runtime) do settings[k] = v end

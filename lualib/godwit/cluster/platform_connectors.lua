@@ -32,7 +32,8 @@ local function read(p, owner)
   return list
 end
 
--- Official documents give the credentials as an object or as its JSON text.
+-- The documents call the credentials a text and describe an object: either,
+-- or the object's JSON.
 local function check_credentials(body)
   local kind, data = CREDENTIALS[body.cred_type], body.cred_data
   if not kind then
@@ -40,6 +41,7 @@ local function check_credentials(body)
   end
   if type(data) == "string" then
     data = json.decode(data, { max = 64 << 10, depth = 8 })
+    if type(data) ~= "table" then return end
   end
   if type(data) ~= "table" or json.is_array(data) then
     reject(400, 6001, "cred_data must be an object")

@@ -1,3 +1,4 @@
+local account_rules = require("godwit.cluster.account_rules")
 local json = require("godwit.core.json")
 local rules = require("godwit.cluster.platform_rules")
 
@@ -7,8 +8,6 @@ local rules = require("godwit.cluster.platform_rules")
 local M = {}
 
 local reject = rules.reject
-
-local EMAIL, MAX_EMAIL = "^[%w._%%+-]+@[%w.-]+%.(%a+)$", 100
 
 --- A body without its nulls; its tables are copies.
 ---@param v any
@@ -20,15 +19,6 @@ function M.without_nulls(v)
     if x ~= json.null then out[k] = M.without_nulls(x) end
   end
   return out
-end
-
---- Whether the platform takes a text for an e-mail address.
----@param text any
----@return boolean
-function M.is_email(text)
-  if type(text) ~= "string" or #text > MAX_EMAIL then return false end
-  local last = text:match(EMAIL)
-  return last ~= nil and #last >= 2 and #last <= 6
 end
 
 --- An optional text of a body.
@@ -89,10 +79,15 @@ end
 ---@param name string
 ---@param key string The field it stood in.
 function M.check_name(name, key)
-  if not rules.is_account(name) then
-    reject(400, 6001, "%s must be letters, digits and underscores, beginning "
-      .. "with a letter, at most 30", key)
-  end
+  local why = account_rules.name_problem(name)
+  if why then reject(400, 6001, "%s: %s", key, why) end
+end
+
+--- Refuses what is no e-mail address.
+---@param email string
+function M.check_email(email)
+  local why = account_rules.email_problem(email)
+  if why then reject(400, 6001, "email: %s", why) end
 end
 
 return M

@@ -22,6 +22,13 @@ end
 
 local function file_of(dir) return dir .. "/keys.json" end
 
+--- Whether a folder has keys.
+---@param dir string
+---@return boolean
+function M.exists(dir)
+  return fs.stat(file_of(dir)) ~= nil
+end
+
 ---@async
 local function write(dir, accounts, hosts)
   err.check(fs.write(file_of(dir), json.encode({

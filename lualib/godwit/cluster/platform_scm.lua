@@ -39,14 +39,58 @@ local function host_of(p, address)
   return ok and p.hosts()[origin] or nil
 end
 
---- Whether the caller's account is connected to an SCM: GET …/oauth/status.
-function M.authorization(p, scm)
+local REVOKED = "scm-revoked.json"
+
+-- Whose connection was revoked: SCM's id/name of who did.
+local function revoked(p)
+  local doc = p.store:cached(REVOKED)
+  return type(doc) == "table" and doc or {}
+end
+
+local function connection_of(p, scm, caller)
   local web = type(scm.urls) == "table" and scm.urls.web
   local host = type(web) == "string" and host_of(p, web)
+  local who = caller and caller.username or ""
+  if not host or revoked(p)[scm.id .. "/" .. who] then return nil end
+  return host, web
+end
+
+--- Whether the caller's account is connected to an SCM: GET …/oauth/status.
+function M.authorization(p, scm, caller)
+  local host = connection_of(p, scm, caller)
   if not host then return { authorization_status = "unauthorized" } end
   return { authorization_status = "authorized",
     scm_username = host.account or host.user,
     scm_organizations = json.array({}) }
+end
+
+---@async
+local function note(p, scm, caller, value)
+  p.store:locked(REVOKED, function()
+    local doc = {}
+    for k, v in pairs(revoked(p)) do doc[k] = v end
+    doc[scm.id .. "/" .. caller.username] = value
+    p.store:write(REVOKED, doc)
+  end)
+end
+
+--- POST …/oauth/revoke: from here on the caller makes no algorithms there;
+--- those that are go on.
+---@async
+function M.revoke(p, scm, caller)
+  if connection_of(p, scm, caller) then note(p, scm, caller, true) end
+end
+
+--- POST …/token/connect: what was revoked is connected again. What opens the
+--- host is the sandbox's to know, not the caller's.
+---@async
+function M.connect(p, scm, caller)
+  if revoked(p)[scm.id .. "/" .. caller.username] then
+    note(p, scm, caller, nil)
+  end
+  if not connection_of(p, scm, caller) then
+    reject(400, 4081, "the SCM %s does not know this account", scm.id)
+  end
 end
 
 local function check_part(text, what)
@@ -60,15 +104,14 @@ end
 --- What a create says of where its code goes; nil: here. Refuses an SCM that
 --- cannot be used.
 ---@return table|nil chosen { scm=, source= of the record }
-function M.choose(p, body)
+function M.choose(p, caller, body)
   local given = rules.section(body, "source")
   if given.scm == nil or given.scm == "internal" then return nil end
   local scm = find(p, given.scm)
   if scm.enabled == false then
     reject(400, 4042, "the SCM %s is disabled", scm.id)
   end
-  local web = type(scm.urls) == "table" and scm.urls.web
-  local host = type(web) == "string" and host_of(p, web)
+  local host, web = connection_of(p, scm, caller)
   if not host then
     reject(400, 4008, "no connection to the SCM %s; it needs a browser",
       scm.id)

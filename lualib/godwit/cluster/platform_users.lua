@@ -69,9 +69,7 @@ function M.create(p, body)
   local doc = fields.texts(body, LIMITS, MALFORMED)
   fields.need(doc, { "username", "email" })
   fields.check_name(doc.username, "username")
-  if not fields.is_email(doc.email) then
-    reject(400, 6001, "email is no address")
-  end
+  fields.check_email(doc.email)
   local sample = fields.flag(body, "shouldCreateHello")
   local claim <close> = names.claim(p, doc.username, doc.email)
   doc.id, doc.fullname = sys.uuid(), doc.fullname or doc.username

@@ -13,7 +13,7 @@ local OPTIONS = {
   accept_unknown_environment = "boolean", versions_by_hash_only = "boolean",
   no_version_repositories = "boolean", webhook_delay = "number",
   scm_status = "string", missing_account_status = "number",
-  no_import_key = "boolean",
+  no_import_key = "boolean", scms_need_admin = "boolean",
   etag = "boolean", refuse_acl = "boolean", data_delay = "number",
   data_page = "number", endless_marker = "boolean",
 }

@@ -6,7 +6,7 @@ local sys = require("godwit.core.sys")
 local keys = require("godwit.sandbox.keys")
 local organizations = require("godwit.sandbox.routes_organizations")
 local rules = require("godwit.cluster.platform_rules")
-local platform_scm = require("godwit.cluster.platform_scm")
+local scms = require("godwit.sandbox.routes_scms")
 local secrets = require("godwit.cluster.platform_secrets")
 local template = require("godwit.cluster.platform_template")
 local users = require("godwit.sandbox.routes_users")
@@ -94,25 +94,6 @@ local function environments(cx, first)
   return nil
 end
 
-local function scms(cx)
-  local segs = cx.segs
-  if cx.method ~= "GET" then return nil end
-  cx:authenticate()
-  local list = cx.platform.store:read("scms.json") or json.array({})
-  if not segs[3] then return 200, { results = list } end
-  for _, scm in ipairs(list) do
-    if scm.id == segs[3] then
-      if not segs[4] then return 200, scm end
-      if (segs[4] == "oauth" or segs[4] == "token") and segs[5] == "status"
-        and not segs[6] then
-        return 200, platform_scm.authorization(cx.platform, scm)
-      end
-      return nil
-    end
-  end
-  reject(404, 4009, "no SCM %s", segs[3])
-end
-
 local function owner_algorithms(cx, owner)
   if cx.method ~= "GET" then return nil end
   cx:authenticate()
@@ -134,8 +115,7 @@ local ADMIN = { users = true, scms = true }
 
 local function is_served(segs)
   if segs[2] == "admin" then return ADMIN[segs[3]] == true end
-  return not NOT_SERVED[segs[2]]
-    and not NOT_SERVED[("%s/%s"):format(segs[2], segs[4])]
+  return not NOT_SERVED[("%s/%s"):format(segs[2], segs[4])]
 end
 
 local function accounts(cx)
@@ -145,6 +125,8 @@ local function accounts(cx)
   if segs[2] == "organization" then return organizations.serve_types(cx) end
   if segs[2] == "admin" and segs[3] == "users" then
     return users.serve_admin(cx)
+  elseif segs[2] == "admin" and segs[3] == "scms" then
+    return scms.serve_admin(cx)
   end
 end
 
@@ -160,7 +142,7 @@ function M.serve(cx)
   elseif segs[2] == "algorithm-environments" and segs[3] == "edge" then
     return environments(cx, 4)
   elseif segs[2] == "scms" then
-    return scms(cx)
+    return scms.serve(cx)
   elseif segs[2] == "users" and segs[4] == "algorithms" and not segs[5] then
     return owner_algorithms(cx, segs[3])
   elseif segs[2] == "secret-provider" and not segs[3] then
