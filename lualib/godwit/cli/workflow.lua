@@ -199,6 +199,13 @@ local function given(origins)
   return set
 end
 
+-- For cx:call.
+local function find_head(name)
+  local scripts = require("godwit.cli.scripts")
+  local script = scripts.find_bundled(name)
+  return script and scripts.head(script)
+end
+
 --- Runs a checked head with its values; prints the result.
 ---@async
 ---@param name string
@@ -232,6 +239,7 @@ function M.run(name, head, values, flags, origins)
       shown:count(done, total)
     end,
     on_clusters = opener(head, flags), withhold = withhold,
+    find = find_head,
   })
   shown:stop()
   local text = result.comparison and require("godwit.cli.report_comparison").text

@@ -17,6 +17,7 @@ local settings = require("godwit.copy.settings")
 local source = require("godwit.copy.source")
 local store = require("godwit.copy.store")
 local transfer = require("godwit.copy.transfer")
+local unknown = require("godwit.unknown")
 local versionmap = require("godwit.versionmap")
 
 local M = {}
@@ -99,6 +100,9 @@ local function read_destination(job)
   job.dest.tip = job:take("the repository of " .. job.dest_ref, got.tip)
   job.dest.published = job:take("the versions of " .. job.dest_ref,
     got.published)
+  if job.dest.tip and unknown.is(job.dest.tip.commit) then
+    job:problem("%s: its commit is known after apply", job.dest_ref)
+  end
 end
 
 local function read(job)
@@ -176,9 +180,11 @@ local function tell_drift(job, item)
   end
 end
 
-local function compare_commits(job, item, repo)
+local function compare_commits(job, item, repo, there)
   local state, wanted = job.state, job.source.commit
+  -- A first commit that is as the source's is all that was to be promoted.
   local promoted = state.source_commit
+    or there == job.expected and wanted or nil
 
   job.promoted = promoted or wanted
   if not promoted then
@@ -203,8 +209,8 @@ local function compare_files(job, item)
   end
   job.expected = transfer.expected(job, repo, job.source.tree)
   job.state = transfer.state(job, repo)
-  local promoted = compare_commits(job, item, repo)
   local there = tip and repo:commit(tip).tree
+  local promoted = compare_commits(job, item, repo, there)
   files.compare(item, repo, expected_tree(job, repo, promoted), there)
   item:fact("tree", there)
 end

@@ -35,6 +35,7 @@ Cx.__index = methods.of(Cx)
 
 -- Beside the contexts, not in them: not a script's to change.
 local vocabularies = setmetatable({}, { __mode = "k" })
+local began_with = setmetatable({}, { __mode = "k" })
 
 local function words_of(cx)
   return vocabularies[cx] or outcome
@@ -53,7 +54,7 @@ end
 ---@param opts {dry_run: boolean?, jobs: integer?, given: table<string, boolean>?, progress: fun(ref: string, phase: string?, detail: string?)?} A nil phase: it has ended.
 ---@return godwit.workflow.Cx
 function M.new(params, opts)
-  return setmetatable({
+  local cx = setmetatable({
     params = params, from = params.from, to = params.to,
     given = opts.given or {},
     dry_run = opts.dry_run or false,
@@ -62,6 +63,8 @@ function M.new(params, opts)
     result = { items = {}, counts = outcome.counts({}), exit = 0, notes = {},
       dry_run = opts.dry_run or nil },
   }, Cx)
+  began_with[cx] = opts
+  return cx
 end
 
 --- Says where an item is; without a phase it has ended.
@@ -193,6 +196,18 @@ function Cx:each(items, fn, opts)
     error(e, 0)
   end
   return records
+end
+
+--- Runs a bundled workflow with parameters of its own, by their names; a
+--- cluster is a handle or a name. It writes only where this run may write. What
+--- it came to is returned, and is no part of this run's result.
+---@async
+---@param name string
+---@param params? table<string, any>
+---@return godwit.workflow.Result
+function Cx:call(name, params)
+  return require("godwit.workflow.call").run(self, name, params or {},
+    began_with[self])
 end
 
 --- Counts and exit code, once everything is in.

@@ -42,6 +42,7 @@
 ---@field usage? string In place of the usage made from the parameters.
 ---@field params? table<string, godwit.workflow.Type|godwit.workflow.Param> By name; an underscore is a dash in the flag.
 ---@field permissions? godwit.workflow.Permissions
+---@field reads? boolean It reads only: the host refuses every request that is a write, and nobody is asked about protected clusters.
 ---@field check? fun(params: table<string, any>) Raises what is wrong with the parameters, before a cluster is opened or anybody asked; a cluster is still the text given.
 ---@field run fun(cx: godwit.workflow.Cx): any
 
@@ -72,6 +73,7 @@
 ---@field max? number
 ---@field positional? boolean A word, not a flag.
 ---@field many? boolean May be given several times; is a list.
+---@field reads? boolean Of a cluster: it is only read, though it be not called `from`.
 ---@field flag? string Default: "--" and its name.
 ---@field short? string A letter: "-o".
 ---@field metavar? string Its name in the help.
@@ -99,6 +101,7 @@ local cx = {}
 ---@field budget? string Which budget ended the run.
 ---@field used? { requests: integer, writes: integer, deletes: integer, bytes: integer } With permissions.
 ---@field dry_run? boolean
+---@field comparison? { from: string, to: string, strict: boolean } Of `verify`: what was compared.
 
 --- How to go through items.
 ---@class godwit.workflow.EachOpts
@@ -115,6 +118,17 @@ local cx = {}
 ---@param opts? godwit.workflow.EachOpts
 ---@return godwit.Outcome[]
 function cx:each(items, fn, opts) end
+
+--- Runs a bundled workflow with parameters of its own, by their names with `_`
+--- where a flag has `-`; a cluster is a handle or the name of one. It writes only
+--- where this run may write. What it came to is returned, and is no part of this
+--- run's result. Raises `usage` for parameters that are none, and what stopped
+--- all of it.
+---@async
+---@param name string "verify"
+---@param params? table<string, any>
+---@return godwit.workflow.Result
+function cx:call(name, params) end
 
 --- An outcome: this item is refused.
 ---@param why string
