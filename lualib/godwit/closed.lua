@@ -20,7 +20,7 @@ local CJSON_DEPTH = 1000
 
 --- What scripts may require, beside cjson; "http" and "godwit.http" are one.
 local PUBLIC = {
-  http = true, git = true, tree = true, copy = true, json = true,
+  http = true, git = true, tree = true, copy = true, data = true, json = true,
   task = true, step = true, log = true, err = true,
 }
 

@@ -6,7 +6,7 @@ local rights = require("godwit.rights")
 local M = {}
 
 local MODULES = {
-  "http", "git", "tree", "copy", "json", "task", "step", "log", "err",
+  "http", "git", "tree", "copy", "data", "json", "task", "step", "log", "err",
 }
 
 --- A cluster of the configuration as scripts see it.

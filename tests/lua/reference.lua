@@ -263,6 +263,10 @@ local OPTIONS = {
   ["godwit.copy.Opts"] = function()
     return public.upvalue(require("godwit.copy.algorithm").run, "KNOWN")
   end,
+  ["godwit.data.Opts"] = function()
+    return public.upvalue(public.upvalue(require("godwit.data").copy,
+      "check_options"), "KNOWN")
+  end,
   ["godwit.Policy"] = function()
     return require("godwit.policy.check").POINTS
   end,

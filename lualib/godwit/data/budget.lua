@@ -1,0 +1,92 @@
+--- data.budget: what a run may use in all: bytes, time, bandwidth. All copies of
+--- a run share one; what it ends, ends cleanly.
+
+local size = require("godwit.cli.size")
+local sys = require("godwit.core.sys")
+local units = require("godwit.data.units")
+
+local M = {}
+
+local WINDOW = 256 -- pairs in flight, over all copies of a run
+
+---@class godwit.data.Budget
+---@field private bwlimit? integer Bytes a second.
+---@field private max_transfer? integer
+---@field private max_duration? number
+---@field private began number
+---@field private taken integer
+---@field private copiers table<table, boolean>
+---@field private active integer
+---@field why? string What is used up.
+local Budget = {}
+Budget.__index = Budget
+
+--- Raises "usage" for what cannot be meant.
+---@param opts { bwlimit: any, max_transfer: any, max_duration: any }
+---@return godwit.data.Budget
+function M.new(opts)
+  local bwlimit = units.size(opts.bwlimit, "bwlimit")
+  return setmetatable({
+    bwlimit = bwlimit and bwlimit > 0 and bwlimit or nil,
+    max_transfer = units.size(opts.max_transfer, "max_transfer"),
+    max_duration = units.duration(opts.max_duration, "max_duration"),
+    began = sys.monotonic(), taken = 0, copiers = {}, active = 0,
+  }, Budget)
+end
+
+--- Whether the run may go on.
+---@return boolean
+function Budget:lasts()
+  if not self.why and self.max_duration and self:left() <= 0 then
+    self.why = ("max-duration of %g s is used up"):format(self.max_duration)
+  end
+  return self.why == nil
+end
+
+--- Seconds that are left; nil: no limit.
+---@return number|nil
+function Budget:left()
+  return self.max_duration
+    and self.max_duration - (sys.monotonic() - self.began)
+end
+
+--- Takes so many bytes; false when they are more than what is left.
+---@param bytes integer
+---@return boolean
+function Budget:take(bytes)
+  if not self:lasts() then
+    return false
+  elseif self.max_transfer and self.taken + bytes > self.max_transfer then
+    self.why = ("max-transfer of %s is used up"):format(
+      size.format(self.max_transfer))
+    return false
+  end
+  self.taken = self.taken + bytes
+  return true
+end
+
+-- Bandwidth and requests in flight are shared evenly.
+local function share(self)
+  for copier in pairs(self.copiers) do
+    if self.bwlimit then
+      copier:rate(self.bwlimit / self.active)
+    end
+    copier:limit(math.max(8, WINDOW // self.active))
+  end
+end
+
+--- A copier begins; closing what this gives ends it.
+---@param copier table
+---@return table closable
+function Budget:enter(copier)
+  self.copiers[copier] = true
+  self.active = self.active + 1
+  share(self)
+  return setmetatable({}, { __close = function()
+    self.copiers[copier] = nil
+    self.active = self.active - 1
+    share(self)
+  end })
+end
+
+return M

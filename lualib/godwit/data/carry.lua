@@ -1,0 +1,302 @@
+--- data.carry: carries files through the engine: feeds it, takes what became of
+--- each, and submits alone again what failed for a passing reason.
+
+local core = require("godwit.core.task")
+local engine = require("godwit.core.data")
+local err = require("godwit.err")
+local retry = require("godwit.http.retry")
+local task = require("godwit.task")
+
+local M = {}
+
+local ATTEMPTS = 5     -- of a file, in all
+local CHANGES = 3      -- times it may change while it is read
+local WAITING = 500    -- files between two attempts: no new ones meanwhile
+local HOPELESS = 50    -- files in a row that failed: the rest is not tried
+
+---@class godwit.data.File
+---@field name string
+---@field size? integer As it was listed.
+---@field time? string
+---@field attempts? integer
+---@field changes? integer
+---@field waited? number
+
+---@class godwit.data.Carry
+---@field from table An end of the engine.
+---@field to? table Nil: files are read only.
+---@field opts? table Of the engine.
+---@field items async fun(): godwit.data.File[]|nil The next ones; nil: no more.
+---@field done async fun(results: { file: godwit.data.File, result: table }[])
+---@field failed fun(file: godwit.data.File, e: godwit.Err, result: table)
+---@field budget godwit.data.Budget
+---@field tick? fun(stats: table) Now and then.
+
+---@class godwit.data.Carrying: godwit.data.Carry
+---@field pending table<string, godwit.data.File> Submitted, not settled.
+---@field again godwit.data.File[] To be submitted again.
+---@field open integer How many are pending.
+---@field waiting integer How many of these wait for another attempt.
+---@field row integer How many failed since one succeeded.
+---@field finished? boolean No more come.
+---@field stopped? string Why the rest is not tried.
+local Carrying = {}
+Carrying.__index = Carrying
+
+-- what may be tried again ---------------------------------------------------
+
+local PASSING = { [408] = true, [425] = true, [429] = true, [500] = true,
+  [502] = true, [503] = true, [504] = true }
+
+-- What is sent again changes nothing that one attempt would not: a file is
+-- read, or written as a whole.
+local function passes(e, result)
+  local status = result.status or e.status
+  if e.kind == "net" or e.kind == "timeout" then
+    return e.retryable ~= false
+  end
+  return PASSING[status] or e.retryable == true
+end
+
+--- Seconds until the next attempt; nil: there is none.
+local function delay_of(self, file, e, result)
+  if e.kind == "conflict" then -- it changed while it was read
+    file.changes = (file.changes or 0) + 1
+    return file.changes < CHANGES and 0.2 * file.changes or nil
+  end
+  file.attempts = (file.attempts or 0) + 1
+  if file.attempts >= ATTEMPTS or not passes(e, result) then
+    return nil
+  end
+  local delay = retry.delay(self.policy, file.attempts,
+    result.retry_after or e.retry_after, file.waited or 0)
+  file.waited = (file.waited or 0) + (delay or 0)
+  return delay
+end
+
+local function settle(self, file)
+  self.pending[file.name] = nil
+  self.open = self.open - 1
+  if file.retrying then
+    self.waiting = self.waiting - 1
+    file.retrying = nil
+  end
+end
+
+-- feeding -------------------------------------------------------------------
+
+local function wake(self)
+  local ticket = self.ticket
+  self.ticket = nil
+  if ticket then
+    core.wake(ticket)
+  end
+end
+
+-- Waits until there is something for the feeder to do.
+---@async
+local function rest(self)
+  self.ticket = core.ticket()
+  core.wait(self.ticket)
+end
+
+local function stop(self, why)
+  self.stopped = self.stopped or why
+  self.finished = true
+  wake(self)
+end
+
+local function submit(self, files)
+  local list = {}
+  for i, file in ipairs(files) do
+    list[i] = { name = file.name, size = file.size, delay = file.delay }
+    file.delay = nil
+  end
+  err.check(self.copier:submit(list))
+end
+
+-- Those that the budget has room for; the others are left.
+local function affordable(self, files)
+  local list = {}
+  for _, file in ipairs(files) do
+    if not self.budget:take(self.to and file.size or 0) then
+      stop(self, self.budget.why)
+      break
+    end
+    list[#list + 1] = file
+  end
+  return list
+end
+
+local function feed_new(self)
+  local files = self.items()
+  if not files then
+    self.finished = true
+    return
+  end
+  files = affordable(self, files)
+  for _, file in ipairs(files) do
+    self.pending[file.name] = file
+    self.open = self.open + 1
+  end
+  if #files > 0 then
+    submit(self, files)
+  end
+end
+
+-- What waits for another attempt when no more is begun is left.
+local function leave_waiting(self)
+  for _, file in ipairs(self.stopped and self.again or {}) do
+    settle(self, file)
+  end
+  self.again = self.stopped and {} or self.again
+end
+
+---@async
+local function feed(self)
+  while not (self.finished and self.open == 0) do
+    local again = self.again
+    if self.stopped and #again > 0 then
+      leave_waiting(self)
+    elseif #again > 0 then
+      self.again = {}
+      submit(self, again)
+    elseif self.finished or self.waiting >= WAITING then
+      rest(self)
+    else
+      feed_new(self)
+    end
+  end
+  self.copier:finish()
+end
+
+-- taking --------------------------------------------------------------------
+
+local function try_again(self, file, delay)
+  if not file.retrying then
+    file.retrying = true
+    self.waiting = self.waiting + 1
+  end
+  file.delay = delay
+  self.again[#self.again + 1] = file
+end
+
+local function take_failure(self, file, result)
+  local e = err.from(result.err)
+  if e.kind == "denied" then
+    error(e, 0)
+  end
+  local delay = not self.stopped and delay_of(self, file, e, result)
+  if delay then
+    return try_again(self, file, delay)
+  end
+  settle(self, file)
+  if e.kind == "cancelled" and self.stopped then
+    return -- it is left, not failed
+  end
+  self.row = self.row + 1
+  self.failed(file, e, result)
+  if self.row >= HOPELESS and not self.stopped then
+    self.hopeless = true
+    self.copier:cancel()
+    stop(self, ("%d files in a row failed"):format(self.row))
+  end
+end
+
+---@async
+local function take(self, results)
+  local good = {}
+  for _, result in ipairs(results) do
+    local file = self.pending[result.name]
+    if result.ok then
+      settle(self, file)
+      self.row = 0
+      good[#good + 1] = { file = file, result = result }
+    else
+      take_failure(self, file, result)
+    end
+  end
+  if #good > 0 then
+    self.done(good)
+  end
+  wake(self)
+end
+
+---@async
+local function collect(self)
+  while true do
+    local results, e = self.copier:wait()
+    if not results then
+      if self.broken or e then
+        error(self.broken or e, 0)
+      end
+      return
+    end
+    take(self, results)
+    if self.tick then
+      self.tick(self.copier:stats())
+    end
+  end
+end
+
+-- In a task of its own: what goes wrong there ends the taking, too.
+local function guarded(self, fn)
+  return function()
+    local ok, e = pcall(fn, self)
+    if not ok and not err.is(e, "cancelled") then
+      self.broken = e
+      self.copier:cancel()
+      self.copier:finish()
+    end
+  end
+end
+
+-- At the end of the time what is in flight is given up: never half a file.
+---@async
+local function watch(self)
+  local left = self.budget:left()
+  if not left then
+    return
+  end
+  task.sleep(math.max(left, 0))
+  self.budget:lasts()
+  stop(self, self.budget.why)
+  self.copier:cancel()
+end
+
+local function scope(self, children)
+  return setmetatable({}, { __close = function()
+    for _, child in ipairs(children) do
+      task.cancel(child)
+    end
+    self.copier:cancel()
+    self.copier:finish()
+    for _, child in ipairs(children) do
+      core.join(child)
+    end
+  end })
+end
+
+--- Carries all items. Returns why the rest was not tried, or nil, and whether
+--- that was for too many failures.
+---@async
+---@param how godwit.data.Carry
+---@return string|nil stopped
+---@return boolean|nil hopeless
+function M.run(how)
+  local self = setmetatable({ pending = {}, again = {}, open = 0, waiting = 0,
+    row = 0, policy = retry.policy(ATTEMPTS) }, Carrying)
+  for k, v in pairs(how) do
+    self[k] = v
+  end
+  self.copier = err.check(engine.copier(self.from, self.to, self.opts or {}))
+  local shared <close> = self.budget:enter(self.copier)
+  local children = {}
+  local closed <close> = scope(self, children)
+  children[1] = task.spawn(guarded(self, feed))
+  children[2] = task.spawn(guarded(self, watch))
+  collect(self)
+  return self.stopped, self.hopeless
+end
+
+return M

@@ -1,0 +1,183 @@
+--- data.copy: one collection or folder made to have the files of another:
+--- compared first, then refused, planned or carried out, as one effect.
+
+local acl = require("godwit.data.acl")
+local compare = require("godwit.data.compare")
+local effect = require("godwit.effect")
+local err = require("godwit.err")
+local filter = require("godwit.data.filter")
+local known = require("godwit.data.known")
+local names = require("godwit.data.names")
+local record = require("godwit.data.record")
+local store = require("godwit.data.store")
+local sync = require("godwit.data.sync")
+
+local M = {}
+
+local MAX_DELETE = 100
+
+---@class godwit.data.CopyJob
+---@field ref string       As printed
+---@field from godwit.data.Side
+---@field to godwit.data.Side
+---@field opts table       include, exclude, min_size, max_size, newer, older, checksum, delete, max_delete, acl
+---@field budget godwit.data.Budget
+---@field tick? fun(phase: string, detail: string?, stats: table?, plan: godwit.data.Plan?)
+---@field private plan godwit.data.Plan
+---@field private warnings string[]
+---@field private acl_was? string[]
+
+-- what is there ---------------------------------------------------------------
+
+-- Who may read it at last; nil: as it is.
+local function wanted_acl(job, source)
+  if job.to.is_folder then
+    return nil
+  elseif job.opts.acl then
+    return acl.of(job.opts.acl) or err.throw("usage",
+      "acl is public, algorithms or private, not '%s'",
+      tostring(job.opts.acl))
+  end
+  return source.acl
+end
+
+---@async
+local function look(job)
+  local source = job.from:look()
+  if not source then
+    err.throw("notfound", "there is no %s", job.from.label)
+  elseif job.from.place == job.to.place then
+    err.throw("usage", "%s would be copied to itself", job.from.label)
+  end
+  local there = job.to:look()
+  job.acl_was = there and there.acl
+  return there ~= nil, wanted_acl(job, source)
+end
+
+local function reader_of(job, side, remembered)
+  return { side = side, known = remembered, budget = job.budget,
+    fully = job.opts.checksum or false, sha256 = true }
+end
+
+-- refusals ----------------------------------------------------------------------
+
+local function refuse_entries(job, plan)
+  if not job.from.is_folder or plan.bad == 0 then
+    return nil
+  end
+  local refused = record.refused(job, "%d entr%s of %s cannot be copied%s: %s; "
+    .. "leave out with exclude what is not meant", plan.bad,
+    plan.bad == 1 and "y" or "ies", job.from.label,
+    plan.unfit == "dir" and " (a collection has no folders)" or "",
+    plan.problems[1])
+  refused.problems = plan.problems
+  return refused
+end
+
+local function refuse_deletions(job, plan)
+  local most = job.opts.max_delete or MAX_DELETE
+  if plan.gone == 0 then
+    return nil
+  elseif plan:files() + plan.unchanged == 0 then
+    return record.refused(job, "%s has no file that is meant, and an empty "
+      .. "source deletes nothing (%d would go)", job.from.label, plan.gone)
+  elseif plan.gone > most then
+    return record.refused(job, "%d files would be deleted, more than "
+      .. "max-delete = %d: %s", plan.gone, most,
+      names.some(plan.first.gone, plan.gone))
+  end
+  job.to:check_deletion()
+end
+
+-- doing it ------------------------------------------------------------------------
+
+local function nothing_to_do(job, plan, exists, want)
+  return exists and plan:files() + plan.gone + plan.bad == 0
+    and not (want and job.acl_was and not acl.same(want, job.acl_was))
+end
+
+local function detail_of(plan)
+  return { files = plan:files(), bytes = plan.bytes,
+    unchanged = plan.unchanged, delete = plan.gone > 0 and plan.gone or nil,
+    first = plan.first.new[1] or plan.first.changed[1] }
+end
+
+-- Later reads of the same script see what would be there.
+---@async
+local function pretend(job, exists, want)
+  local narrowed = want and not acl.same(want, exists and job.acl_was
+    or acl.PRIVATE) and want or nil
+  if not exists and not job.to.is_folder then
+    job.to:create(want or acl.PRIVATE)
+  elseif narrowed and job.acl_was then
+    job.to:set_acl(want)
+  end
+  for page in job.plan:to_copy() do
+    job.to:pretend(job.from, page)
+  end
+  for page in job.plan:to_delete() do
+    job.to:pretend_removed(page)
+  end
+  return record.plan(job, { created = not exists or nil,
+    read_by = (not exists or job.acl_was) and narrowed or nil })
+end
+
+---@async
+local function write(job, exists, want, remembered)
+  return record.of(job, sync.run({
+    from = job.from, to = job.to, plan = job.plan, known = remembered,
+    budget = job.budget, exists = exists, acl = want, was = job.acl_was,
+    sha256 = true, tick = function(phase, detail, stats)
+      job.tick(phase, detail, stats, job.plan)
+    end,
+  }))
+end
+
+---@async
+local function carry_out(job, exists, want, remembered)
+  local plan = job.plan
+  local refused = refuse_entries(job, plan) or refuse_deletions(job, plan)
+  if refused then
+    return refused
+  elseif nothing_to_do(job, plan, exists, want) then
+    return record.plan(job, {})
+  end
+  return effect.perform({
+    kind = "data.sync", target = job.to.target, class = "repeatable",
+    cluster = job.to.driver, folder = job.to.is_folder or nil,
+    detail = detail_of(plan),
+    write = function()
+      return write(job, exists, want, remembered)
+    end,
+    pretend = function()
+      return pretend(job, exists, want)
+    end,
+  })
+end
+
+--- Copies. What is wrong with the request and what cannot be looked at is
+--- raised; what became of it is in the record.
+---@async
+---@param job godwit.data.CopyJob
+---@return godwit.data.Copied
+function M.run(job)
+  job.warnings = {}
+  job.tick = job.tick or function() end
+  local exists, want = look(job)
+  local ledger = store.ledger()
+  local writes = effect.mode ~= "plan"
+  local remembered = { from = known.new(ledger, job.from, writes),
+    to = known.new(ledger, job.to, writes) }
+  local plan <close> = compare.run(job.from, exists and job.to or nil, {
+    filter = filter.of(job.opts), delete = job.opts.delete or false,
+    readers = { from = reader_of(job, job.from, remembered.from),
+      to = reader_of(job, job.to, remembered.to) },
+    tick = job.tick,
+  })
+  job.plan = plan
+  remembered.from:flush()
+  remembered.to:flush()
+  return carry_out(job, exists, want, remembered)
+end
+
+return M

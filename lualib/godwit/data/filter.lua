@@ -1,0 +1,73 @@
+--- data.filter: which files of a collection are meant: by glob, size and age.
+
+local err = require("godwit.err")
+local glob = require("godwit.tree.glob")
+local units = require("godwit.data.units")
+
+local M = {}
+
+---@class godwit.data.Filter
+---@field wants fun(row: { name: string, size: integer?, time: string? }): boolean
+---@field excludes fun(name: string): boolean Named by `exclude`.
+
+local function any_of(globs, what)
+  local list = {}
+  for i, one in ipairs(globs and glob.list(globs) or {}) do
+    if type(one) ~= "string" or one == "" then
+      err.throw("usage", "%s: a glob is a text, not %s", what, tostring(one))
+    end
+    list[i] = glob.matcher(one)
+  end
+  return #list > 0 and function(name)
+    for _, matches in ipairs(list) do
+      if matches(name) then
+        return true
+      end
+    end
+    return false
+  end or nil
+end
+
+local function by_size(opts)
+  local min = units.size(opts.min_size, "min_size")
+  local max = units.size(opts.max_size, "max_size")
+  if min and max and min > max then
+    err.throw("usage", "min_size is larger than max_size: no file is meant")
+  end
+  return (min or max) and function(row)
+    return row.size ~= nil and (not min or row.size >= min)
+      and (not max or row.size <= max)
+  end
+end
+
+local function by_age(opts)
+  local newer = units.moment(opts.newer, "newer")
+  local older = units.moment(opts.older, "older")
+  return (newer or older) and function(row)
+    local at = units.time(row.time)
+    return at ~= nil and (not newer or at >= newer)
+      and (not older or at <= older)
+  end
+end
+
+--- Raises "usage" for what cannot be meant.
+---@param opts table include, exclude, min_size, max_size, newer, older
+---@return godwit.data.Filter
+function M.of(opts)
+  local wanted = any_of(opts.include, "include")
+  local unwanted = any_of(opts.exclude, "exclude")
+  local size, age = by_size(opts), by_age(opts)
+
+  local function excludes(name)
+    return unwanted ~= nil and unwanted(name)
+  end
+  return {
+    excludes = excludes,
+    wants = function(row)
+      return (not wanted or wanted(row.name)) and not excludes(row.name)
+        and (not size or size(row)) and (not age or age(row))
+    end,
+  }
+end
+
+return M

@@ -1,0 +1,141 @@
+--- data.known: digests that a ledger remembers of one side's files, and when
+--- they still count.
+---
+--- A row counts while the file has the size it had, and the time its listing
+--- gave when we had read it. One that we wrote has no such time yet: it counts
+--- while its time is not later than the server's date when it had taken it,
+--- and from its first listing on by that time.
+
+local err = require("godwit.err")
+local units = require("godwit.data.units")
+local sys = require("godwit.core.sys")
+
+local M = {}
+
+local BATCH = 500  -- rows written at once
+local SECONDS = 0.5 -- or after so long
+local COARSE = 2   -- seconds in which a time without fractions may hide a change
+
+---@class godwit.data.Digest
+---@field md5? string
+---@field sha256? string
+
+---@class godwit.data.Known
+---@field private ledger? table
+---@field private place string
+---@field private rows table[] To be written.
+---@field private since? number
+---@field private writes boolean
+local Known = {}
+Known.__index = Known
+
+--- What is known of a side's files. Without a ledger nothing is.
+---@param ledger table|nil
+---@param side godwit.data.Side
+---@param writes boolean Whether to remember more.
+---@return godwit.data.Known
+function M.new(ledger, side, writes)
+  return setmetatable({ ledger = ledger, place = side.place, rows = {},
+    writes = writes and ledger ~= nil }, Known)
+end
+
+-- "time", "written" or nil: by what a row counts for a listed file.
+local function counts(row, file)
+  if not row or not row.md5 or row.size ~= file.size or not file.time then
+    return nil
+  elseif row.time then
+    return row.time == file.time and "time" or nil
+  end
+  local at, written = units.time(file.time), units.time(row.written_at)
+  return at and written and at <= written + 1 and "written" or nil
+end
+
+--- What is known of each file of a listing, or false.
+---@async
+---@param files { name: string, size: integer?, time: string? }[]
+---@return (godwit.data.Digest|false)[]
+function Known:of(files)
+  local names, out = {}, {}
+
+  for i, file in ipairs(files) do
+    names[i], out[i] = file.name, false
+  end
+  if not self.ledger or #names == 0 then
+    return out
+  end
+  for i, row in ipairs(err.check(self.ledger:get(self.place, names))) do
+    local how = counts(row, files[i])
+    if how then
+      out[i] = { md5 = row.md5, sha256 = row.sha256 }
+    end
+    if how == "written" then
+      self:read(files[i], row)
+    end
+  end
+  return out
+end
+
+-- A file that may be changed again without its time telling.
+local function is_coarse(file)
+  local at = units.time(file.time)
+  return at == nil
+    or at == math.floor(at) and at > sys.time() - COARSE
+end
+
+---@async
+local function add(self, row)
+  if not self.writes then
+    return
+  end
+  self.rows[#self.rows + 1] = row
+  self.since = self.since or sys.monotonic()
+  if #self.rows >= BATCH or sys.monotonic() - self.since >= SECONDS then
+    self:flush()
+  end
+end
+
+--- Remembers what was read of a file as it is listed.
+---@async
+---@param file { name: string, size: integer?, time: string? }
+---@param digest godwit.data.Digest
+function Known:read(file, digest)
+  if file.size and digest.md5 and not is_coarse(file) then
+    add(self, { name = file.name, size = file.size, time = file.time,
+      md5 = digest.md5, sha256 = digest.sha256 })
+  end
+end
+
+--- Remembers what was written; `at` is the server's date.
+---@async
+---@param name string
+---@param size integer
+---@param digest godwit.data.Digest
+---@param at number
+function Known:wrote(name, size, digest, at)
+  if digest.md5 then
+    add(self, { name = name, size = size, md5 = digest.md5,
+      sha256 = digest.sha256, written_at = units.stamp(at) })
+  end
+end
+
+--- Forgets files that are gone.
+---@async
+---@param names string[]
+function Known:forget(names)
+  if self.writes and #names > 0 then
+    self:flush()
+    err.check(self.ledger:forget(self.place, names))
+  end
+end
+
+--- Writes what is to be remembered.
+---@async
+function Known:flush()
+  local rows = self.rows
+  self.rows, self.since = {}, nil
+  if #rows > 0 then
+    err.check(self.ledger:put(self.place, rows))
+  end
+end
+
+return M

@@ -1,0 +1,292 @@
+--- data.sync: carries out what the comparison found: the collection is made
+--- private or narrowed first, files are copied, what could not be proven is
+--- looked at again, then what is too much is deleted, and readers are let in
+--- last.
+
+local acl = require("godwit.data.acl")
+local carry = require("godwit.data.carry")
+local core_names = require("godwit.core.names")
+local err = require("godwit.err")
+local names = require("godwit.data.names")
+local retry = require("godwit.http.retry")
+local sys = require("godwit.core.sys")
+local task = require("godwit.task")
+
+local M = {}
+
+local PROBLEMS = 10 -- that are told one by one
+local ROUNDS = 3    -- looks at what changed while it was copied
+local DELETIONS = 16 -- at once
+local CHANGES = "it keeps changing while it is read"
+
+---@class godwit.data.Work
+---@field from godwit.data.Side
+---@field to godwit.data.Side
+---@field plan godwit.data.Plan
+---@field known { from: godwit.data.Known, to: godwit.data.Known }
+---@field budget godwit.data.Budget
+---@field exists boolean   The destination is there
+---@field acl? string[]    That it shall have; nil: as it is
+---@field was? string[]    That it has
+---@field sha256 boolean
+---@field tick fun(phase: string, detail?: string, stats?: table)
+---@field copied integer
+---@field bytes integer
+---@field failed integer
+---@field deleted integer
+---@field undeleted integer That should have gone
+---@field created? boolean
+---@field read_by? string[]   The ACL it was given
+---@field problems string[]
+---@field fatal? godwit.Err   What ended it
+---@field retryable boolean   All that failed may succeed later
+---@field stopped? string     Why the rest was not tried
+---@field hopeless? boolean   It was for too many failures
+local Work = {}
+Work.__index = Work
+
+local function note(work, name, e)
+  work.retryable = work.retryable and e.retryable == true
+  if #work.problems < PROBLEMS then
+    work.problems[#work.problems + 1] = ("%s: %s"):format(names.quote(name),
+      e.message)
+  end
+end
+
+local function fails(work, name, e)
+  work.failed = work.failed + 1
+  note(work, name, e)
+end
+
+-- before the files ----------------------------------------------------------
+
+---@async
+local function prepare(work)
+  if not work.exists then
+    work.to:create(acl.PRIVATE)
+    work.created = true
+    work.was = not work.to.is_folder and acl.PRIVATE or nil
+  elseif work.acl and work.was and acl.narrows(work.was, work.acl) then
+    work.to:set_acl(work.acl)
+    work.was, work.read_by = work.acl, work.acl
+  end
+end
+
+-- files ---------------------------------------------------------------------
+
+local function md5_of(etag)
+  local text = etag and etag:gsub("^W/", ""):gsub('"', ""):lower()
+  return text and text:find("^%x+$") and #text == 32 and text or nil
+end
+
+-- Whether what arrived is one state of the source's file.
+local function is_proven(work, result)
+  return work.from.is_folder or (result.md5 ~= nil
+    and md5_of(result.source_etag) == result.md5)
+end
+
+local function written_at(work, result)
+  return work.to.is_folder and sys.time()
+    or result.date and retry.date(result.date) or nil
+end
+
+---@async
+local function take_good(work, results, unproven)
+  local doubtful = {}
+  for _, r in ipairs(results) do
+    local file, result = r.file, r.result
+    work.copied = work.copied + 1
+    work.bytes = work.bytes + result.bytes
+    if not is_proven(work, result) then
+      doubtful[#doubtful + 1] = { name = file.name, size = file.size,
+        time = file.time }
+    end
+    -- Should it have changed on the way, its time is no longer that one.
+    if result.bytes == file.size then
+      work.known.from:read(file, result)
+    end
+    local at = written_at(work, result)
+    if at then
+      work.known.to:wrote(file.name, result.bytes, result, at)
+    end
+  end
+  if #doubtful > 0 then
+    err.check(unproven:put(doubtful))
+  end
+end
+
+local STAGES = { read = "reading it", write = "writing it" }
+
+local function sentence(e, result)
+  local outer = err.wrap(e, STAGES[result.stage] or "copying it")
+  if e.kind == "notfound" and result.stage == "read" then
+    outer.message = "it is gone from the source since it was listed"
+    outer.retryable = true
+  elseif e.kind == "conflict" then
+    outer.message = CHANGES
+    outer.retryable = true
+  end
+  return outer
+end
+
+-- Copies what `items` gives, page by page.
+---@async
+local function copy(work, items, unproven)
+  local stopped, hopeless = carry.run({
+    from = work.from:open("read"), to = work.to:open("write"),
+    opts = { sha256 = work.sha256 }, budget = work.budget, items = items,
+    done = function(results)
+      take_good(work, results, unproven)
+    end,
+    failed = function(file, e, result)
+      fails(work, file.name, sentence(e, result))
+    end,
+    tick = function(stats)
+      work.tick("copy", nil, stats)
+    end,
+  })
+  work.stopped = work.stopped or stopped
+  work.hopeless = work.hopeless or hopeless
+end
+
+-- Files of `unproven` that a new listing shows to be no longer what they were
+-- when they were copied.
+---@async
+local function changed_since(work, unproven)
+  local turn = work.from:pages()
+  return function()
+    for page in turn do
+      local list, rows = {}, {}
+      for i, row in ipairs(page) do
+        list[i] = row.name
+      end
+      local before, again = unproven:take(list)
+      err.check(before, again)
+      for i, row in ipairs(page) do
+        local was = not again[i] and before[i]
+        if was and (was.size ~= row.size or was.time ~= row.time) then
+          work.copied = work.copied - 1 -- it is copied again, or fails
+          rows[#rows + 1] = { name = row.name, size = row.size,
+            time = row.time }
+        end
+      end
+      if #rows > 0 then
+        return rows
+      end
+    end
+  end
+end
+
+local function give_up(work, turn)
+  for page in turn do
+    for _, file in ipairs(page) do
+      fails(work, file.name, err.new({ kind = "conflict", retryable = true,
+        message = CHANGES }))
+    end
+  end
+end
+
+-- A source that tells no digests is listed again: what changed in between is
+-- copied again, a few times. Closes the table it is given.
+---@async
+local function look_again(work, unproven)
+  for round = 1, ROUNDS do
+    local now <close> = unproven
+    if now:count() == 0 or work.stopped then
+      return
+    end
+    work.tick("list", "again, as the source tells no digests")
+    local turn = changed_since(work, now)
+    if round == ROUNDS then
+      return give_up(work, turn)
+    end
+    unproven = err.check(core_names.open())
+    copy(work, turn, unproven)
+  end
+end
+
+---@async
+local function copy_all(work)
+  local unproven = err.check(core_names.open())
+  copy(work, work.plan:to_copy(), unproven)
+  look_again(work, unproven)
+  work.known.from:flush()
+  work.known.to:flush()
+end
+
+-- after the files -----------------------------------------------------------
+
+local function is_whole(work)
+  return work.failed + work.undeleted + work.plan.bad == 0
+    and not work.stopped
+end
+
+---@async
+local function delete(work)
+  for page in work.plan:to_delete() do
+    if not work.budget:lasts() then
+      work.stopped = work.budget.why
+      return
+    end
+    local gone = {}
+    task.each(page, function(row)
+      local ok, e = pcall(work.to.remove, work.to, row.name)
+      if ok then
+        gone[#gone + 1] = row.name
+      elseif err._is_final(e) then
+        error(e, 0)
+      else
+        work.undeleted = work.undeleted + 1
+        note(work, row.name, err.wrap(e, "deleting it"))
+      end
+    end, { jobs = DELETIONS })
+    work.deleted = work.deleted + #gone
+    work.known.to:forget(gone)
+    work.tick("delete", ("%d of %d files"):format(work.deleted,
+      work.plan.gone))
+  end
+end
+
+---@async
+local function finish(work)
+  if is_whole(work) and work.plan.gone > 0 then
+    delete(work)
+  end
+  if is_whole(work) and work.acl and work.was
+    and not acl.same(work.was, work.acl) then
+    work.to:set_acl(work.acl)
+    work.read_by = work.acl
+  end
+end
+
+--- Carries it out. What goes wrong is in the work; only what ends the whole
+--- run is raised.
+---@async
+---@param fields table
+---@return godwit.data.Work
+function M.run(fields)
+  local work = setmetatable(fields, Work)
+  work.copied, work.bytes, work.failed = 0, 0, 0
+  work.deleted, work.undeleted = 0, 0
+  work.problems, work.retryable = {}, true
+
+  local ok, e = xpcall(function()
+    prepare(work)
+    if work.plan:files() > 0 then
+      copy_all(work)
+    end
+    if work.to.is_folder then
+      work.to:sweep()
+    end
+    finish(work)
+  end, err.traced)
+  if not ok then
+    if err._is_final(e) then
+      error(e, 0)
+    end
+    work.fatal = err.from(e)
+  end
+  return work
+end
+
+return M

@@ -1,0 +1,125 @@
+--- data.units: sizes, durations and moments as people write them, and times of
+--- listings as texts that a ledger can compare.
+
+local err = require("godwit.err")
+local size = require("godwit.cli.size")
+local sys = require("godwit.core.sys")
+
+local M = {}
+
+local SECONDS = { [""] = 1, s = 1, sec = 1, m = 60, min = 60, h = 3600,
+  d = 86400, w = 604800 }
+
+--- Bytes: a number, or a text such as "500MiB".
+---@param v any
+---@param what string Named in the error.
+---@return integer|nil
+function M.size(v, what)
+  if v == nil then
+    return nil
+  elseif type(v) == "string" then
+    return size.parse(v, what)
+  elseif math.type(v) ~= "integer" or v < 0 then
+    err.throw("usage", "%s takes a size such as 500MiB or 2GiB, not '%s'",
+      what, tostring(v))
+  end
+  return v
+end
+
+local function seconds_of(text)
+  local total, rest = 0, text:lower()
+  if not rest:find("^%d") then
+    return nil
+  end
+  while rest ~= "" do
+    local number, unit, more = rest:match("^(%d+%.?%d*)(%a*)(.*)$")
+    local factor = unit and SECONDS[unit]
+    if not factor or (unit == "" and more ~= "") then
+      return nil
+    end
+    total, rest = total + tonumber(number) * factor, more
+  end
+  return total
+end
+
+--- Seconds: a number, or a text such as "90s", "15min", "1h30m", "7d".
+---@param v any
+---@param what string
+---@return number|nil
+function M.duration(v, what)
+  if v == nil then
+    return nil
+  end
+  local n = type(v) == "string" and seconds_of(v) or type(v) == "number" and v
+  if not n or n ~= n or n < 0 or n > 1e10 then
+    err.throw("usage", "%s takes a duration such as 90s, 15min, 2h or 7d, "
+      .. "not '%s'", what, tostring(v))
+  end
+  return n
+end
+
+-- Days since 1970-01-01 of a date of the Gregorian calendar.
+local function days(year, month, day)
+  if month <= 2 then
+    year = year - 1
+  end
+  local era = year // 400
+  local y = year - era * 400
+  local m = (month + 9) % 12
+  local d = (153 * m + 2) // 5 + day - 1
+  return era * 146097 + y * 365 + y // 4 - y // 100 + d - 719468
+end
+
+local LENGTHS = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
+
+-- "2024-01-31" or "2024-01-31T12:00:00Z", in UTC.
+local function date_of(text)
+  local y, m, d, rest = text:match("^(%d%d%d%d)%-(%d%d)%-(%d%d)(.*)$")
+  local h, min, s = 0, 0, 0
+  if not y then
+    return nil
+  elseif rest ~= "" then
+    h, min, s = rest:match("^[T ](%d%d):(%d%d):?(%d*)Z?$")
+  end
+  y, m, d = tonumber(y), tonumber(m), tonumber(d)
+  h, min, s = tonumber(h), tonumber(min), tonumber(s == "" and 0 or s)
+  if not h or not LENGTHS[m] or d < 1 or d > LENGTHS[m] or h > 23
+    or min > 59 or s > 60 then
+    return nil
+  end
+  return days(y, m, d) * 86400 + h * 3600 + min * 60 + s
+end
+
+--- Seconds since 1970: a date, or so long ago.
+---@param v any
+---@param what string
+---@return number|nil
+function M.moment(v, what)
+  if v == nil then
+    return nil
+  end
+  local at = type(v) == "string" and date_of(v)
+  local ago = not at and (type(v) == "number" and v
+    or type(v) == "string" and seconds_of(v))
+  if not at and not ago then
+    err.throw("usage", "%s takes a date such as 2024-01-31 or an age such as "
+      .. "7d, not '%s'", what, tostring(v))
+  end
+  return at or sys.time() - ago
+end
+
+--- A time of a listing as a text that is the same when the time is.
+---@param time number|nil
+---@return string|nil
+function M.stamp(time)
+  return type(time) == "number" and ("%.6f"):format(time) or nil
+end
+
+--- And back.
+---@param stamp string|nil
+---@return number|nil
+function M.time(stamp)
+  return stamp and tonumber(stamp) or nil
+end
+
+return M
