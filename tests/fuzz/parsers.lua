@@ -1,21 +1,26 @@
 --- The library's parsers in Lua and what must hold of their results. For
 --- lua.c, which calls run(); a parser's number is its place in the list, so
 --- new ones are added at the end.
+local account_rules = require("godwit.cluster.account_rules")
 local api_error = require("godwit.cluster.api_error")
 local body = require("godwit.cluster.body")
 local commit = require("godwit.copy.commit")
 local data_listing = require("godwit.cluster.data_listing")
 local data_path = require("godwit.sandbox.data_path")
+local fields = require("godwit.cluster.platform_fields")
 local glob = require("godwit.cluster.glob")
 local json = require("godwit.core.json")
 local markdown = require("godwit.cluster.platform_markdown")
+local page = require("godwit.sandbox.page")
 local pages = require("godwit.cluster.pages")
 local platform_data = require("godwit.cluster.platform_data")
+local platform_keys = require("godwit.cluster.platform_keys")
 local pkt = require("godwit.sandbox.pkt")
 local redirect = require("godwit.http.redirect")
 local ref = require("godwit.copy.ref")
 local request = require("godwit.sandbox.request")
 local retry = require("godwit.http.retry")
+local rules = require("godwit.cluster.platform_rules")
 local size = require("godwit.cli.size")
 local toml = require("godwit.config.toml")
 local tree = require("godwit.copy.tree")
@@ -218,10 +223,50 @@ local function acls(text)
   end
 end
 
+local function accounts(text)
+  local name, email = cut(text)
+  assert((account_rules.name_problem(name) == nil) == rules.is_account(name))
+  if account_rules.email_problem(email) == nil then
+    assert(#email <= 100 and not email:find("[^%w._%%+@-]"))
+    assert(select(2, email:gsub("@", "")) == 1)
+  end
+  local doc = fields.without_nulls(document(text))
+  if type(doc) == "table" and not json.is_array(doc) then
+    local got = fields.texts(doc, { username = 30, email = 100 }, 3001)
+    for key, v in pairs(got) do assert(doc[key] == v) end
+  end
+end
+
+local function permissions(text)
+  local first = platform_keys.permissions(document(text))
+  local again = platform_keys.permissions(first)
+  assert(json.encode(first) == json.encode(again))
+  for _, acl in ipairs(first.algo_acl) do
+    assert(acl:find("^algo://[%w_./*]+$"), acl)
+  end
+end
+
+-- Whatever is taken for a marker, the pages behind it come to an end.
+local function markers(text)
+  local names, last, count = { "a", "b", "c", "d" }, "", 0
+  local query = { limit = "1", marker = text }
+  repeat
+    local got = page.names({ query = query, options = {}, origin = "http://x",
+      path = "/v1/users" }, names, function(name) return name end)
+    for _, name in ipairs(got.results) do
+      assert(name > last)
+      last = name
+    end
+    query.marker, count = got.marker, count + 1
+    assert(count < 9)
+  until got.marker == json.null
+end
+
 M.list = {
   toml.decode, packets, requests, dates, refusals, versions, patterns, refs,
   configurations, trailers, readmes, lists, bodies, redirects,
   function(text) size.parse(text, "x") end, templates, data_paths, acls,
+  accounts, permissions, markers,
 }
 
 --- Runs one of them; raises only what no parser may raise.

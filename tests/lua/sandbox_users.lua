@@ -215,6 +215,7 @@ test("errors, notifications, connectors", function(t)
     { as = "carol" })), { 403, 2001 })
   t:eq(answer(s:send("GET", "/v1/users/" .. bob .. "/errors",
     { as = "admin" })), { 403, 2001 })
+  t:eq(s:send("GET", "/v1/users/nobody/errors", { as = "bob" }).doc, {})
   local path = "/v1/users/" .. bob .. "/notifications"
   t:eq(answer(ask(s, "GET", path)), { 400, 8060 })
   t:eq(answer(ask(s, "GET", path .. "?event_types=a&limit=101")),
