@@ -321,6 +321,17 @@ local function matching(refs, globs)
   return names
 end
 
+-- What the destination has. In a plan a repository that is not there may be one
+-- that the script would have made: it has nothing then.
+local function destination(to)
+  local ok, there = pcall(M.ls_remote, to, { service = "receive-pack" })
+  if ok then return there end
+  if require("godwit.effect").mode == "plan" and err.is(there, "notfound") then
+    return { refs = {} }
+  end
+  error(there, 0)
+end
+
 --- Copies branches and tags that the destination lacks or has older. Nothing
 --- is deleted there and nothing overwritten: what is not a step forward raises
 --- `conflict`.
@@ -331,7 +342,7 @@ end
 ---@return { outcome: "created"|"updated"|"unchanged", refs: integer }
 function M.copy(from, to, opts)
   local source = M.ls_remote(from)
-  local there = M.ls_remote(to, { service = "receive-pack" })
+  local there = destination(to)
   local names, done = {}, "created"
   for _, name in ipairs(matching(source.refs, opts and opts.refs or { "heads/**", "tags/**" })) do
     if there.refs[name] ~= source.refs[name] then names[#names + 1] = name end

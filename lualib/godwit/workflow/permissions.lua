@@ -260,7 +260,8 @@ function M.words(p, params)
   say_folders(lines, p, params)
   for _, name in ipairs(M.BUDGETS) do
     if p.budgets[name] then
-      limits[#limits + 1] = ("%s %s"):format(p.budgets[name], name)
+      limits[#limits + 1] = ("%s %s"):format(p.budgets[name],
+        p.budgets[name] == 1 and name:gsub("s$", "") or name)
     end
   end
   if #limits > 0 then
