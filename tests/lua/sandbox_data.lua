@@ -1,8 +1,11 @@
 -- The sandbox's data API, asked as the official clients ask it.
+local err = require("godwit.err")
 local fs = require("godwit.core.fs")
 local json = require("godwit.core.json")
+local process = require("godwit.core.process")
 local sandboxes = require("support.sandboxes")
 local sys = require("godwit.core.sys")
+local task = require("godwit.task")
 
 local code = sandboxes.code
 
@@ -367,3 +370,157 @@ test("an archive from elsewhere: links are neither listed nor followed",
     t:ok(fs.symlink("/etc", s.dir .. "/data/acme/d"))
     t:raises("io", sandboxes.start, "no links", t, { dir = s.dir })
   end)
+
+-- Bare key, /v1/data, JSON demanded of every answer but an empty one.
+test("the Python client's requests", function(t)
+  local s = sandboxes.start(t)
+  local function py(method, path, opts)
+    opts = opts or {}
+    opts.auth = s:key("acme")
+    return s:send(method, "/v1/data/" .. path, opts)
+  end
+  t:eq(py("GET", "").doc.folders[1].name, "acme")
+  t:eq(py("GET", "acme/c").status, 404) -- exists()
+  t:eq(type(py("GET", "acme/c").doc.error.message), "string")
+  local r = py("POST", "acme/", { json = { name = "c",
+    acl = { read = json.array({ "algo://.my/*" }) } } })
+  t:eq({ r.status, type(r.doc) }, { 200, "table" })
+  t:eq(py("HEAD", "acme/c/f").status, 404)
+  r = py("PUT", "acme/c/f", { body = '{"a": 1}', type = "application/json" })
+  t:eq({ r.status, r.doc.result }, { 200, "data://acme/c/f" })
+  t:eq(py("HEAD", "acme/c/f").status, 200)
+  t:eq(py("GET", "acme/c/f").body, '{"a": 1}')
+  r = py("GET", "acme/c/?marker=")
+  local date = r.doc.files[1].last_modified
+  t:match(date, "%.%d+Z$") -- strptime("%Y-%m-%dT%H:%M:%S.%fZ")
+  r = py("PATCH", "acme/c", { json = { acl = { read = json.array({}) } } })
+  t:eq(r.status, 200)
+  t:eq(py("GET", "acme/c?acl=true").doc.acl.read, {})
+  r = py("DELETE", "acme/c/f", { body = "" })
+  t:eq(r.doc, { result = { deleted = 1 } })
+  py("PUT", "acme/c/f", { body = "x" })
+  r = py("DELETE", "acme/c?force=true")
+  t:eq(r.doc, { result = { deleted = 1 } })
+end)
+
+test("the Node client's requests", function(t)
+  local s = sandboxes.start(t)
+  local function node(method, path, opts)
+    opts = opts or {}
+    opts.headers = { Accept = "*/*" }
+    return s:send(method, "/v1/data/" .. path, opts)
+  end
+  t:eq(node("HEAD", "acme").status, 200)
+  t:eq(node("POST", ".my", { body = "c", type = "text/plain" }).status, 200)
+  t:eq(node("HEAD", ".my/c").status, 200)
+  node("PUT", ".my/c/f.txt", { body = "text" })
+  for _, accept in ipairs({ "application/json", "text/plain",
+    "application/octet-stream" }) do
+    t:eq(s:send("GET", "/v1/data/.my/c/f.txt",
+      { headers = { Accept = accept } }).body, "text")
+  end
+  t:eq(node("DELETE", ".my/c/f.txt").body, '{"result":{"deleted":1}}')
+end)
+
+-- A sandbox in a process of its own, which a test may kill.
+local function serve(t, dir)
+  local script = t:tmpdir() .. "/serve.lua"
+  fs.write(script, ([[
+    test("serves", function()
+      require("godwit.sandbox").run({ dir = %q, seed = "empty",
+        ready = function()
+          require("godwit.core.sys").write(1, "ready\n")
+        end })
+    end)]]):format(dir), 384)
+  local p = err.check(process.start({ argv = { (sys.env("GODWIT_BUILD")
+    or fs.cwd() .. "/build") .. "/godwit_luatest", script }, stdout = true,
+    stderr = false }))
+  t:ok((p:read() or ""):find("ready"))
+  return p, sandboxes.at(dir, json.decode(fs.read(dir .. "/sandbox.json"),
+    {}).api)
+end
+
+test("killed during uploads: the old file or the new one, and no parts",
+  function(t)
+    local dir = t:tmpdir() .. "/s"
+    local p, s = serve(t, dir)
+    create(s, "c")
+    local last = 0
+    for round = 1, 5 do
+      local busy = true
+      local writer = task.spawn(function()
+        for n = last + 1, math.huge do
+          local ok, r = pcall(s.send, s, "PUT", "/v1/data/acme/c/f",
+            { body = ("%08d"):format(n):rep(1 << 17) })
+          if not ok or r.status ~= 200 or not busy then return end
+          last = n
+        end
+      end)
+      task.sleep(0.05 + 0.03 * round)
+      p:kill(9)
+      p:wait()
+      p:close()
+      busy = false
+      task.join(writer)
+      p, s = serve(t, dir)
+      local body = s:send("GET", "/v1/data/acme/c/f").body
+      local first = body:sub(1, 8)
+      t:eq({ #body, body == first:rep(1 << 17) }, { 1 << 20, true })
+      t:ok(tonumber(first) >= last, "what was answered is there")
+      t:eq(#(fs.list(dir .. "/run/data") or {}), 0)
+      last = tonumber(first)
+    end
+    p:kill(9)
+    p:wait()
+    p:close()
+  end)
+
+test("writers and readers of one collection do not disturb each other",
+  function(t)
+    local s = sandboxes.start(t, { options = { data_page = 5 } })
+    create(s, "c")
+    for i = 1, 20 do put(s, "acme/c/keep" .. i, "x") end
+    local busy = true
+    local writer = task.spawn(function()
+      local n = 0
+      while busy do
+        n = n % 30 + 1
+        put(s, "acme/c/new" .. n, ("y"):rep(n))
+        s:send("DELETE", "/v1/data/acme/c/new" .. (n + 15) % 30)
+      end
+    end)
+    for _ = 1, 5 do
+      local seen, marker = {}, ""
+      repeat
+        local r = s:send("GET", "/v1/data/acme/c?marker=" .. marker)
+        for _, f in ipairs(r.doc.files) do
+          t:no(seen[f.filename])
+          seen[f.filename] = true
+        end
+        marker = r.doc.marker
+      until not marker
+      for i = 1, 20 do t:ok(seen["keep" .. i], i) end
+    end
+    busy = false
+    task.join(writer)
+  end)
+
+test("a collection removed during an upload takes it along", function(t)
+  local s = sandboxes.start(t, { options = { data_delay = 0 } })
+  create(s, "c")
+  local host, port = s.api:match("//([^:]+):(%d+)")
+  local slow = task.spawn(function()
+    return select(2, sandboxes.run({ "bash", "-c", ([[
+      exec 3<>/dev/tcp/%s/%s
+      printf 'PUT /v1/data/acme/c/f HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Simple %s\r\nContent-Length: 6\r\n\r\nabc' >&3
+      sleep 0.4
+      printf 'def' >&3
+      cat <&3
+    ]]):format(host, port, s:key("acme")) }))
+  end)
+  task.sleep(0.15)
+  t:eq(s:send("DELETE", "/v1/data/acme/c?force=true").status, 200)
+  task.join(slow)
+  t:eq(s:send("GET", "/v1/data/acme/c").status, 404)
+  t:eq(#(fs.list(s.dir .. "/run/data") or {}), 0)
+end)

@@ -122,7 +122,7 @@ function Data:find(caller, c, write)
     self.platform:find(caller, c.special.owner, c.special.name)
     return {}
   end
-  local doc = self.store:read(folder_of(c) .. "/collection.json")
+  local doc = self.store:cached(folder_of(c) .. "/collection.json")
   if not doc then missing(c) end
   if type(doc) ~= "table" then
     err.throw("io", "%s/%s/collection.json is damaged", self.store.dir,
@@ -132,8 +132,8 @@ function Data:find(caller, c, write)
     or not may_read(self, caller, c.owner, doc) then
     reject(403, 2001, FORBIDDEN)
   end
-  doc.acl = { read = json.array(acl_of(doc)) }
-  return doc
+  return { id = doc.id, created = doc.created,
+    acl = { read = json.array({ table.unpack(acl_of(doc)) }) } }
 end
 
 --- The document if there is one, for who may read it.
