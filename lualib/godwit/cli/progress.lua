@@ -14,6 +14,7 @@ local WORDS = {
   settings = "changing settings", secrets = "setting secrets",
   fetch = "fetching", push = "pushing",
   build = "building", call = "calling", publish = "publishing",
+  members = "adding members", compare = "comparing",
   record = "writing the version map", lock = "waiting for another run",
 }
 

@@ -94,8 +94,9 @@ end
 -- What was typed about somebody; nil and where, when he is left out.
 local function typed(self, doc)
   local line, email = self.file[doc.username], text(doc.email)
-  if line and not line.new then
-    return nil, ("left out (%s)"):format(line.where)
+  local _, why = self:typed_name(doc.username)
+  if why then
+    return nil, why
   end
   return {
     username = line and line.new or self.rename(doc.username),
@@ -106,14 +107,41 @@ end
 -- What the policy says, if it has a say: fields, or nothing for who is left
 -- out. Where all was typed it is asked only if the profile has it.
 local function ask(self, doc, out)
-  local rules = self.policies:of(doc.username, self.to)
+  local rules = self:policy_of(doc.username)
   local decided = out.username and out.email and not rules.forced
   if decided or not rules:has("map_user") then
     return rules, false
   end
-  return rules, rules:map_user({ from = self.from, to = self.to,
-    params = self.params, dry_run = self.dry_run, owner = doc.username,
-    name = doc.username }, doc)
+  return rules, rules:map_user(self:where(doc.username), doc)
+end
+
+--- What was typed for the name of an account, in the file; nil and why when it
+--- is left out there.
+---@param name string
+---@return string|nil
+---@return string? why
+function People:typed_name(name)
+  local line = self.file[name]
+  if line and not line.new then
+    return nil, ("left out (%s)"):format(line.where)
+  end
+  return line and line.new or nil
+end
+
+--- The policy of an account.
+---@async
+---@param name string
+---@return godwit.policy.Policy
+function People:policy_of(name)
+  return self.policies:of(name, self.to)
+end
+
+--- What a policy is told when it is asked about an account.
+---@param name string
+---@return godwit.policy.Where
+function People:where(name)
+  return { from = self.from, to = self.to, params = self.params,
+    dry_run = self.dry_run, owner = name, name = name }
 end
 
 local FIELDS = { "username", "email", "fullname", "company_name",
@@ -146,7 +174,7 @@ end
 
 -- The document is read only where a policy's function may want to see it.
 local function document(self, name)
-  local rules = self.policies:of(name, self.to)
+  local rules = self:policy_of(name)
   if not rules:has("map_user") or rules:constant("map_user") then
     return { username = name }
   end

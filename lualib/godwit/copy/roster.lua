@@ -19,6 +19,7 @@ local M = {}
 ---@field private driver table
 ---@field private memo godwit.Memo
 ---@field private made table<string, boolean> Users this run makes.
+---@field private detailed? boolean More than their names was asked for.
 local Roster = {}
 Roster.__index = Roster
 
@@ -40,6 +41,7 @@ end
 
 ---@async
 local function users(self)
+  self.detailed = true
   return self.memo:get("users", function()
     local by_name, by_email = {}, {}
     for doc in self.driver:each_user() do
@@ -50,6 +52,21 @@ local function users(self)
       end
     end
     return { by_name = by_name, by_email = by_email }
+  end)
+end
+
+-- Where nobody has asked for more than names, nothing more is kept.
+---@async
+local function user_names(self)
+  if self.detailed then
+    return users(self).by_name
+  end
+  return self.memo:get("names", function()
+    local names = {}
+    for doc in self.driver:each_user() do
+      names[doc.username] = true
+    end
+    return names
   end)
 end
 
@@ -92,7 +109,7 @@ end
 ---@param name string
 ---@return boolean
 function Roster:has_user(name)
-  return self.made[name] or users(self).by_name[name] ~= nil
+  return self.made[name] or user_names(self)[name] ~= nil
 end
 
 --- A user that this run is going to make.
@@ -110,12 +127,6 @@ function Roster:learn(doc)
   if type(one.email) == "string" then
     known.by_email[one.email:lower()] = one.username
   end
-end
-
----@async
----@param name string
-function Roster:learn_organization(name)
-  organizations(self)[name] = true
 end
 
 return M

@@ -1,0 +1,301 @@
+--- members: who has to be a member of an organization at the destination, and
+--- who is: compared while both lists are read, so that only what is to be done
+--- is kept. No API gives a role: owners can be compared, not made.
+
+local account_list = require("godwit.copy.account_list")
+local err = require("godwit.err")
+local migrator = require("godwit.copy.migrator")
+local task = require("godwit.task")
+local unknown = require("godwit.unknown")
+
+local M = {}
+
+local SHOWN = 10
+local AT_ONCE = 16
+
+---@class godwit.copy.Members
+---@field add string[]
+---@field remove string[]
+---@field extra string[] Members there who are none at the source, and stay.
+---@field demoted string[] Owners at the source, not there.
+---@field missing string[] Not users there.
+---@field wanted integer
+---@field keep table<string, boolean> Who is to be a member, of the owners there.
+---@field left_out integer By the map.
+---@field invited integer
+---@field dismiss? string The migrating account, which does not stay.
+---@field last? string The migrating account, which has to stay.
+
+local function sorted(set)
+  local names = {}
+  for name in pairs(set) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  return names
+end
+
+-- Who should be there, by the name there, with the role at the source.
+---@async
+local function wanted(job, found)
+  local side, names = job.side, {}
+  for row in side.from:each_member(job.doc.org_name) do
+    local name = row.role ~= "invited" and side.people:name(row.username)
+    if row.role == "invited" then
+      found.invited = found.invited + 1
+    elseif not name then
+      found.left_out = found.left_out + 1
+    elseif not side.roster:has_user(name) then
+      found.missing[#found.missing + 1] = name
+    elseif names[name] ~= "owner" then
+      names[name] = row.role
+    end
+  end
+  return names
+end
+
+-- Who made it, if that was us: nobody else's owner is taken for him.
+local function who_made_it(job, others)
+  local known = migrator.of(job.side.to, job.name)
+  if known == "" then
+    return #others == 1 and others[1] or nil
+  end
+  for _, name in ipairs(others) do
+    if name == known then
+      return name
+    end
+  end
+  return nil
+end
+
+-- Takes away who is there; what is left of `names` is to be added.
+---@async
+local function compare(job, names, found)
+  local owners, others, extra = 0, {}, {}
+  for row in job.side.to:each_member(job.name) do
+    local role = names[row.username]
+    owners = owners + (row.role == "owner" and 1 or 0)
+    if role then
+      if role == "owner" and row.role ~= "owner" then
+        found.demoted[#found.demoted + 1] = row.username
+      end
+      names[row.username] = nil
+    else
+      extra[#extra + 1] = row.username
+      if row.role == "owner" then
+        others[#others + 1] = row.username
+      end
+    end
+  end
+  return owners, others, extra
+end
+
+-- Who of those who are no members at the source goes.
+local function decide(job, found, owners, others, extra)
+  local made_it = who_made_it(job, others)
+  if made_it then
+    found[owners > 1 and "dismiss" or "last"] = made_it
+  end
+  local stays = owners - #others > 0
+  local is_owner = {}
+  for _, name in ipairs(others) do
+    is_owner[name] = true
+  end
+  for _, name in ipairs(extra) do
+    local goes = job.side.remove_members and (stays or not is_owner[name])
+    if name ~= made_it then
+      table.insert(goes and found.remove or found.extra, name)
+    end
+  end
+end
+
+--- Compares the members of both sides.
+---@async
+---@param job godwit.copy.OrganizationJob
+---@return godwit.copy.Members
+function M.look(job)
+  local found = { add = {}, remove = {}, extra = {}, demoted = {},
+    missing = {}, left_out = 0, invited = 0 }
+  local names = wanted(job, found)
+  if job.there then
+    decide(job, found, compare(job, names, found))
+  else
+    for name, role in pairs(names) do
+      if role == "owner" then
+        found.demoted[#found.demoted + 1] = name
+      end
+    end
+  end
+  found.add = sorted(names)
+  for _, list in ipairs({ found.demoted, found.missing, found.extra,
+      found.remove }) do
+    table.sort(list)
+  end
+  return found
+end
+
+-- words ------------------------------------------------------------------
+
+local function count(n, what)
+  return ("%d %s%s"):format(n, what, n == 1 and "" or "s")
+end
+
+--- Problems of the members, and what is said of them in the result.
+---@param job godwit.copy.OrganizationJob
+function M.report(job)
+  local m, to = job.members, job.side.to.name
+  if #m.missing > 0 and not job.side.without_missing then
+    job:problem("%s of it %s not on %s: %s; migrate them first (godwit "
+      .. "migrate-users), map them (--map, --map-user), or leave them out "
+      .. "(--without-missing-members)", count(#m.missing, "member"),
+      #m.missing == 1 and "is" or "are", to,
+      account_list.some(m.missing, SHOWN))
+  elseif #m.missing > 0 then
+    job:warn("left out, since they are not on %s: %s", to,
+      account_list.some(m.missing, SHOWN))
+  end
+  if m.left_out > 0 then
+    job:warn("%s left out by the map", count(m.left_out, "member"))
+  end
+  if m.invited > 0 then
+    job:warn("%s not copied: who has not accepted is no member",
+      count(m.invited, "invitation"))
+  end
+  if #m.extra > 0 then
+    job:warn("members there and not at the source, who stay: %s%s",
+      account_list.some(m.extra, SHOWN), job.side.remove_members
+      and " (an organization needs an owner)"
+      or " (--remove-members takes them out)")
+  end
+  if #m.remove > 0 and (job.side.to.profile or {}).protected then
+    job:problem("%s is protected: nobody is taken out there; leave out "
+      .. "--remove-members", to)
+  end
+end
+
+--- Says whose role could not be had, and who had to stay for it.
+---@param job godwit.copy.OrganizationJob
+function M.report_owners(job)
+  local m = job.members
+  if #m.demoted > 0 then
+    job:warn("owners at the source who are members there, since no API makes "
+      .. "an owner: %s; make them owners in the web page",
+      account_list.some(m.demoted, SHOWN))
+  end
+  if m.last then
+    job:warn("%s, whose key made it, stays its owner: it has no other; make "
+      .. "one in the web page and give the command again", tostring(m.last))
+  end
+end
+
+-- doing ------------------------------------------------------------------
+
+local function some_failed(failures, n, what)
+  local words, retryable = {}, true
+  for i, one in ipairs(failures) do
+    words[i] = ("%s (%s)"):format(one.name, tostring(one.e.message))
+    retryable = retryable and one.e.retryable == true
+  end
+  error(err.new({ kind = failures[1].e.kind, retryable = retryable,
+    message = ("%d of %s could not be %s: %s"):format(#failures,
+      count(n, "member"), what, account_list.some(words)),
+    cause = failures[1].e }), 0)
+end
+
+-- Does something for every name; one that fails holds up no other.
+---@async
+local function each(job, names, what, symbol, fn)
+  local done, failures = {}, {}
+  task.each(names, function(name)
+    local ok, e = xpcall(fn, err.traced, name)
+    if ok then
+      done[#done + 1] = name
+    elseif err._is_final(err.from(e)) then
+      error(e, 0)
+    else
+      failures[#failures + 1] = { name = name, e = err.from(e) }
+    end
+    if #done % 1000 == 0 then
+      job:progress("members", ("%d of %d"):format(#done, #names))
+    end
+  end, { jobs = AT_ONCE })
+  if #done > 0 then
+    table.sort(done)
+    job:did(symbol, "%s: %s", count(#done, "member"),
+      account_list.some(done, SHOWN))
+  end
+  if #failures > 0 then
+    some_failed(failures, #names, what)
+  end
+end
+
+--- Learns who became the owner of what was just created. He stays if he is a
+--- member at the source.
+---@async
+---@param job godwit.copy.OrganizationJob
+function M.meet_migrator(job)
+  local to, m = job.side.to, job.members
+  local first
+  for row in to:each_member(job.name) do
+    if row.role == "owner" then
+      first = row.username
+      break
+    end
+  end
+  if first == nil then
+    return migrator.forget(to, job.name)
+  end
+  for i, name in ipairs(m.add) do
+    if rawequal(name, first) then
+      table.remove(m.add, i)
+      for at, owner in ipairs(m.demoted) do
+        if owner == first then
+          table.remove(m.demoted, at)
+          break
+        end
+      end
+      return migrator.forget(to, job.name)
+    end
+  end
+  if not unknown.is(first) then
+    migrator.learn(to, job.name, first)
+  end
+  m.last = first
+end
+
+---@async
+local function dismiss(job, name)
+  local ok, e = pcall(job.side.to.remove_member, job.side.to, job.name, name)
+  if ok then
+    job:did("-", "%s, whose key made it", name)
+    return migrator.forget(job.side.to, job.name)
+  elseif not err.is(e, "refused") and not err.is(e, "conflict") then
+    error(e, 0)
+  end
+  job:warn("%s, whose key made it, stays a member: %s", name, e.message)
+end
+
+--- Adds who is missing and takes out who does not stay.
+---@async
+---@param job godwit.copy.OrganizationJob
+function M.ensure(job)
+  local m, to = job.members, job.side.to
+  each(job, m.add, "added", "+", function(name)
+    to:add_member(job.name, name)
+  end)
+  each(job, m.remove, "taken out", "-", function(name)
+    to:remove_member(job.name, name)
+  end)
+  if m.dismiss then
+    dismiss(job, m.dismiss)
+  end
+end
+
+--- Whether there is nothing to do.
+---@param m godwit.copy.Members
+---@return boolean
+function M.are_same(m)
+  return #m.add == 0 and #m.remove == 0 and not m.dismiss
+end
+
+return M

@@ -1,0 +1,196 @@
+--- organization: the steps that take one organization to another cluster.
+---
+---   look    its name, type and members there, and all that stands against it
+---   ensure  makes it, or brings its fields in line; then its members
+---
+--- The first writes nothing. Members are added, and taken out only where that
+--- is asked for; roles cannot be given.
+
+local docs = require("godwit.cluster.account_docs")
+local members = require("godwit.copy.members")
+local migrator = require("godwit.copy.migrator")
+local rules = require("godwit.cluster.account_rules")
+local stages = require("godwit.workflow.stages")
+local user = require("godwit.copy.user")
+
+local M = {}
+
+--- What the API has no way to move.
+M.NOT_MOVED = "Never moved, since nobody can set them: who owns an "
+  .. "organization, its single sign-on, its logo"
+
+---@class godwit.copy.OrganizationSide: godwit.copy.UserSide
+---@field types godwit.copy.OrganizationTypes
+---@field name_of async fun(job: godwit.copy.OrganizationJob): string|nil, string|nil
+---@field remove_members boolean
+---@field without_missing boolean
+
+---@class godwit.copy.OrganizationJob: godwit.workflow.Job
+---@field doc table The source's document.
+---@field side godwit.copy.OrganizationSide
+---@field name? string There.
+---@field type? string The name of its type there.
+---@field there? table
+---@field wanted table Its fields there.
+---@field differences table[]
+---@field members godwit.copy.Members
+
+---@param side godwit.copy.OrganizationSide
+---@param doc table
+---@return godwit.copy.OrganizationJob
+function M.job(side, doc)
+  return stages.job { ref = doc.org_name, doc = doc, side = side,
+    kind = "organization", differences = {} }
+end
+
+--- What it is called there and of which type it is; it may be left out.
+---@async
+---@param job godwit.copy.OrganizationJob
+function M.name(job)
+  local name, why = job.side.name_of(job)
+  if not name then
+    job.record = { outcome = "skipped", why = why }
+    return
+  end
+  job.name, job.to = name, job.side.to.name .. ":" .. name
+  job.type = job.side.types:name(job.doc)
+end
+
+-- Its fields there: the source's, with the id that its type has there.
+local function fields_of(job)
+  local wanted = { org_name = job.name }
+  for _, field in ipairs(docs.ORGANIZATION_FIELDS) do
+    wanted[field] = docs.value(job.doc, field)
+  end
+  wanted.type_id = job.side.types:id(job.type) or nil
+  return wanted
+end
+
+local REQUIRED = { "org_label", "org_contact_name", "org_email" }
+
+local function check_fields(job)
+  local wanted = job.wanted
+  for _, field in ipairs({ "org_name", "org_label", "org_contact_name",
+      "org_email", "org_url" }) do
+    local why = rules.problem(field, wanted[field])
+    if why then
+      job:problem("%s", why)
+    end
+  end
+  for _, field in ipairs(not job.there and REQUIRED or {}) do
+    if wanted[field] == nil then
+      job:problem("it has no %s, and %s demands one", field, job.side.to.name)
+    end
+  end
+end
+
+-- An identity provider's id means one organization.
+---@async
+local function check_external_id(job)
+  local id = job.wanted.external_id
+  if id == nil or job.there and docs.value(job.there, "external_id") == id then
+    return
+  end
+  if type(id) ~= "string" then
+    job:problem("its external_id is no text")
+    return
+  end
+  local other = job.side.to:try_get_organization_by_external_id(id)
+  if other and other.org_name ~= job.name then
+    job:problem("%s has another organization with its external_id %s: %s",
+      job.side.to.name, id, tostring(other.org_name))
+  end
+end
+
+local function is_changed(job)
+  return #job.differences > 0 and job.side.update
+end
+
+-- Differences in words that people know: a type's name, not its id.
+local function readable(job)
+  for _, d in ipairs(job.differences) do
+    if d.field == "type_id" then
+      d.field, d.source = "type", job.type
+      d.destination = job.side.types:name_there(d.destination)
+    end
+  end
+end
+
+--- Looks at the destination. `job.problems` is what stands against it.
+---@async
+---@param job godwit.copy.OrganizationJob
+function M.look(job)
+  if not job.name then
+    M.name(job)
+  end
+  if job.record then
+    return
+  end
+  local side = job.side
+  if rules.name_problem(job.name) then
+    job:problem("%s", rules.name_problem(job.name))
+    return
+  elseif side.roster:has_user(job.name) then
+    job:problem("%s is a user on %s, and both have one name space; map the "
+      .. "name (--to-name, --map-organization, --map)", job.name, side.to.name)
+    return
+  end
+  job:progress("compare")
+  job.there = side.to:try_get_organization(job.name)
+  job.wanted = fields_of(job)
+  check_fields(job)
+  check_external_id(job)
+  job.differences = job.there and docs.differences(job.there, job.wanted,
+    docs.ORGANIZATION_FIELDS) or {}
+  job.members = members.look(job)
+  members.report(job)
+  readable(job)
+  if #job.problems == 0 and job.there and not is_changed(job)
+      and members.are_same(job.members) then
+    members.report_owners(job)
+    job.record = user.unchanged(job, job.differences)
+  end
+end
+
+---@async
+local function create(job)
+  local to = job.side.to
+  job:progress("create")
+  migrator.begin(to, job.name)
+  to:create_organization(job.wanted)
+  job:did("+", "organization %s%s", job.name, job.type ~= "none"
+    and " of type " .. job.type or "")
+  members.meet_migrator(job)
+end
+
+---@async
+local function update(job)
+  local names = {}
+  for i, d in ipairs(job.differences) do
+    names[i] = d.field
+  end
+  job:progress("settings")
+  job.side.to:update_organization(job.name, job.wanted)
+  job:did("~", "%s", table.concat(names, ", "))
+end
+
+--- Makes it, or brings its fields in line; then its members.
+---@async
+---@param job godwit.copy.OrganizationJob
+---@return godwit.Outcome
+function M.ensure(job)
+  local made = not job.there
+  local stay = not made and not is_changed(job) and job.differences or {}
+
+  if made then
+    create(job)
+  elseif is_changed(job) then
+    update(job)
+  end
+  members.ensure(job)
+  members.report_owners(job)
+  return { outcome = made and "created" or "updated",
+    differences = #stay > 0 and user.unchanged(job, stay).differences or nil }
+end
+
+return M

@@ -1,0 +1,293 @@
+-- godwit migrate-organizations: types by name, members, who made it; a second
+-- run finds all of it done.
+local e2e = require("support.e2e")
+local err = require("godwit.err")
+local fs = require("godwit.core.fs")
+local json = require("godwit.core.json")
+local people = require("support.people")
+local relay = require("support.relay")
+
+-- alice, bob, carol and dave on both; acme and labs at the source only.
+local function world(t, prepare)
+  local ids = {}
+  local w = people.world(t, function(dev, prod)
+    for _, box in ipairs({ dev, prod }) do
+      err.check(fs.remove(box.dir .. "/organizations/acme.json"))
+      for _, name in ipairs({ "alice", "bob", "carol", "dave" }) do
+        people.user(box, name)
+      end
+    end
+    ids.dev = people.types(dev, { "basic", "pro" })
+    ids.prod = people.types(prod, { "legacy", "pro", "basic" })
+    people.organization(dev, "acme", { "alice:owner", "bob", "carol:owner" },
+      { type_id = ids.dev.pro, external_id = "ext-1", org_url = "https://a",
+        external_admin_group = json.array({ "g1", "g2" }) })
+    people.organization(dev, "labs", { "bob:owner" },
+      { type_id = ids.dev.basic, external_member_group = "m" })
+    if prepare then prepare(dev, prod, ids) end
+  end)
+  return w, ids
+end
+
+local function run(w, words, env)
+  return people.run(w, "migrate-organizations", words, env)
+end
+
+local function notes(item)
+  return table.concat(item.warnings or {}, "\n")
+end
+
+local function problems(item)
+  return table.concat(item.problems or {}, "\n")
+end
+
+-- Makes somebody owner, as only the web page can, while nobody serves it.
+local function make_owner(w, org, name)
+  w.prod:stop()
+  local path = w.prod.dir .. "/organizations/" .. org .. ".json"
+  local doc = e2e.read_json(path)
+  for _, m in ipairs(doc.members) do
+    if m.username == name then m.role = "owner" end
+  end
+  err.check(fs.write(path, json.encode(doc), 384))
+  w.prod:start()
+  people.configure(w)
+end
+
+test("plan, first run, repeat", function(t)
+  local w, ids = world(t)
+  local r = e2e.expect(run(w, { "-n" }), 0)
+  t:eq(people.words(r), { "acme created", "labs created" })
+  t:match(notes(r.by.acme), "%(known after apply%), whose key made it, stays")
+  t:no(people.admin(w.prod):try_get_organization("acme"))
+
+  r = e2e.expect(run(w), 0)
+  t:eq(people.words(r), { "acme created", "labs created" })
+  people.reconcile(t, r)
+  t:eq(r.by.acme.steps, {
+    { symbol = "+", text = "organization acme of type pro" },
+    { symbol = "+", text = "3 members: alice, bob, carol" } })
+  t:match(notes(r.by.acme), "no API makes an owner: alice, carol;")
+  t:match(notes(r.by.acme), "admin[%w_]*, whose key made it, stays its owner")
+  t:match(r.doc.notes[1], "Never moved.*who owns an organization")
+  local acme = people.admin(w.prod):try_get_organization("acme")
+  t:eq({ acme.type_id, acme.external_id, acme.org_url },
+    { ids.prod.pro, "ext-1", "https://a" })
+  t:eq(acme.external_admin_group, { "g1", "g2" })
+  local members = people.members(w.prod, "acme")
+  t:eq(#members, 4)
+
+  r = e2e.expect(run(w), 0)
+  t:eq(r.doc.counts.unchanged, 2)
+  t:match(notes(r.by.labs), "stays its owner")
+  t:eq(people.members(w.prod, "acme"), members)
+end)
+
+test("who made it goes once there is another owner, and only then", function(t)
+  local w = world(t)
+  e2e.expect(run(w, { "acme" }), 0)
+  make_owner(w, "acme", "alice")
+  local r = e2e.expect(run(w, { "acme" }), 0)
+  t:eq(r.by.acme.outcome, "updated")
+  t:match(r.by.acme.steps[1].text, "admin.*, whose key made it")
+  t:match(notes(r.by.acme), "no API makes an owner: carol;")
+  t:eq(people.members(w.prod, "acme"), { "alice:owner", "bob:member",
+    "carol:member" })
+  r = e2e.expect(run(w, { "acme" }), 0)
+  t:eq(r.by.acme.outcome, "unchanged")
+  t:no(notes(r.by.acme):find("whose key made it"))
+  -- who comes back later is somebody's wish
+  people.admin(w.prod):add_member("acme", "dave")
+  r = e2e.expect(run(w, { "acme" }), 0)
+  t:match(notes(r.by.acme), "not at the source, who stay: dave %(%-%-remove")
+end)
+
+test("types go by name; a missing one names all it concerns", function(t)
+  local w = world(t, function(dev, prod, ids)
+    ids.prod = people.types(prod, { "legacy", "basic" })
+    people.organization(dev, "more", { "dave:owner" },
+      { type_id = ids.dev.pro })
+    people.organization(dev, "bare", { "dave:owner" })
+  end)
+  local r = e2e.expect(run(w), 3)
+  for _, name in ipairs({ "acme", "more" }) do
+    t:match(problems(r.by[name]), "prod has no organization type 'pro' %(it "
+      .. "has: legacy, basic%), which these have: acme, more; .* "
+      .. "%-%-map%-type pro=TYPE")
+  end
+  t:match(problems(r.by.bare), "prod demands a type .* these have none: bare")
+  t:eq(r.by.labs.outcome, "created")
+  t:no(people.admin(w.prod):try_get_organization("acme"))
+  r = e2e.expect(run(w, { "--map-type", "pro=legacy", "--map-type",
+    "none=basic" }), 0)
+  t:eq(r.doc.counts.created, 3)
+  t:eq(r.doc.counts.unchanged, 1)
+  t:match(r.by.acme.steps[1].text, "of type legacy")
+end)
+
+test("members that are not there are a hole, or left out", function(t)
+  local w = world(t, function(dev)
+    for _, name in ipairs({ "erin", "finn", "gus" }) do
+      people.user(dev, name)
+    end
+    people.organization(dev, "team", { "alice:owner", "erin", "finn", "gus",
+      "dave:invited" })
+  end)
+  local r = e2e.expect(run(w, { "team", "labs" }), 3)
+  t:eq(r.by.labs.outcome, "created")
+  t:match(problems(r.by.team), "3 members of it are not on prod: erin, finn, "
+    .. "gus; .*migrate%-users.*%-%-without%-missing%-members")
+  t:no(people.admin(w.prod):try_get_organization("team"))
+  err.check(fs.write(w.home .. "/map.csv", "erin,-\nfinn,carol\n"))
+  r = e2e.expect(run(w, { "team", "--without-missing-members", "--map",
+    "map.csv" }), 6)
+  t:match(problems(r.by.team), "a type of organization")
+  r = e2e.expect(run(w, { "team", "--without-missing-members", "--map",
+    "map.csv", "--map-type", "none=pro" }), 0)
+  t:match(notes(r.by.team), "left out, since they are not on prod: gus")
+  t:match(notes(r.by.team), "1 member left out by the map")
+  t:match(notes(r.by.team), "1 invitation not copied")
+  t:eq(r.by.team.steps[2].text, "2 members: alice, carol")
+end)
+
+test("members of the destination are kept, or taken out", function(t)
+  local w = world(t, function(_, prod, ids)
+    people.organization(prod, "acme", { "dave:owner", "carol", "bob" },
+      { type_id = ids.prod.pro })
+    people.organization(prod, "labs", { "bob:owner", "dave:owner", "carol" },
+      { type_id = ids.prod.basic })
+  end)
+  local r = e2e.expect(run(w), 0)
+  t:eq(people.words(r), { "acme updated", "labs unchanged" })
+  t:match(notes(r.by.acme), "who stay: dave %(%-%-remove%-members")
+  t:match(notes(r.by.labs), "who stay: carol, dave")
+  t:eq(r.by.acme.steps[2].text, "1 member: alice")
+  r = e2e.expect(run(w, { "--remove-members" }), 0)
+  t:match(notes(r.by.acme), "who stay: dave %(an organization needs an owner%)")
+  t:eq(r.by.labs.steps[#r.by.labs.steps],
+    { symbol = "-", text = "2 members: carol, dave" })
+  t:eq(people.members(w.prod, "labs"), { "bob:owner" })
+  people.configure(w, { prod = { more = "protected = true," } })
+  people.admin(w.prod):add_member("labs", "carol")
+  r = e2e.expect(run(w, { "labs", "--remove-members", "-y" }), 6)
+  t:match(problems(r.by.labs), "prod is protected: nobody is taken out")
+end)
+
+test("fields: reported, changed with --update, in full", function(t)
+  local w, ids = world(t, function(_, prod, ids)
+    people.organization(prod, "labs", { "bob:owner" }, { org_label = "Other",
+      type_id = ids.prod.pro, external_member_group = json.array({ "m" }),
+      stripe_customer_id = "keep" })
+  end)
+  local r = e2e.expect(run(w, { "labs" }), 0)
+  t:eq(r.by.labs.outcome, "unchanged")
+  t:eq(r.by.labs.differences, {
+    { field = "org_label", source = "labs label", destination = "Other" },
+    { field = "type", source = "basic", destination = "pro" } })
+  r = e2e.expect(run(w, { "labs", "--update" }), 0)
+  t:eq(r.by.labs.steps, { { symbol = "~", text = "org_label, type" } })
+  local labs = people.admin(w.prod):try_get_organization("labs")
+  t:eq({ labs.org_label, labs.type_id, labs.stripe_customer_id },
+    { "labs label", ids.prod.basic, "keep" })
+  t:eq(e2e.expect(run(w, { "labs", "--update" }), 0).by.labs.outcome,
+    "unchanged")
+end)
+
+test("names: --to-name, rules, a file, a policy; what is taken", function(t)
+  local w = world(t, function(dev, prod, ids)
+    people.organization(prod, "other", { "bob:owner" },
+      { external_id = "ext-1", type_id = ids.prod.pro })
+    people.organization(dev, "dave2", { "dave:owner" },
+      { type_id = ids.dev.basic })
+  end)
+  local r = e2e.expect(run(w, { "acme", "-n" }), 6)
+  t:match(problems(r.by.acme), "another organization with its external_id "
+    .. "ext%-1: other")
+  r = e2e.expect(run(w, { "labs", "--to-name", "labs_prod", "-n" }), 0)
+  t:eq(r.by.labs.to, "prod:labs_prod")
+  r = e2e.expect(run(w, { "labs", "dave2", "--map-organization", "*2=*" }), 3)
+  t:match(problems(r.by.dave2), "dave is a user on prod")
+  err.check(fs.write(w.home .. "/map.csv", "dave2,labs9\nacme,-\n"))
+  r = e2e.expect(run(w, { "-n", "--map", "map.csv", "--map-organization",
+    "labs=labs9" }), 3)
+  t:match(problems(r.by.labs), "dave2 and labs would both become labs9")
+  t:match(problems(r.by.dave2), "dave2 and labs would both become labs9")
+  t:match(r.by.acme.why, "left out %(map.csv:2%)")
+  err.check(fs.write(w.home .. "/policy.lua",
+    "return { map_owner = { dave2 = 'from_policy' } }"))
+  r = e2e.expect(run(w, { "dave2", "--policy", "policy.lua" }), 0)
+  t:eq(r.by.dave2.to, "prod:from_policy")
+  t:match(run(w, { "*", "--to-name", "x" }).err, "for one organization")
+  r = run(w, { "nobody", "labs", "-n" })
+  t:match(problems(r.by.nobody), "dev has no organization nobody")
+end)
+
+test("one that fails among good ones; a member that fails, too", function(t)
+  local w = world(t)
+  local to = relay.start(t, w.prod.api, function(seen)
+    if seen.path:find("/labs$") and seen.method == "GET" then
+      return { status = 400, body = '{"error":{"code":6001,"message":"no"}}' }
+    elseif seen.path:find("/acme/members/bob$") then
+      return { status = 404, body = '{"error":{"code":3000,"message":"gone"}}' }
+    end
+  end)
+  people.configure(w, { prod = { api = to.url } })
+  local r = run(w)
+  t:eq(r.code, 1)
+  t:eq(people.words(r), { "acme failed", "labs failed" })
+  t:match(r.by.acme.why, "1 of 3 members could not be added: bob %(gone")
+  t:eq(r.by.acme.wrote, true)
+  t:eq(r.by.acme.steps[2].text, "2 members: alice, carol")
+  to.on = nil
+  r = e2e.expect(run(w), 0)
+  t:eq(people.words(r), { "acme updated", "labs created" })
+  t:eq(r.by.acme.steps, { { symbol = "+", text = "1 member: bob" } })
+end)
+
+test("killed at its writes: the same command converges", function(t)
+  local w = world(t)
+  local to = relay.start(t, w.prod.api)
+  people.configure(w, { prod = { api = to.url } })
+  for _, at in ipairs({ { "POST", "^/v1/organizations$", true },
+      { "PUT", "/acme/members/bob$", false },
+      { "PUT", "/acme/members/carol$", true } }) do
+    local started
+    to.on = function(seen, pass)
+      if started and seen.method == at[1] and seen.path:find(at[2]) then
+        if at[3] then pass() end
+        started.process:kill(9)
+        started = nil
+        return "cut"
+      end
+    end
+    started = people.start(w, "migrate-organizations", { "acme" })
+    people.finish(w, started)
+    to.on = nil
+  end
+  local r = e2e.expect(run(w, { "acme" }), 0)
+  -- who made it is known, though the run that did so was killed
+  t:match(notes(r.by.acme), "admin.*, whose key made it, stays its owner")
+  t:eq(#people.members(w.prod, "acme"), 4)
+  t:eq(e2e.expect(run(w, { "acme" }), 0).by.acme.outcome, "unchanged")
+  t:eq(to:count("POST /v1/organizations"), 1)
+end)
+
+test("hostile lists of members are an error", function(t)
+  local w = world(t)
+  for _, answer in ipairs({
+    { { results = { { username = "a/../b" } } }, "without a usable name" },
+    { { results = { 5 } }, "without a usable name" },
+    { { results = { { username = "alice" } }, marker = "same" }, "never ends" },
+    { { results = "x" }, "list" },
+  }) do
+    local from = relay.start(t, w.dev.api, function(seen)
+      return seen.path:find("/members$")
+        and { status = 200, body = json.encode(answer[1]) } or nil
+    end)
+    people.configure(w, { dev = { api = from.url } })
+    local r = run(w, { "acme" })
+    t:eq(r.code, 1)
+    t:match(r.by.acme.why, answer[2])
+  end
+  t:no(people.admin(w.prod):try_get_organization("acme"))
+end)
