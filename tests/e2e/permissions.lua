@@ -162,6 +162,13 @@ test("clusters, secrets and modules beside the script", function(t)
     try("helper", function() return require("helper").open "prod" end)
     try("a copy", function() return copy.algorithm(
       p.from.algorithms:get "acme/Alpha", godwit.cluster "prod") end)
+    try("a call", function() return cx:call("promote", { from = p.from,
+      to = "prod", algorithms = "acme/Alpha" }) end)
+    for i, file in ipairs { "algorithms_from", "secrets", "policy" } do
+      try("a file " .. i, function() return cx:call("promote", { from = p.from,
+        to = p.from, algorithms = "acme/Alpha",
+        [file] = "private/key.txt" }) end)
+    end
     try("secret", function() return godwit.secret "jira" end)
     try("secret there", function() return require("helper").secret "jira" end)
     try("policy", function() return copy.algorithm(
@@ -169,7 +176,7 @@ test("clusters, secrets and modules beside the script", function(t)
         policy = "private" }) end)]]):format(w.prod.api .. "//", w.prod.api))
   t:match(said["cluster 1"], "do not name the cluster 'prod'; add clusters = "
     .. "{ %[\"prod\"%] = \"read\" }")
-  all_denied(t, said, 11)
+  all_denied(t, said, 15)
   t:match(said.secret, "do not name the secret 'jira'; add secrets = "
     .. "{ \"jira\" }")
   t:match(said.policy, "names no policy itself")

@@ -137,6 +137,7 @@ function M.run(cx)
   end
   local head = head_of.check(declared, script.name)
   if script.origin == "file" then
+    head.closed = true
     settle(script, head, given)
   end
   check_flags(head)

@@ -231,7 +231,7 @@ function M.run(name, head, values, flags, origins)
   end })
   local result = run.start(head, values, {
     dry_run = flags.dry_run, jobs = flags.jobs, yes = flags.yes,
-    given = given(origins),
+    given = given(origins), closed = head.closed,
     progress = function(ref, phase, detail)
       shown:update(ref, phase, detail)
     end,

@@ -4,6 +4,7 @@
 local cluster = require("godwit.cluster")
 local config = require("godwit.config")
 local driver_of = require("godwit.cluster.driver_of")
+local rights = require("godwit.rights")
 
 local M = {}
 
@@ -18,13 +19,16 @@ function M.split(word)
   end
 end
 
---- The driver of a cluster as it was named on a command line or in a script.
+--- The driver of a cluster as it was named on a command line or in a script,
+--- which may not be one that the script's permissions name.
 ---@async
 ---@param spec string
 ---@param role? "from"|"to"
 ---@return table
 function M.open(spec, role)
-  return cluster.open(config.profile(spec, { role = role }))
+  return cluster.open(rights.cluster(spec, function()
+    return config.profile(spec, { role = role })
+  end))
 end
 
 --- Whether a value is a cluster's handle.

@@ -37,6 +37,31 @@ local function open(spec, p)
   end)))
 end
 
+-- A copy that no metatable speaks for: what was checked is what is used.
+local function plain(params)
+  if type(params) ~= "table" then
+    err.throw("usage", "cx:call: parameters are a table, not a %s",
+      type(params))
+  end
+  local copy = {}
+  for name, v in next, params do
+    copy[name] = v
+  end
+  return copy
+end
+
+-- A script has no files: what names one is for a command line.
+local function check_files(h, params, opts)
+  for _, p in ipairs(opts.closed and h.order or {}) do
+    if p.name == "policy" then
+      rights.policy(params[p.name])
+    elseif params[p.name] ~= nil and (p.metavar or ""):find("^FILE") then
+      err.throw("denied", "cx:call: a script has no files; %s of %s is for a "
+        .. "command line", p.flag, h.name)
+    end
+  end
+end
+
 -- A single one where several may be is a list of one.
 local function listed(h, params)
   local given = {}
@@ -71,6 +96,8 @@ end
 ---@return godwit.workflow.Result
 function M.run(caller, name, params, opts)
   local h = find(name, opts)
+  params = plain(params)
+  check_files(h, params, opts)
   local values = head.values(h, listed(h, params))
   local given = {}
 
@@ -83,7 +110,7 @@ function M.run(caller, name, params, opts)
   end
   local context = cx.new(values, { dry_run = caller.dry_run,
     jobs = caller.jobs, given = given, progress = opts.progress,
-    find = opts.find })
+    find = opts.find, closed = opts.closed })
   h.run(context)
   return context:finish()
 end

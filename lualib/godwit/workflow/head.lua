@@ -32,6 +32,7 @@ local M = {}
 ---@field usage? string
 ---@field reads? boolean Nothing is written at all; the host sees to it.
 ---@field permissions? godwit.workflow.Permissions
+---@field closed? boolean It is a script, which has no files.
 
 local TYPES = { string = true, integer = true, number = true, boolean = true,
   cluster = true, folder = true }

@@ -23,6 +23,7 @@ local M = {}
 ---@field withhold? fun(p: godwit.workflow.Param): boolean Clusters that stay read-only.
 ---@field on_clusters? fun(drivers: table<string, table[]>)
 ---@field given? table<string, boolean> Parameters that were given, not taken by default.
+---@field closed? boolean The workflow is a script, which has no files.
 ---@field find? fun(name: string): godwit.workflow.Head? A bundled workflow, for cx:call.
 
 local function open_cluster(spec, name, count)

@@ -122,8 +122,8 @@ function cx:each(items, fn, opts) end
 --- Runs a bundled workflow with parameters of its own, by their names with `_`
 --- where a flag has `-`; a cluster is a handle or the name of one. It writes only
 --- where this run may write. What it came to is returned, and is no part of this
---- run's result. Raises `usage` for parameters that are none, and what stopped
---- all of it.
+--- run's result. Raises `usage` for parameters that are none, `denied` for one
+--- that names a file (a script has none), and what stopped all of it.
 ---@async
 ---@param name string "verify"
 ---@param params? table<string, any>
