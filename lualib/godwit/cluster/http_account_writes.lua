@@ -24,8 +24,12 @@ local function path_of(which, ...)
   return "/v1/" .. which .. address.path(...)
 end
 
-local function exists(target)
-  error(err.new({ kind = "exists", message = target .. " exists already" }), 0)
+-- The platform's codes for a name that is taken.
+local TAKEN = { users = 3003, organizations = 3101, types = 3109 }
+
+local function exists(target, which)
+  error(err.new({ kind = "exists", code = TAKEN[which],
+    message = target .. " exists already" }), 0)
 end
 
 -- An answer of a create; clusters may say nothing.
@@ -58,7 +62,7 @@ local function create(driver, which, sent, proof)
   local name = sent[kind.key]
   local target = accounts.target(driver, kind, name)
   if driver[kind.try](driver, name) then
-    exists(target)
+    exists(target, which)
   end
   return effect.perform({
     kind = kind.what .. ".create", target = target, cluster = driver,
@@ -189,7 +193,7 @@ function Writes:create_organization_type(name)
     end
   end
   if find() then
-    exists(type_target(self, name))
+    exists(type_target(self, name), "types")
   end
   return effect.perform({
     kind = "organization_type.create", target = type_target(self, name),

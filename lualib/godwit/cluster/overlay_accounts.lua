@@ -275,7 +275,7 @@ local function check_type(overlay, id, required)
     end
   end
   if id ~= nil then
-    refuse("remote", 400, NO_TYPE, "there is no such organization type")
+    refuse("notfound", 400, NO_TYPE, "there is no such organization type")
   elseif required and #types > 0 then
     refuse("remote", 400, MISSING, "required and missing: type_id")
   end

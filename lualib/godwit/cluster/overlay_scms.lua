@@ -119,10 +119,10 @@ end
 function Scms:delete_scm(id)
   secrets.check_deletion(self)
   local was = get(self, id)
-  if was.enabled ~= false then
-    refuse("remote", 400, ENABLED, "an enabled SCM cannot be deleted")
-  elseif was.default then
+  if was.default then
     refuse("remote", 400, DEFAULT, "the default SCM cannot be deleted")
+  elseif was.enabled ~= false then
+    refuse("remote", 400, ENABLED, "an enabled SCM cannot be deleted")
   end
   perform(self, "scm.delete", id, nil, function()
     self.pretended_accounts.scms.changed[id] = false
