@@ -3,6 +3,7 @@
 local json = require("godwit.core.json")
 local fs = require("godwit.core.fs")
 local keys = require("godwit.sandbox.keys")
+local sandbox = require("godwit.sandbox")
 local sandboxes = require("support.sandboxes")
 local task = require("godwit.task")
 
@@ -220,4 +221,35 @@ test("many at once are all there, and the hosts that somebody added",
     end, { jobs = 4 })
     table.sort(got)
     t:eq(got, { 200, 409, 409, 409 })
+  end)
+
+test("another command takes the key that can do most, and new ones",
+  function(t)
+    local s = sandboxes.start(t)
+    local profile = sandbox.load_profile(s.dir)
+    local function label(owner)
+      return tostring(profile.key(owner)):match("%[secret (.-)%]")
+    end
+    t:eq(label("acme"), "sandbox acme-promotion")
+    t:no(profile.key("nobody"))
+    ask(s, "POST", "/v1/users", { username = "dora",
+      email = "d@example.com" })
+    t:eq(label("dora"), "sandbox default-key")
+    local kinds = ask(s, "GET", "/v1/organization/types").doc
+    ask(s, "POST", "/v1/organizations", { org_name = "guild", org_label = "g",
+      org_contact_name = "g", org_email = "g@example.com",
+      type_id = kinds[1].id })
+    t:no(profile.key("guild")) -- its owner has only an admin key
+    ask(s, "PUT", "/v1/organizations/guild/members/dora")
+    local members = profile.key("guild")
+    t:ok(members)
+    local function issue(name, change)
+      return ask(s, "POST", "/v1/organizations/guild/members/dora/keys", {
+        key_label = name, key_type = "AlgorithmKey",
+        permissions = permissions(change) }).status
+    end
+    t:eq(issue("weak"), 201)
+    t:eq(profile.key("guild"), members)
+    t:eq(issue("strong", { allow_algo_management = true }), 201)
+    t:eq(label("guild"), "sandbox strong")
   end)

@@ -157,8 +157,9 @@ test("an archive with links in it is not served", function(t)
   s:stop()
   local links = { "git/labs", "git/acme/X.git", "users/x.json",
     "algorithms/acme/Hello/secrets.json", "algorithms/acme/Hello/builds/x.log",
-    "keys2.json" }
+    "keys2.json", "members", "members/acme/0a.json", "connectors/bob.json" }
   for _, link in ipairs(links) do
+    fs.mkdir(s.dir .. "/" .. (link:match("^(.*)/") or "."), 448)
     fs.symlink("/etc/passwd", s.dir .. "/" .. link)
     t:raises("io", sandbox.start, "no links", { dir = s.dir })
     fs.remove(s.dir .. "/" .. link)

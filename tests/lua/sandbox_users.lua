@@ -274,3 +274,50 @@ test("an archive from elsewhere is looked at before it is shown", function(t)
   write("burnt.json", '{"usernames":3}')
   t:eq(answer(create(s, "emil")), { 500, 5001 })
 end)
+
+test("a deletion that broke off is done by the next one", function(t)
+  local s = sandboxes.start(t)
+  create(s, "dora", { shouldCreateHello = true })
+  ask(s, "PUT", "/v1/organizations/acme/members/dora")
+  local store = s.sandbox.store
+  local remove = store.remove
+  store.remove = function(self, name)
+    if name == "users/dora.json" then error("the disk is gone") end
+    return remove(self, name)
+  end
+  t:eq(answer(ask(s, "DELETE", "/v1/users/dora")), { 500, 5001 })
+  store.remove = nil
+  t:eq(ask(s, "GET", "/v1/users/dora").status, 200)
+  t:eq(#ask(s, "GET", "/v1/organizations/acme/members").doc.results, 2)
+  t:eq(ask(s, "DELETE", "/v1/users/dora").status, 204)
+  t:eq(answer(create(s, "dora", { email = "n@example.com" })), { 409, 3003 })
+end)
+
+test("a viewer of the cluster reads everything and changes nothing",
+  function(t)
+    local s = sandboxes.start(t)
+    s:create("Hello")
+    s:send("POST", "/v1/algorithms/acme/Hello/compile", { json = {} })
+    local path = "/v1/algorithms/acme/Hello"
+    local function sees(as)
+      return s:send("GET", path, { as = as }).status,
+        s:send("GET", path .. "/builds", { as = as }).status,
+        #s:send("GET", "/v1/users/acme/algorithms", { as = as }).doc
+    end
+    local role = "/admin/roles/carol/cluster_viewer"
+    t:eq({ sees("carol") }, { 404, 404, 0 })
+    t:eq(answer(ask(s, "POST", role, nil, { as = "bob" })), { 403, 2001 })
+    t:eq(answer(ask(s, "POST", "/admin/roles/nobody/cluster_viewer")),
+      { 404, 3000 })
+    t:eq(ask(s, "POST", "/admin/roles/carol/king").status, 404)
+    t:eq(ask(s, "POST", role).status, 204)
+    t:eq({ sees("carol") }, { 200, 200, 1 })
+    for _, method in ipairs({ "PUT", "DELETE" }) do
+      t:eq(answer(s:send(method, path, { as = "carol", json = {} })),
+        { 403, 2001 })
+    end
+    t:eq(answer(s:send("POST", path .. "/versions", { as = "carol",
+      json = {} })), { 403, 2001 })
+    t:eq(ask(s, "DELETE", role).status, 204)
+    t:eq({ sees("carol") }, { 404, 404, 0 })
+  end)

@@ -5,6 +5,7 @@ local sys = require("godwit.core.sys")
 local build = require("godwit.cluster.platform_build")
 local docs = require("godwit.cluster.platform_docs")
 local git = require("godwit.cluster.platform_git")
+local roles = require("godwit.cluster.platform_roles")
 local rules = require("godwit.cluster.platform_rules")
 local scm = require("godwit.cluster.platform_scm")
 local template = require("godwit.cluster.platform_template")
@@ -80,11 +81,16 @@ local function is_public(publishes)
   return false
 end
 
+--- True if a caller reads all that an owner does.
+function Platform:sees(caller, owner)
+  return self:acts_for(caller, owner) or roles.views(self, caller)
+end
+
 --- An algorithm as a caller sees it; refused as missing when they may not.
 ---@param bare? boolean The refusal has the bare shape of GET {ref}.
 function Platform:find(caller, owner, name, bare)
   local record, publishes = self:load(owner, name)
-  if record and (self:acts_for(caller, owner) or is_public(publishes)
+  if record and (self:sees(caller, owner) or is_public(publishes)
     or caller.kind == "admin") then
     return record, publishes
   end
@@ -101,6 +107,15 @@ end
 function Platform:own(caller, owner, name, bare)
   local record, publishes = self:find(caller, owner, name, bare)
   if not self:acts_for(caller, owner) then
+    reject(403, 2001, "Caller is not authorized to perform the operation")
+  end
+  return record, publishes
+end
+
+--- The same for what is read only by its owner and who sees everything.
+function Platform:look(caller, owner, name)
+  local record, publishes = self:find(caller, owner, name)
+  if not self:sees(caller, owner) then
     reject(403, 2001, "Caller is not authorized to perform the operation")
   end
   return record, publishes
@@ -258,7 +273,7 @@ end
 --- GET /v1/algorithms/{ref}: the most recently compiled version.
 function Platform:get(caller, owner, name)
   local record, publishes = self:find(caller, owner, name, true)
-  local all = self:acts_for(caller, owner) or caller.kind == "admin"
+  local all = self:sees(caller, owner) or caller.kind == "admin"
   local builds = self.store:builds(owner, name)
   for i = #builds, 1, -1 do
     local b = builds[i]
@@ -272,7 +287,7 @@ end
 
 --- The builds of an algorithm, newest first.
 function Platform:builds(caller, owner, name)
-  local _, publishes = self:own(caller, owner, name)
+  local _, publishes = self:look(caller, owner, name)
   local builds, out = self.store:builds(owner, name), {}
   for i = #builds, 1, -1 do
     out[#out + 1] = { key = builds[i].seq,
@@ -282,7 +297,7 @@ function Platform:builds(caller, owner, name)
 end
 
 function Platform:build(caller, owner, name, id)
-  local _, publishes = self:own(caller, owner, name)
+  local _, publishes = self:look(caller, owner, name)
   for _, b in ipairs(self.store:builds(owner, name)) do
     if b.build_id == id then return docs.build(b, publishes), b end
   end
@@ -303,7 +318,7 @@ end
 ---@param filter {published?: boolean, callable?: boolean}
 function Platform:versions(caller, owner, name, filter)
   local record, publishes = self:find(caller, owner, name)
-  local own = self:acts_for(caller, owner)
+  local own = self:sees(caller, owner)
   local builds = self.store:builds(owner, name)
   local seen, good, out = {}, {}, {}
   for _, b in ipairs(builds) do
@@ -337,7 +352,7 @@ end
 --- One version by commit or by number.
 function Platform:version(caller, owner, name, text)
   local record, publishes = self:find(caller, owner, name)
-  local own = self:acts_for(caller, owner)
+  local own = self:sees(caller, owner)
   local ref = rules.parse_ref(text)
   local builds = self.store:builds(owner, name)
   local sha, chosen
@@ -501,7 +516,7 @@ function Platform:list(caller, owner)
     reject(404, 3000, "no account %s", tostring(owner))
   end
   local out = json.array({})
-  local all = self:acts_for(caller, owner) or caller.kind == "admin"
+  local all = self:sees(caller, owner) or caller.kind == "admin"
   for _, name in ipairs(self.store:algorithm_names(owner)) do
     local record, publishes = self:load(owner, name)
     if record and (all or is_public(publishes)) then

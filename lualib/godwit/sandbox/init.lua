@@ -7,6 +7,7 @@ local sys = require("godwit.core.sys")
 local task = require("godwit.core.task")
 local build = require("godwit.cluster.platform_build")
 local git = require("godwit.cluster.platform_git")
+local keychain = require("godwit.sandbox.keychain")
 local keys = require("godwit.sandbox.keys")
 local options = require("godwit.sandbox.options")
 local platform = require("godwit.cluster.platform")
@@ -240,42 +241,20 @@ function M.load_profile(spec)
     err.throw("notfound", "the sandbox %s was never started", spec)
   end
   local store = stores.open(dir)
-  local accounts = keys.read(dir) or {}
-  local made = {}
+  local chain, made = keychain.open(dir, store), {}
   local function value(a)
+    if not a then return nil end
     made[a.key] = made[a.key] or secret.new(a.key, {
       label = (info.name or "sandbox") .. " " .. (a.label or a.username),
       origins = { info.api } })
     return made[a.key]
   end
-  local function pick(fits)
-    for _, a in ipairs(accounts) do
-      if (a.kind or "standard") == "standard" and fits(a) then
-        return value(a)
-      end
-    end
-  end
-  local function key_of(owner)
-    return pick(function(a) return not owner or a.username == owner end)
-      or pick(function(a) return store:role(owner, a.username) ~= nil end)
-  end
-  local admin
-  for _, a in ipairs(accounts) do
-    if a.kind == "admin" then admin = admin or value(a) end
-  end
   return {
     name = "sandbox:" .. (info.name or spec), kind = "http", api = info.api,
     hosts = hosts_of(dir),
-    id = store.id, admin_key = admin, dir = dir,
+    id = store.id, admin_key = value(chain:administrator()), dir = dir,
     running = info.pid ~= nil and store:in_use(),
-    key = function(owner)
-      local key = key_of(owner)
-      if not key then
-        accounts = keys.read(dir) or {} -- an account of a moment ago
-        key = key_of(owner)
-      end
-      return key
-    end,
+    key = function(owner) return value(chain:account(owner)) end,
   }
 end
 

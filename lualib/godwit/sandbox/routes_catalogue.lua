@@ -137,6 +137,8 @@ function M.serve(cx)
   if segs[1] == "webapi" and segs[2] == "v1"
     and segs[3] == "algorithm-environments" then
     return environments(cx, 4)
+  elseif segs[1] == "admin" and segs[2] == "roles" then
+    return users.serve_roles(cx)
   elseif segs[1] ~= "v1" then
     return nil
   elseif segs[2] == "algorithm-environments" and segs[3] == "edge" then

@@ -4,6 +4,7 @@ local keys = require("godwit.sandbox.keys")
 local page = require("godwit.sandbox.page")
 local platform_keys = require("godwit.cluster.platform_keys")
 local request = require("godwit.sandbox.request")
+local roles = require("godwit.cluster.platform_roles")
 local rules = require("godwit.cluster.platform_rules")
 local users = require("godwit.cluster.platform_users")
 
@@ -108,6 +109,19 @@ function M.serve(cx)
   local handler = H[cx.method .. (segs[3] and " USER" or "")
     .. (segs[4] and " " .. segs[4] or "")]
   if handler then return handler(cx, segs[3]) end
+end
+
+--- Serves /admin/roles/ACCOUNT/ROLE; nil: no such route.
+---@async
+function M.serve_roles(cx)
+  local name, role, more = cx.segs[3], cx.segs[4], cx.segs[5]
+  if role ~= roles.VIEWER or more
+    or cx.method ~= "POST" and cx.method ~= "DELETE" then
+    return nil
+  end
+  administrator(cx)
+  roles.set(cx.platform, name, cx.method == "POST")
+  return 204
 end
 
 --- Serves a request below /v1/admin/users; nil: no such route.
