@@ -7,6 +7,7 @@ local promotion = require("godwit.copy.promotion")
 local run = require("godwit.copy.run")
 
 local function promote(job)
+  copy.data(job)     -- with --with-data: the collections its code names
   copy.ensure(job)   -- create it, or bring its settings in line
   copy.secrets(job)  -- set those that are missing and --secrets has
   copy.push(job)     -- one commit: the source's tree on the destination's tip

@@ -4,6 +4,7 @@
 ---   check    reads both sides and lists every problem       writes nothing
 ---   prepare  fetches, compares, decides on the commit       writes nothing
 ---   ensure   creates the algorithm or updates its settings
+---   data     copies the collections its code names, if that was asked
 ---   secrets  sets those that are missing and were given
 ---   push     the commit
 ---   build    waits for its build
@@ -14,6 +15,7 @@
 local build = require("godwit.copy.build")
 local call = require("godwit.copy.call")
 local check = require("godwit.copy.check")
+local collections = require("godwit.copy.collections")
 local decide = require("godwit.copy.decide")
 local jobs = require("godwit.copy.job")
 local log = require("godwit.log")
@@ -88,9 +90,11 @@ local function nothing_new(job, latest)
   return true
 end
 
--- Nothing is new, and nothing is missing that somebody gave a value for.
+-- Nothing is new, and nothing is missing that somebody gave a value for. Which
+-- data the code names is in its files, so these are looked at.
 local function is_done(job, latest)
-  return nothing_new(job, latest) and not secrets.is_due(job)
+  return not job.opts.with_data and nothing_new(job, latest)
+    and not secrets.is_due(job)
 end
 
 local function has_hole(job)
@@ -200,6 +204,9 @@ function M.prepare(job)
   if job.compare_settings and not job.same_settings then
     job.differences = job.compare_settings(job.source.readme)
   end
+  if job.prepared and job.opts.with_data then
+    collections.look(job)
+  end
   if job.prepared then
     job.step = decide.step(job)
     check.judge(job)
@@ -261,6 +268,14 @@ end
 ---@param job godwit.copy.Job
 function M.secrets(job)
   secrets.set(job)
+end
+
+--- Copies the collections that the code names, if that was asked: they are
+--- there before it is built and called.
+---@async
+---@param job godwit.copy.Job
+function M.data(job)
+  collections.copy(job)
 end
 
 --- Pushes the commit, if one is needed.
@@ -469,6 +484,7 @@ end
 ---@param job godwit.copy.Job
 ---@return godwit.Outcome
 function M.carry_out(job)
+  M.data(job)
   M.ensure(job)
   M.secrets(job)
   M.push(job)

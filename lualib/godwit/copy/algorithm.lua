@@ -2,6 +2,7 @@
 --- one's own. What the bundled `promote` asks on the command line are options
 --- here, with the same defaults.
 
+local collections = require("godwit.copy.collections")
 local copy = require("godwit.copy")
 local decide = require("godwit.copy.decide")
 local driver_of = require("godwit.cluster.driver_of")
@@ -25,7 +26,7 @@ local KNOWN = {
   callability = "string", message = "string", overwrite_drift = "boolean",
   adopt = "boolean", update_settings = "boolean", without_secrets = "boolean",
   on_drift = "string", compare = "function", secrets = "table",
-  call = "boolean", call_timeout = "number", build_timeout = "number",
+  with_data = "boolean", call = "boolean", call_timeout = "number", build_timeout = "number",
 }
 local DRIFT = { refuse = true, overwrite = true, merge = true }
 local STEPS = { minor = true, major = true, revision = true, no = true }
@@ -94,6 +95,7 @@ local function options(given)
   for name in pairs(given) do
     opts.given[name] = true
   end
+  opts.references, opts.shared_data = given.with_data, collections.shared()
   opts.map = versionmap.open()
   opts.run = sys.uuid()
   opts.who = string.format("%s@%s", sys.username(), sys.hostname())

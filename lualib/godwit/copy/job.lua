@@ -30,6 +30,8 @@ local M = {}
 ---@field given? table<string, boolean> Which of these were typed, not taken by default.
 ---@field params? table<string, any> What policies see of them.
 ---@field dry_run? boolean
+---@field with_data? boolean Collections that the code names are copied first.
+---@field shared_data? table What copies them shares (collections.shared).
 ---@field references? boolean What the code names is of interest.
 ---@field progress? fun(ref: string, phase: string, detail: string?)
 

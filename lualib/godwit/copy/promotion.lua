@@ -3,6 +3,7 @@
 --- becomes of them is `copy/run`.
 
 local check_ref = require("godwit.copy.ref")
+local collections = require("godwit.copy.collections")
 local copy = require("godwit.copy")
 local decide = require("godwit.copy.decide")
 local driver_of = require("godwit.cluster.driver_of")
@@ -64,6 +65,9 @@ M.PARAMS = {
   secrets = { "string", optional = true, order = 12.5, metavar = "FILE",
     help = "Set secrets the destination lacks, with values from this file of "
       .. "yours" },
+  with_data = { "boolean", order = 12.7,
+    help = "Copy the collections that the code names first (data://…), with "
+      .. "all their files" },
   call = { "boolean", default = true, order = 13,
     help = "Call the new version with its sample input before publishing" },
   call_timeout = { "number", default = 300, min = 1, max = 3000, order = 14,
@@ -89,7 +93,7 @@ function M.options(cx)
   local opts = {
     map = versionmap.open(), run = sys.uuid(), who = who(),
     policies = policy.set(p.policy), given = cx.given, params = p,
-    dry_run = cx.dry_run,
+    dry_run = cx.dry_run, shared_data = collections.shared(),
     progress = function(...)
       cx:progress(...)
     end,
@@ -97,7 +101,7 @@ function M.options(cx)
 
   for _, name in ipairs({ "to_owner", "publish", "callability", "message",
       "overwrite_drift", "adopt", "update_settings", "without_secrets",
-      "call", "call_timeout", "build_timeout" }) do
+      "with_data", "call", "call_timeout", "build_timeout" }) do
     opts[name] = p[name]
   end
   return opts
@@ -262,7 +266,7 @@ function M.destinations(cx)
   local opts, list = M.options(cx), {}
   local source_of = share_sources(from)
 
-  opts.secrets, opts.references = given, #refs > 1
+  opts.secrets, opts.references = given, #refs > 1 or p.with_data
   for i, driver in ipairs(drivers) do
     list[i] = { driver = driver, jobs = {}, items = {}, missed = {} }
     for n, record in ipairs(missed) do

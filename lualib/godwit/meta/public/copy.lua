@@ -41,6 +41,7 @@ copy = {}
 ---@field adopt? boolean Takes over an algorithm that was not made by this program.
 ---@field update_settings? boolean Changes settings that differ.
 ---@field without_secrets? boolean Goes on though secrets are missing there.
+---@field with_data? boolean Copies the collections that the code names first.
 ---@field secrets? table<string, table> Values for secrets it lacks there, as in
 --- { ["acme/*"] = { TOKEN = godwit.secret "token" } }; nothing is overwritten.
 ---@field call? boolean Calls it with its sample input. Default true.

@@ -1,0 +1,124 @@
+--- collections: the data that an algorithm's code names, taken along before the
+--- code is (`--with-data`), so that it finds its models when it is loaded.
+
+local copy = require("godwit.data.copy")
+local err = require("godwit.err")
+local key = require("godwit.copy.key")
+local memo = require("godwit.memo")
+local budget = require("godwit.data.budget")
+local side = require("godwit.data.side")
+
+local M = {}
+
+---@class godwit.copy.Taken
+---@field owner string
+---@field name string
+---@field to_owner string
+---@field place string Where the code names it first.
+
+--- What the jobs of a run share: a collection that several algorithms name is
+--- copied once to each destination.
+---@return { memo: godwit.Memo, budget: godwit.data.Budget }
+function M.shared()
+  return { memo = memo.new(), budget = budget.new({}) }
+end
+
+-- Every collection once, in the order the code names them.
+local function named(job)
+  local list, seen = {}, {}
+  for _, r in ipairs(job.source.references or {}) do
+    local owner = r.owner == ".my" and job.owner or r.owner
+    local ref = r.scheme == "data" and r.name and owner .. "/" .. r.name
+    if ref and not seen[ref] then
+      seen[ref] = true
+      list[#list + 1] = { owner = owner, name = r.name, place = r.place,
+        to_owner = owner == job.owner and job.to_owner or owner }
+    end
+  end
+  return list
+end
+
+-- The key of an owner that is not the algorithm's own.
+local function check_key(job, taken)
+  if taken.to_owner ~= job.to_owner then
+    job:read(key.what(job.to, taken.to_owner), key.try(job.to, taken.to_owner))
+  end
+end
+
+--- Finds the collections and what stands against copying them.
+---@async
+---@param job godwit.copy.Job
+function M.look(job)
+  job.collections = {}
+  for _, taken in ipairs(named(job)) do
+    local ref = taken.owner .. "/" .. taken.name
+    local doc = job:read("the collection " .. ref .. " on " .. job.from.name,
+      function()
+        return job.from:try_get_collection(taken.owner, taken.name) or false
+      end)
+    if doc then
+      job.collections[#job.collections + 1] = taken
+      check_key(job, taken)
+    elseif doc == false then
+      job:warn("%s names data://%s, which %s does not have", taken.place, ref,
+        job.from.name)
+    end
+  end
+end
+
+---@async
+local function copy_one(job, taken)
+  local from = side.collection(job.from, taken.owner, taken.name)
+  local to = side.collection(job.to, taken.to_owner, taken.name)
+  local closed <close> = setmetatable({}, { __close = function()
+    from:close()
+    to:close()
+  end })
+  return copy.run({ ref = taken.owner .. "/" .. taken.name, from = from,
+    to = to, opts = {}, budget = job.opts.shared_data.budget,
+    tick = function(phase, detail)
+      job:progress("data", ("%s, %s"):format(taken.name, detail or phase))
+    end })
+end
+
+-- Whoever comes first copies; the others wait, and learn what became of it.
+---@async
+local function copied(job, taken)
+  local ref = ("%s %s/%s"):format(job.to.id, taken.to_owner, taken.name)
+  return job.opts.shared_data.memo:get(ref, function()
+    local ok, record = xpcall(copy_one, err.traced, job, taken)
+    if ok then
+      return record
+    end
+    local e = err.from(record)
+    if err._is_final(e) then
+      error(e, 0)
+    end
+    return { outcome = "failed", why = e.message, kind = e.kind,
+      retryable = e.retryable }
+  end)
+end
+
+local SYMBOL = { created = "+", updated = "~", unchanged = "=" }
+
+--- Copies them. Raises when one did not arrive whole: the algorithm would be
+--- called without its data.
+---@async
+---@param job godwit.copy.Job
+function M.copy(job)
+  for _, taken in ipairs(job.collections or {}) do
+    job:progress("data", taken.name)
+    local record = copied(job, taken)
+    local symbol = SYMBOL[record.outcome]
+    if not symbol then
+      error(err.new({ kind = record.kind or "remote",
+        retryable = record.retryable, message = ("the collection %s/%s was "
+        .. "not copied: %s"):format(taken.owner, taken.name,
+          tostring(record.why)) }), 0)
+    end
+    job:did("data", symbol, "data://%s/%s, %d file%s", taken.to_owner,
+      taken.name, record.files or 0, record.files == 1 and "" or "s")
+  end
+end
+
+return M

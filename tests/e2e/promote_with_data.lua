@@ -1,0 +1,83 @@
+-- promote --with-data: the collections that the code names are there before it.
+local e2e = require("support.e2e")
+local json = require("godwit.core.json")
+
+local PUBLIC = json.array({ "user://*" })
+
+local function names(box, ref, text)
+  box:commit(ref, { { path = "src/extra.py", data = text } })
+end
+
+local function world(t, more)
+  return e2e.world(t, function(dev, prod)
+    e2e.seed(dev, "acme/One")
+    e2e.seed(dev, "acme/Two")
+    dev:put("acme", "models", "a.bin", "first", PUBLIC)
+    dev:put("acme", "models", "b c+d%.bin", "second")
+    names(dev, "acme/One", "M = 'data://acme/models/a.bin'\n")
+    names(dev, "acme/Two", "M = 'data://.my/models'\nG = 'data://acme/gone'\n")
+    if more then
+      more(dev, prod)
+    end
+  end)
+end
+
+local function step(item, name)
+  for _, s in ipairs(item.steps) do
+    if s.step == name then
+      return s.symbol .. " " .. s.text
+    end
+  end
+end
+
+test("its collections come first, and again when they changed", function(t)
+  local w = world(t)
+  local r = e2e.expect(w:promote({ "acme/One", "--with-data", "-n" }), 0)
+  t:eq(step(r.items[1], "data"), "+ data://acme/models, 2 files")
+  t:eq(w.prod:files("acme", "models"), nil)
+
+  r = e2e.expect(w:promote({ "acme/One", "--with-data" }), 0)
+  t:eq(r.items[1].steps[1].step, "data")
+  local files, acl = w.prod:files("acme", "models")
+  t:eq(files, { ["a.bin"] = "first", ["b c+d%.bin"] = "second" })
+  t:eq(acl, PUBLIC)
+
+  r = e2e.expect(w:promote({ "acme/One", "--with-data" }), 0)
+  t:eq(r.items[1].outcome, "unchanged")
+  w.dev:put("acme", "models", "a.bin", "third")
+  -- Without the flag nothing is asked about data.
+  r = e2e.expect(w:promote({ "acme/One" }), 0)
+  t:eq(r.items[1].outcome, "unchanged")
+  r = e2e.expect(w:promote({ "acme/One", "--with-data" }), 0)
+  t:eq(r.items[1].outcome, "updated")
+  t:eq(w.prod:files("acme", "models")["a.bin"], "third")
+  t:eq(w.prod:versions("acme/One"), { "0.1.0" })
+end)
+
+test("what several name is copied once; what is not there is named", function(t)
+  local w = world(t)
+  local r = e2e.expect(w:promote({ "acme/One", "acme/Two", "--with-data" }), 0)
+  t:eq(step(r.items[1], "data"), "+ data://acme/models, 2 files")
+  t:eq(step(r.items[2], "data"), "+ data://acme/models, 2 files")
+  t:match(table.concat(r.items[2].warnings, "\n"),
+    "src/extra.py:2 names data://acme/gone, which dev does not have")
+end)
+
+test("to another owner it is the other owner's", function(t)
+  local w = world(t)
+  e2e.expect(w:promote({ "acme/One", "--to-owner", "alice", "--with-data" }), 0)
+  t:eq(w.prod:files("alice", "models")["a.bin"], "first")
+  t:eq(w.prod:files("acme", "models"), nil)
+end)
+
+test("without its data an algorithm is not begun", function(t)
+  local w = world(t, function(_, prod)
+    prod:options({ refuse_acl = true })
+  end)
+  local r = e2e.expect(w:promote({ "acme/One", "acme/Two", "--with-data" }), 1)
+  for _, item in ipairs(r.items) do
+    t:eq(item.outcome, "failed")
+    t:match(item.why, "the collection acme/models was not copied")
+  end
+  t:eq(w.prod:get("acme/One"), nil)
+end)
