@@ -79,3 +79,57 @@ if answer > 1 then a:publish() end
     t:match(r.err, "known after apply")
     t:match(r.err, "decide%.lua:3")
   end)
+
+local TIDY = [[
+local dev = godwit.cluster "sandbox:dev"
+local made, how = dev.data:ensure { owner = "acme", name = "reports",
+  acl = "private" }
+made:write("größe+50%.txt", "first")
+for c in dev.data:each { owner = "acme" } do
+  local n = 0
+  for f in c:files() do n = n + #c:read(f.name) end
+  print(c.ref, c:get().acl[1] or "private", n)
+end
+local models = dev.data:get "acme/models"
+for f in models:files { name = "*7.bin" } do
+  print(f.name, models:remove(f.name), models:head(f.name))
+end
+print(how, models:set_acl "public", models:set_acl { "user://*" })
+]]
+
+local TOLD = [[
+acme/audit	private	18
+acme/models	algo://.my/*	131115
+acme/reports	private	5
+acme/samples	user://*	45
+fraud-7.bin	true	nil
+created	updated	unchanged
+]]
+
+-- Whatever order the cluster lists them in.
+local function told(text)
+  local list = {}
+  for line in text:gmatch("[^\n]*\t[^\n]*") do list[#list + 1] = line end
+  table.sort(list)
+  return table.concat(list, "\n")
+end
+
+test("collections and files: planned as they are then done", function(t)
+  local home = cli.home(t)
+  home:sandbox(t, "dev", "demo")
+  home:write("work/tidy.lua", TIDY)
+  local plan = home:expect(0, { "run", "-n", "./tidy.lua" })
+  t:eq(told(plan.out), told(TOLD))
+  for _, line in ipairs({ "data%.create sandbox:dev:data/acme/reports",
+    "data%.put sandbox:dev:data/acme/reports/größe%+50%%%.txt",
+    "data%.delete sandbox:dev:data/acme/models/fraud%-7%.bin",
+    "data%.acl sandbox:dev:data/acme/models" }) do
+    t:match(plan.out, line)
+  end
+  t:eq(told(home:expect(0, { "run", "-n", "./tidy.lua" }).out), told(TOLD))
+  local denied = home:expect(9, { "run", "./tidy.lua" })
+  t:match(denied.err, "%-%-allow%-write sandbox:dev")
+  local done = home:expect(0, { "run", "./tidy.lua", "--allow-write",
+    "sandbox:dev" })
+  t:eq(told(done.out), told(TOLD))
+end)

@@ -271,6 +271,61 @@ test("rows that cannot be used are refused in one sentence", function(t)
   t:eq(d:each_file_page("acme", "c")(), { { name = "f" } })
 end)
 
+test("a hundred thousand files are listed in flat memory", function(t)
+  local pages = 0
+  local d, server = other(t, { ["GET " .. C] = function(seen)
+    local from = math.tointeger(tonumber((seen.query or "")
+      :match("marker=(%d+)") or 0))
+    local files = json.array({})
+    for i = 1, 1000 do
+      files[i] = { filename = ("file number %d"):format(from + i), size = i,
+        last_modified = "2021-07-30T18:02:11.093Z" }
+    end
+    pages = pages + 1
+    return directory({ files = files,
+      marker = pages < 100 and tostring(from + 1000) or nil })
+  end })
+  local n, most = 0, 0
+  for rows in d:each_file_page("acme", "c") do
+    n = n + #rows
+    server.requests = {}
+    if n % 10000 == 0 then
+      collectgarbage()
+      most = math.max(most, collectgarbage("count"))
+    end
+    if n == 10000 then most = 0 end
+  end
+  t:eq(n, 100000)
+  collectgarbage()
+  t:ok(most < 8192, most)
+end)
+
+test("a collection that vanishes while it is listed is no short one",
+  function(t)
+    local d = other(t, { ["GET " .. C] = {
+      directory({ files = json.array({ { filename = "f" } }), marker = "m" }),
+      { status = 404, json = { error = { message = "no such collection" } } },
+    } })
+    t:raises("notfound", names, "no such collection", d, "acme", "c")
+    local a = over_folder(t)
+    a:create_collection("acme", "c")
+    a:write_file("acme", "c", "f", "x")
+    local pages = a:each_file_page("acme", "c")
+    t:eq(#pages(), 1)
+    a:delete_collection("acme", "c", { force = true })
+    t:raises("notfound", pages, "no collection")
+  end)
+
+test("archive: kept where empty folders are not", function(t)
+  local a = over_folder(t)
+  a:create_collection("acme", "c")
+  t:ok(fs.remove(a.store.dir .. "/data/acme/c/files"))
+  t:eq(names(a, "acme", "c"), {})
+  t:ok(a:data_end("acme", "c", "read").folder)
+  a:write_file("acme", "c", "f", "x")
+  t:eq(names(a, "acme", "c"), { "f" })
+end)
+
 test("names that lead elsewhere are not asked for", function(t)
   local d, server = other(t, {})
   for _, bad in ipairs({ "..", ".", "a/b", "", "a\0b" }) do

@@ -82,6 +82,7 @@ function Data:each_file_page(owner, name)
     local rows = walk and platform_data.take(walk:next(PAGE))
     if not rows then
       if walk then walk:close() end
+      data_of(self):find(ALL, c) -- else what was listed is not all of it
       return nil
     end
     for _, r in ipairs(rows) do
@@ -148,6 +149,16 @@ function Data:list_hosted_data(owner)
   return rows
 end
 
+-- Who kept the archive may have left out empty folders; then there is nothing
+-- to read, and any folder will do.
+local function own_folder(path)
+  local root, e = folder.own(path)
+  if not root and err.is(e, "notfound") then
+    return err.check(folder.own((path:gsub("/[^/]*$", ""))))
+  end
+  return root or error(e, 0)
+end
+
 --- Where a copy reads or writes: the folder of the files. For writing the
 --- archive is taken, and parts are kept in its run/ until they are whole.
 ---@async
@@ -158,9 +169,10 @@ function Data:data_end(owner, name, mode)
   local data = data_of(self)
   data:find(ALL, c)
   local path = data:path(c)
-  if mode == "read" then return { folder = err.check(folder.own(path)) } end
+  if mode == "read" then return { folder = own_folder(path) } end
   ready(self)
   self.store:mkdir("run/data")
+  err.check(fs.mkdir(path))
   data.lists:forget(path) -- who writes there does not tell
   return { folder = err.check(folder.own(path, true)), private = true,
     temp = err.check(folder.own(self.store.dir .. "/run/data", true)) }
@@ -219,8 +231,9 @@ function Data:delete_collection(owner, name, opts)
   return perform(self, "data.delete_collection", owner, name, nil, {
     detail = { force = force },
     write = function(data)
-      return gone_is_fine(data.delete, data, ALL,
-        { owner = owner, name = name }, force)
+      local c = { owner = owner, name = name }
+      data.lists:forget(data:path(c)) -- a copy may have written there
+      return gone_is_fine(data.delete, data, ALL, c, force)
     end })
 end
 

@@ -265,15 +265,25 @@ function Upload:write(bytes)
   err.check(self.out:write(bytes))
 end
 
+-- The folder may be missing where the archive was kept by something that has
+-- no empty ones.
+local function place(up, path)
+  local md5, size, time, stamp = up.out:place(path)
+  if not md5 and err.is(size, "notfound") then
+    local store, folder = up.data.store, folder_of(up.c)
+    if not store:read(folder .. "/collection.json") then missing(up.c) end
+    store:mkdir(folder .. "/files")
+    md5, size, time, stamp = up.out:place(path)
+  end
+  if not md5 then error(size, 0) end
+  return md5, size, time, stamp
+end
+
 --- Puts the file in its place.
 ---@return string md5, integer size, number time
 function Upload:finish()
   local path = self.data:path(self.c, self.name)
-  local md5, size, time, stamp = self.out:place(path)
-  if not md5 then
-    if err.is(size, "notfound") then missing(self.c) end
-    error(size, 0)
-  end
+  local md5, size, time, stamp = place(self, path)
   self.data.lists:add(self.data:path(self.c), self.name)
   if size > SMALL then remember(self.data, path, stamp, md5) end
   return md5, size, time
