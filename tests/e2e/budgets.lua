@@ -3,6 +3,7 @@
 local cli = require("support.cli")
 local fs = require("godwit.core.fs")
 local json = require("godwit.core.json")
+local sandboxes = require("support.sandboxes")
 local serve = require("godwit.core.serve")
 
 local function world(t)
@@ -153,4 +154,46 @@ test("files that are written and removed", function(t)
   run(w, 0, "writes = 0, deletes = 1", SYNC)
   t:eq(fs.stat(work .. "/out/old"), nil)
   t:eq(fs.read(work .. "/out/a", 16), "in/a")
+end)
+
+local DATA = [[return {
+  params = { from = "cluster" },
+  permissions = { clusters = { from = "write" }, write = { "./out" },
+    read = { "./in" }, budgets = { %s } },
+  run = function(cx)
+    cx:each(cx.params.from.data:each { owner = "acme" }, function(c)
+      return data.copy(%s).outcome
+    end)
+  end,
+}]]
+
+test("data: bytes, files, deletions", function(t)
+  local box, home = sandboxes.start(t), cli.home(t)
+  home:config(("return { clusters = { dev = { api = %q, key = env 'KEY' } } }")
+    :format(box.api))
+  home.env.KEY = box:key("acme")
+  box:send("POST", "/v1/data/acme", { json = { name = "models" } })
+  for _, name in ipairs({ "a", "b", "c" }) do
+    t:eq(box:send("PUT", "/v1/data/acme/models/" .. name, { type =
+      "application/octet-stream", body = name:rep(400000) }).status, 200)
+  end
+  home:write("work/in/new", "new")
+  local function copy(code, budgets, what)
+    home:write("work/d.lua", DATA:format(budgets, what))
+    return json.decode(home:expect(code, { "run", "d.lua", "--from", "dev",
+      "--json" }).out)
+  end
+  local doc = copy(8, "bytes = 1000000", "c, './out'")
+  t:match(doc.budget, "bytes = 1000000 is used up")
+  t:eq(doc.items[1].kind, "budget")
+  for _, entry in ipairs(fs.list(home.dir .. "/work/out")) do
+    t:eq(fs.stat(home.dir .. "/work/out/" .. entry.name).size, 400000,
+      entry.name)
+  end
+  copy(0, "bytes = 2000000", "c, './out'")
+  t:eq(#fs.list(home.dir .. "/work/out"), 3)
+  doc = copy(8, "writes = 0", "'./in', c")
+  t:match(doc.budget, "writes = 0 is used up: ")
+  doc = copy(8, "deletes = 2", "'./in', c, { delete = true }")
+  t:match(doc.budget, "deletes = 2 is used up: DELETE [^\n]+ was not sent")
 end)

@@ -323,3 +323,35 @@ test("a policy of a person's is not held to them, another is", function(t)
   r = w.home:run { "run", "c.lua", "--from", "dev" }
   t:eq(w.other.log, { "GET /approved" }, r.all)
 end)
+
+test("data: other collections, other folders", function(t)
+  local w = world(t)
+  for _, box in ipairs({ w.dev, w.prod }) do
+    box:send("POST", "/v1/data/acme", { json = { name = "models" } })
+    box:send("PUT", "/v1/data/acme/models/m", { body = "m",
+      type = "application/octet-stream" })
+  end
+  local said = run(w, [[
+    local c = p.from.data:get "acme/models"
+    try("by name", function() return data.copy("prod:acme/models", p.out) end)
+    try("dev by name", function()
+      return data.copy("dev:acme/models", p.out) end)
+    try("to a cluster", function()
+      return data.copy(c, "prod:acme/models") end)
+    try("to itself", function()
+      return data.copy("in", p.from.data:get "acme/models",
+        { exclude = "link" }) end)
+    try("to a folder", function() return data.copy(c, "private") end)
+    try("from a folder", function()
+      return data.copy("private", p.out) end)
+    try("through a link", function()
+      return data.copy(c, "in/link") end)
+    try("writing", function() return c:write("evil", "x") end)]])
+  all_denied(t, said, 8)
+  t:eq(w.dev:send("GET", "/v1/data/acme/models/evil").status, 404)
+  t:eq(#fs.list(w.home.dir .. "/work/private"), 1)
+  said = run(w, [[
+    try("data", function()
+      return data.copy(p.from.data:get "acme/models", p.out .. "/m").files end)]])
+  t:eq(said.data, "DONE 1")
+end)

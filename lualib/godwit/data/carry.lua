@@ -183,7 +183,7 @@ end
 
 local function take_failure(self, file, result)
   local e = err.from(result.err)
-  if e.kind == "denied" then
+  if e.kind == "denied" or e.kind == "budget" then -- the whole run's
     error(e, 0)
   end
   local delay = not self.stopped and delay_of(self, file, e, result)
