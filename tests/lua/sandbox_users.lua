@@ -262,13 +262,17 @@ test("an archive from elsewhere is looked at before it is shown", function(t)
   write("users/bad.json", '{"username":"../x","email":"x"}')
   t:eq(answer(ask(s, "GET", "/v1/users/bad")), { 500, 5001 })
   write("users/bad.json", '{"email":["x"],"id":7}')
-  t:eq(ask(s, "GET", "/v1/users/bad").doc.username, "bad")
+  t:eq(ask(s, "GET", "/v1/users/bad").doc, { username = "bad",
+    resource_type = "user", self_link = s.api .. "/v1/users/bad" })
   t:eq(create(s, "dora").status, 200)
   write("organizations/acme.json",
     '{"org_name":"acme","members":[{"username":"../../x"}]}')
   t:eq(answer(ask(s, "GET", "/v1/organizations/acme")), { 500, 5001 })
-  write("organizations/acme.json",
-    '{"org_name":"acme","members":[{"username":"bob","role":"king"}]}')
+  write("organizations/acme.json", '{"org_name":"acme","org_label":[],'
+    .. '"external_admin_group":{"x":1},'
+    .. '"members":[{"username":"bob","role":"king"}]}')
+  local doc = ask(s, "GET", "/v1/organizations/acme").doc
+  t:eq({ doc.org_label, doc.external_admin_group }, { nil, json.null })
   t:eq(ask(s, "GET", "/v1/organizations/acme/members").doc.results[1].role,
     "unknown")
   write("burnt.json", '{"usernames":3}')

@@ -60,6 +60,16 @@ function M.texts(body, limits, code)
   return out
 end
 
+--- Takes out of a document, whoever wrote it, what should be a text and is
+--- none.
+---@param doc table
+---@param limits table<string, integer>
+function M.only_texts(doc, limits)
+  for key in pairs(limits) do
+    if type(doc[key]) ~= "string" then doc[key] = nil end
+  end
+end
+
 --- Refuses a body that lacks one of the fields, naming all it lacks.
 ---@param body table
 ---@param keys string[]

@@ -56,9 +56,9 @@ local function read(dir)
       tostring(why or "it holds no accounts"))
   end
   for _, a in ipairs(doc.accounts) do
-    if type(a) ~= "table" or type(a.username) ~= "string" then
-      err.throw("io", "%s is damaged: an account has no username",
-        file_of(dir))
+    if type(a) ~= "table" or type(a.username) ~= "string"
+      or a.permissions ~= nil and type(a.permissions) ~= "table" then
+      err.throw("io", "%s is damaged: an account is none", file_of(dir))
     end
   end
   return doc

@@ -22,6 +22,9 @@ local TYPES = "organization-types.json"
 local GROUPS = { "external_admin_group", "external_member_group",
   "external_executor_group" }
 
+local SHOWN = { id = 36, org_created_at = 30 }
+for key, max in pairs(LIMITS) do SHOWN[key] = max end
+
 local function file_of(name) return "organizations/" .. name .. ".json" end
 
 -- Types ------------------------------------------------------------------
@@ -95,6 +98,17 @@ end
 
 -- Organizations ----------------------------------------------------------
 
+-- A group is one name or several, and comes back as it was given.
+local function is_group(v)
+  if type(v) ~= "table" or not json.is_array(v) then
+    return type(v) == "string"
+  end
+  for _, one in ipairs(v) do
+    if type(one) ~= "string" then return false end
+  end
+  return true
+end
+
 --- The organization as the platform shows it, or nil. Members are a list of
 --- their own; their owners' ids stand in the document.
 ---@param name string
@@ -102,14 +116,18 @@ end
 function M.named(p, name)
   local doc = p.store:organization(name)
   if not doc then return nil end
+  fields.only_texts(doc, SHOWN)
   local m = p.store:members(name)
   doc.members, doc.members_apart, doc.owner_ids = nil, nil, json.array({})
   for _, who in ipairs(m and m.owners > 0 and m.names or {}) do
     local owner = m.roles[who] == "owner" and p.store:user(who)
-    if owner then doc.owner_ids[#doc.owner_ids + 1] = owner.id end
+    if owner and type(owner.id) == "string" then
+      doc.owner_ids[#doc.owner_ids + 1] = owner.id
+    end
   end
   for _, key in ipairs(GROUPS) do
-    if doc[key] == nil then doc[key] = json.null end
+    if not is_group(doc[key]) then doc[key] = json.null end
+    if not is_group(doc[key .. "_id"]) then doc[key .. "_id"] = nil end
   end
   doc.resource_type = "organization"
   doc.self_link = p.api and ("%s/v1/organizations/%s"):format(p.api, name)
@@ -132,17 +150,10 @@ function M.need(p, name)
   end
 end
 
--- A group is one name or several, and comes back as it was given.
 local function group(body, key)
   local v = body[key]
-  if v == nil or type(v) == "string" then return v end
-  if type(v) ~= "table" or not json.is_array(v) then
+  if v ~= nil and not is_group(v) then
     reject(400, MALFORMED, "%s must be a string or an array of strings", key)
-  end
-  for _, one in ipairs(v) do
-    if type(one) ~= "string" then
-      reject(400, MALFORMED, "%s must be a string or an array of strings", key)
-    end
   end
   return v
 end

@@ -17,7 +17,11 @@ local MALFORMED = 3001
 
 local function file_of(name) return "users/" .. name .. ".json" end
 
+local SHOWN = { id = 36 }
+for key, max in pairs(LIMITS) do SHOWN[key] = max end
+
 local function shown(p, doc)
+  fields.only_texts(doc, SHOWN)
   doc.resource_type = "user"
   doc.self_link = p.api and ("%s/v1/users/%s"):format(p.api, doc.username)
     or nil
