@@ -35,7 +35,7 @@ end
 --- Names of these that are the library's own. Names with "_" are hidden, too.
 --- All others are public: tests/lua/reference.lua wants them described.
 local HIDDEN = {
-  copy = only("algorithm"), -- the steps take drivers
+  copy = only("algorithm", "organization", "user"), -- the steps take drivers
   err = { script_line = true },
   http = { plan_hook = true },
   tree = { open = true }, -- takes the core's store

@@ -46,6 +46,26 @@ function M.algorithm(a, to, opts)
   return require("godwit.copy.algorithm").run(a, to, opts)
 end
 
+--- Takes a user to another cluster: copy.user(u, to, {email = "x@y.org"}).
+---@async
+---@param u table His document.
+---@param to godwit.Cluster
+---@param opts? table username, email, update, policy, from
+---@return godwit.Outcome
+function M.user(u, to, opts)
+  return require("godwit.copy.account").user(u, to, opts)
+end
+
+--- Takes an organization to another cluster, with its members.
+---@async
+---@param o table Its document.
+---@param to godwit.Cluster
+---@param opts? table name, type, users, update, remove_members, without_missing_members, policy, from
+---@return godwit.Outcome
+function M.organization(o, to, opts)
+  return require("godwit.copy.account").organization(o, to, opts)
+end
+
 local function planning()
   return effect.mode == "plan"
 end

@@ -282,7 +282,7 @@ test("an archive and an overlay know them, too", function(t)
   folder:close()
 end)
 
-test("handles list, get and try_get; nothing else yet", function(t)
+test("handles list, get and try_get", function(t)
   local s = sandboxes.start(t)
   local box = cluster.handle(open(s, { admin_key = "admin" }))
   t:eq(names(box.users:each({ name = "*o*" }), "username"), { "bob", "carol" })
@@ -295,8 +295,51 @@ test("handles list, get and try_get; nothing else yet", function(t)
   t:no(none)
   t:ok(err.is(e, "notfound"))
   t:raises("usage", box.users.get, "is a text", box.users, {})
-  t:raises(nil, function() return box.users.create end, "has no create")
+  t:raises(nil, function() return box.users.delete end, "has no delete")
   local poor = cluster.handle(open(s, { key = "acme" }))
   t:raises("auth", poor.users:each(), "admin_key")
   t:eq(#pages.all(box.users:each()), 3)
+end)
+
+test("handles create, ensure and know members", function(t)
+  local s = sandboxes.start(t)
+  local box = cluster.handle(open(s, { admin_key = "admin" }))
+  local ann = { username = "ann", email = "ann@example.com" }
+  t:eq(box.users:create(ann).fullname, "ann")
+  t:raises("exists", box.users.create, nil, box.users, ann)
+  local _, word = box.users:ensure { username = "ann",
+    email = "ANN@example.com", company_name = "A" }
+  t:eq(word, "updated")
+  t:eq(select(2, box.users:ensure { username = "ann", company_name = "A" }),
+    "unchanged")
+  t:eq(select(2, box.users:ensure { username = "zed",
+    email = "zed@example.com" }), "created")
+  t:raises("conflict", box.users.ensure, "which cannot be changed", box.users,
+    { username = "ann", email = "other@example.com" })
+  t:raises("usage", box.users.create, "from a table", box.users, "ann")
+  t:raises("usage", box.users.create, "is a text", box.users, {})
+
+  local orgs = box.organizations
+  local types = orgs:types()
+  t:ok(#types > 0)
+  local spec = { org_name = "team", org_label = "T", org_contact_name = "C",
+    org_email = "t@example.com", type = types[1].name }
+  t:raises("notfound", orgs.ensure, "no organization type x", orgs,
+    { org_name = "team", type = "x" })
+  local doc, done = orgs:ensure(spec)
+  t:eq({ done, doc.type_id }, { "created", types[1].id })
+  t:eq(select(2, orgs:ensure(spec)), "unchanged")
+  t:eq(select(2, orgs:ensure { org_name = "team", org_label = "U" }),
+    "updated")
+  t:eq(orgs:get("team").org_email, "t@example.com")
+  t:eq({ orgs:add_member("team", "ann"), orgs:add_member(doc, "ann") },
+    { "created", "unchanged" })
+  orgs:remove_member("team", "bob")
+  local found = {}
+  for m in orgs:members(doc) do found[m.username] = m.role end
+  t:eq(found.ann, "member")
+  orgs:remove_member("team", "ann")
+  for m in orgs:members("team") do t:ok(m.username ~= "ann") end
+  t:raises("notfound", orgs.add_member, nil, orgs, "team", "nobody")
+  t:raises("usage", orgs.members, "is a text", orgs, 5)
 end)

@@ -45,6 +45,7 @@ function M.samples(t)
     ["godwit.cluster.Algorithms"] = c.algorithms,
     ["godwit.cluster.Catalogue"] = c.environments,
     ["godwit.cluster.Collections"] = c.data,
+    ["godwit.cluster.Organizations"] = c.organizations,
     ["godwit.git.Store"] = store,
     ["godwit.http.Response"] = http.get(url),
     ["godwit.policy.Cx"] =

@@ -235,7 +235,7 @@ end
 ---@field kind string
 ---@field algorithms godwit.cluster.Algorithms
 ---@field users godwit.cluster.Accounts
----@field organizations godwit.cluster.Accounts
+---@field organizations godwit.cluster.Organizations
 ---@field data godwit.cluster.Collections
 ---@field environments godwit.cluster.Catalogue
 ---@field scms godwit.cluster.Catalogue

@@ -55,12 +55,12 @@ local function emails_by(list)
 end
 
 --- The identity map of one run. `names` and `emails` are rules as they are
---- typed.
----@param opts { from: table, to: table, file: string?, names: string[]?, emails: string[]?, policies: godwit.policy.Set?, params: table?, dry_run: boolean? }
+--- typed; `lines` are those of a file, as a script has them.
+---@param opts { from: table?, to: table, file: string?, lines: table<string, godwit.copy.PeopleLine>?, names: string[]?, emails: string[]?, policies: godwit.policy.Set?, params: table?, dry_run: boolean? }
 ---@return godwit.copy.People
 function M.new(opts)
   return setmetatable({
-    file = opts.file and people_file.read(opts.file) or {},
+    file = opts.file and people_file.read(opts.file) or opts.lines or {},
     rename = names_by(opts.names), readdress = emails_by(opts.emails),
     policies = opts.policies or policy.set(), memo = memo.new(),
     from = opts.from, to = opts.to, params = opts.params,
@@ -178,7 +178,7 @@ local function document(self, name)
   if not rules:has("map_user") or rules:constant("map_user") then
     return { username = name }
   end
-  return self.from:try_get_user(name) or { username = name }
+  return self.from and self.from:try_get_user(name) or { username = name }
 end
 
 --- The name at the destination of the one with that name; nil and why when he

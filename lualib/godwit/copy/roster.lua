@@ -19,6 +19,7 @@ local M = {}
 ---@field private driver table
 ---@field private memo godwit.Memo
 ---@field private made table<string, boolean> Users this run makes.
+---@field private asks? boolean
 ---@field private detailed? boolean More than their names was asked for.
 local Roster = {}
 Roster.__index = Roster
@@ -30,6 +31,20 @@ function M.new(driver)
     Roster)
 end
 
+local shared = setmetatable({}, { __mode = "k" })
+
+--- One for all that a script does with a cluster. Who is not in it is asked
+--- for: the script may have made him.
+---@param driver table
+---@return godwit.copy.Roster
+function M.shared(driver)
+  if not shared[driver] then
+    shared[driver] = M.new(driver)
+    shared[driver].asks = true
+  end
+  return shared[driver]
+end
+
 -- What is compared, and nothing else: a cluster may have very many users.
 local function resident(doc)
   local out = { username = doc.username, email = docs.value(doc, "email") }
@@ -39,19 +54,25 @@ local function resident(doc)
   return out
 end
 
+-- Takes over a document.
+local function note(known, doc)
+  local one = resident(doc)
+  known.by_name[one.username] = one
+  if type(one.email) == "string" then
+    known.by_email[one.email:lower()] = one.username
+  end
+  return one
+end
+
 ---@async
 local function users(self)
   self.detailed = true
   return self.memo:get("users", function()
-    local by_name, by_email = {}, {}
+    local known = { by_name = {}, by_email = {} }
     for doc in self.driver:each_user() do
-      local one = resident(doc)
-      by_name[one.username] = one
-      if type(one.email) == "string" then
-        by_email[one.email:lower()] = one.username
-      end
+      note(known, doc)
     end
-    return { by_name = by_name, by_email = by_email }
+    return known
   end)
 end
 
@@ -86,7 +107,10 @@ end
 ---@param name string
 ---@return godwit.copy.Resident|nil
 function Roster:user(name)
-  return users(self).by_name[name]
+  local known = users(self)
+  local doc = not known.by_name[name] and self.asks
+    and self.driver:try_get_user(name)
+  return doc and note(known, doc) or known.by_name[name]
 end
 
 --- Whose e-mail address that is; nil: nobody's.
@@ -110,6 +134,7 @@ end
 ---@return boolean
 function Roster:has_user(name)
   return self.made[name] or user_names(self)[name] ~= nil
+    or self.asks == true and self.driver:try_get_user(name) ~= nil
 end
 
 --- A user that this run is going to make.
@@ -122,11 +147,7 @@ end
 ---@async
 ---@param doc table
 function Roster:learn(doc)
-  local known, one = users(self), resident(doc)
-  known.by_name[one.username] = one
-  if type(one.email) == "string" then
-    known.by_email[one.email:lower()] = one.username
-  end
+  note(users(self), doc)
 end
 
 return M

@@ -12,6 +12,9 @@ local LONGEST = 1000 -- of a reason
 local handles = setmetatable({}, { __mode = "k" })
 
 local function handle(driver)
+  if driver == nil then
+    return nil -- a document that a script made is from nowhere
+  end
   handles[driver] = handles[driver] or cluster.handle(driver)
   return handles[driver]
 end

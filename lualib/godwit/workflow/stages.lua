@@ -300,6 +300,25 @@ function M.all(cx, stages)
   end
 end
 
+--- Looks at one job and works on it, for a script of its own: a refusal is a
+--- record, a failure is raised with what was done until then as its `record`.
+---@async
+---@param job godwit.workflow.Job
+---@param how { look: async fun(job: godwit.workflow.Job), work: async fun(job: godwit.workflow.Job): any }
+---@return godwit.Outcome
+function M.alone(job, how)
+  local ok, result = xpcall(function()
+    how.look(job)
+    return settled(job) or record_of(job, outcome.record(how.work(job)))
+  end, err.traced)
+  if ok then
+    return result
+  end
+  local e = err.from(result)
+  e.record = record_of(job, outcome.failure(e))
+  error(e, 0)
+end
+
 --- As `all`, for one kind of thing.
 ---@async
 ---@param cx godwit.workflow.Cx

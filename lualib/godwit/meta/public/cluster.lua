@@ -36,7 +36,7 @@
 ---@field kind string "http" or "archive".
 ---@field algorithms godwit.cluster.Algorithms
 ---@field users godwit.cluster.Accounts
----@field organizations godwit.cluster.Accounts
+---@field organizations godwit.cluster.Organizations
 ---@field data godwit.cluster.Collections
 ---@field environments godwit.cluster.Catalogue
 ---@field scms godwit.cluster.Catalogue
@@ -129,9 +129,9 @@ function catalogue:get(ref) end
 ---@return godwit.Err?
 function catalogue:try_get(ref) end
 
---- The users or the organizations of a cluster, to read. They are an
---- administrator's to see: the profile's `admin_key` is used, and without one
---- `auth` is raised.
+--- The users of a cluster. They are an administrator's to see and to make: the
+--- profile's `admin_key` is used, and without one `auth` is raised. Nobody is
+--- deleted from here: a deleted name can never be had again.
 ---@class godwit.cluster.Accounts
 local accounts = {}
 
@@ -139,8 +139,7 @@ local accounts = {}
 ---@class godwit.cluster.AccountFilter
 ---@field name? string A glob of `*` and `?`.
 
---- Iterates over the documents of those whose name matches. A user's name is
---- its `username`, an organization's its `org_name`.
+--- Iterates over the documents of those whose name matches.
 ---@async
 ---@param filter? godwit.cluster.AccountFilter
 ---@return fun(): table?
@@ -158,3 +157,86 @@ function accounts:get(name) end
 ---@return table?
 ---@return godwit.Err?
 function accounts:try_get(name) end
+
+--- Creates a user of `username`, `email`, `fullname`, `company_name`,
+--- `company_role`, without the platform's sample algorithm. Raises `exists`
+--- when the name or the address is taken, or was once.
+---@async
+---@param spec table
+---@return table
+function accounts:create(spec) end
+
+--- Makes sure that a user is there and has the fields given. Raises `conflict`
+--- when the one of that name has another e-mail address, which cannot change.
+---@async
+---@param spec table As for `create`.
+---@return table
+---@return "created"|"updated"|"unchanged" done
+function accounts:ensure(spec) end
+
+--- The organizations of a cluster, an administrator's, too.
+---@class godwit.cluster.Organizations
+local organizations = {}
+
+--- Iterates over the documents of those whose `org_name` matches.
+---@async
+---@param filter? godwit.cluster.AccountFilter
+---@return fun(): table?
+function organizations:each(filter) end
+
+--- The document of the one with that name. Raises `notfound`.
+---@async
+---@param name string
+---@return table
+function organizations:get(name) end
+
+--- As `get`, but returns nil and the error instead of raising it.
+---@async
+---@param name string
+---@return table?
+---@return godwit.Err?
+function organizations:try_get(name) end
+
+--- Creates an organization of `org_name`, `org_label`, `org_contact_name`,
+--- `org_email` and the API's other fields; `type` is a type's name. The
+--- key's account becomes its first owner. Raises `exists`.
+---@async
+---@param spec table
+---@return table
+function organizations:create(spec) end
+
+--- Makes sure that an organization is there and has the fields given; the
+--- others stay as they are.
+---@async
+---@param spec table As for `create`.
+---@return table
+---@return "created"|"updated"|"unchanged" done
+function organizations:ensure(spec) end
+
+--- A member: a name, and "owner", "member", "invited" or "unknown".
+---@alias godwit.cluster.Member { username: string, role: string }
+
+--- Iterates over the members of an organization, each once.
+---@async
+---@param org string|table Its name, or its document.
+---@return fun(): godwit.cluster.Member?
+function organizations:members(org) end
+
+--- Makes a user a member; no role can be given. Raises `notfound`.
+---@async
+---@param org string|table
+---@param user string
+---@return "created"|"unchanged" done
+function organizations:add_member(org, user) end
+
+--- Takes a member out; who is none is as it should be. Raises `conflict` for
+--- the last owner, and `refused` where the profile is protected.
+---@async
+---@param org string|table
+---@param user string
+function organizations:remove_member(org, user) end
+
+--- The types an organization can have there.
+---@async
+---@return { id: string, name: string }[]
+function organizations:types() end

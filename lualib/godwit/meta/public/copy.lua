@@ -86,4 +86,41 @@ copy = {}
 ---@return godwit.Outcome
 function copy.algorithm(a, to, opts) end
 
+--- Options for a user.
+---@class godwit.copy.UserOpts
+---@field username? string The name there. Default: the policy's `map_user`, else the same.
+---@field email? string The e-mail address there.
+---@field update? boolean Changes full name, company and role where they differ.
+---@field policy? string A policy's file, or a folder of them.
+---@field from? godwit.Cluster Where the document is from, if a script made it.
+
+--- Takes one user to another cluster. The same name and address there are the
+--- same person, whose fields are compared; anything else that is in the way
+--- makes it `refused`.
+---@async
+---@param u table A document, as `cluster.users:get` gives it.
+---@param to godwit.Cluster
+---@param opts? godwit.copy.UserOpts
+---@return godwit.Outcome
+function copy.user(u, to, opts) end
+
+--- Options for an organization.
+---@class godwit.copy.OrganizationOpts
+---@field name? string The name there. Default: the policy's `map_owner`, else the same.
+---@field type? string The name of its type there. Default: the same.
+---@field users? table<string, string|false> Members' names there; false: left out. Others go by the policy's `map_user`.
+---@field update? boolean Changes fields that differ.
+---@field remove_members? boolean Takes out members who are none at the source.
+---@field without_missing_members? boolean Leaves out members who are no users there.
+---@field policy? string A policy's file, or a folder of them.
+---@field from? godwit.Cluster Where the document is from, if a script made it.
+
+--- Takes one organization to another cluster, with its members.
+---@async
+---@param o table A document, as `cluster.organizations:get` gives it.
+---@param to godwit.Cluster
+---@param opts? godwit.copy.OrganizationOpts
+---@return godwit.Outcome
+function copy.organization(o, to, opts) end
+
 return copy
