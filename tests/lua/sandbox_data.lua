@@ -346,6 +346,61 @@ test("options: without ETag, a refused ACL, a list that never ends",
     t:eq({ again.doc.files, again.doc.marker }, { r.doc.files, r.doc.marker })
   end)
 
+test("options: one kind of ACL is refused", function(t)
+  local s = sandboxes.start(t, { options = { refuse_acl = "public" } })
+  create(s, "c", {})
+  local function patch(acl)
+    return s:send("PATCH", "/v1/data/acme/c", { json = { acl = {
+      read = json.array(acl) } } }).status
+  end
+  t:eq({ patch({ "user://*" }), patch({ "algo://.my/*" }) }, { 400, 200 })
+end)
+
+test("options: those of the data API are read from the folder", function(t)
+  local s = sandboxes.start(t)
+  s:stop()
+  t:ok(fs.write(s.dir .. "/options.json",
+    '{"etag": false, "data_page": 2, "refuse_acl": "private"}'))
+  local again = sandboxes.start(t, { dir = s.dir })
+  create(again, "c")
+  for i = 1, 3 do put(again, "acme/c/f" .. i, "x") end
+  t:eq(#again:send("GET", "/v1/data/acme/c").doc.files, 2)
+  t:eq(again:send("HEAD", "/v1/data/acme/c/f1").headers.etag, nil)
+  again:stop()
+  t:ok(fs.write(s.dir .. "/options.json", '{"refuse_acl": 5}'))
+  t:raises("usage", sandboxes.start, "refuse_acl", t, { dir = s.dir })
+end)
+
+test("an organization made again under its name has nothing", function(t)
+  local s = sandboxes.start(t)
+  local function org(method, body)
+    return s:send(method, method == "POST" and "/v1/organizations"
+      or "/v1/organizations/fresh", { as = "admin", json = body })
+  end
+  local types = s:send("GET", "/v1/organization/types", { as = "admin" }).doc
+  local doc = { org_name = "fresh", org_label = "Fresh",
+    org_contact_name = "A", org_email = "a@example.com",
+    type_id = types[1].id }
+  t:eq(org("POST", doc).status, 200)
+  t:eq(s:send("PUT", "/v1/organizations/fresh/members/bob",
+    { as = "admin", body = "" }).status, 201)
+  local function make()
+    return s:send("POST", "/v1/data/fresh", { as = "bob",
+      json = { name = "c" } }).status
+  end
+  t:eq(make(), 200)
+  put(s, "fresh/c/f", "x", "bob")
+  t:eq(#s:send("GET", "/v1/data/fresh/c", { as = "bob" }).doc.files, 1)
+  t:eq(org("DELETE").status, 204)
+  t:eq(s:send("GET", "/v1/data/fresh/c", { as = "bob" }).status, 404)
+  t:eq(org("POST", doc).status, 200)
+  s:send("PUT", "/v1/organizations/fresh/members/bob",
+    { as = "admin", body = "" })
+  t:eq(s:send("GET", "/v1/data/fresh", { as = "bob" }).body, "{}")
+  t:eq(make(), 200)
+  t:eq(s:send("GET", "/v1/data/fresh/c", { as = "bob" }).body, "{}")
+end)
+
 test("a collection survives a restart", function(t)
   local s = sandboxes.start(t)
   create(s, "c", {})

@@ -140,8 +140,8 @@ local function head(driver, owner, name, file)
     { owner = owner }))
 end
 
---- What is known of a file without reading it: { size=, etag=, md5=, time= };
---- nil when there is none.
+--- What is known of a file without reading it: { size=, etag=, md5= }; nil when
+--- there is none.
 ---@async
 ---@return table|nil
 function Data:try_head_file(owner, name, file)

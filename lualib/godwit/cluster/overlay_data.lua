@@ -75,7 +75,8 @@ end
 
 ---@async
 function Data:each_collection(owner)
-  local below = not self:is_new_owner(owner) and self.under:each_collection(owner)
+  local below = not self:is_new_owner(owner)
+    and self.under:each_collection(owner)
   local states = self.pretended_data.owners[owner] or {}
   local made = {}
   for name, p in pairs(states) do
@@ -179,7 +180,9 @@ local function pretended(overlay, owner, name, file)
   check_clear(overlay, owner, name, p)
   local f = p and p.files[file]
   if f ~= nil then return f end
-  if not has_below(p) or not p and overlay:is_new_owner(owner) then return false end
+  if not has_below(p) or not p and overlay:is_new_owner(owner) then
+    return false
+  end
   return nil
 end
 

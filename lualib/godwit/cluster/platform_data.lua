@@ -154,8 +154,8 @@ function Data:collections(caller, owner)
   local own, out = self:acts_for(caller, owner), {}
   for _, name in ipairs(self.store:names("data/" .. owner, "dir")) do
     local doc = rules.is_account(name)
-      and self.store:read(("data/%s/%s/collection.json"):format(owner, name))
-    if doc and (own or may_read(self, caller, owner, doc)) then
+      and self.store:cached(("data/%s/%s/collection.json"):format(owner, name))
+    if type(doc) == "table" and (own or may_read(self, caller, owner, doc)) then
       out[#out + 1] = name
     end
   end
@@ -348,6 +348,7 @@ function Data:create(caller, c, acl)
     if self.store:read(folder_of(c) .. "/collection.json") then
       reject(409, 2015, "the collection data://%s/%s exists", c.owner, c.name)
     end
+    self.lists:forget(self:path(c)) -- of an owner of that name who is gone
     self.store:mkdir(folder_of(c) .. "/files")
     write_document(self, c, { id = sys.uuid(), acl = read,
       created = rules.time(self.platform.now()) })

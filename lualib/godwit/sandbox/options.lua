@@ -14,7 +14,7 @@ local OPTIONS = {
   no_version_repositories = "boolean", webhook_delay = "number",
   scm_status = "string", missing_account_status = "number",
   no_import_key = "boolean", scms_need_admin = "boolean",
-  etag = "boolean", refuse_acl = "boolean", data_delay = "number",
+  etag = "boolean", data_delay = "number",
   data_page = "number", endless_marker = "boolean",
 }
 
@@ -22,6 +22,8 @@ local function check_option(path, name, value)
   local want = OPTIONS[name]
   if name == "fail_builds" then
     want = type(value) == "boolean" and "boolean" or "table"
+  elseif name == "refuse_acl" then
+    want = type(value) == "boolean" and "boolean" or "string"
   elseif not want then
     err.throw("usage", "%s: there is no option %q", path, name)
   end

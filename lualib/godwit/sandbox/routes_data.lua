@@ -60,7 +60,9 @@ local function send_folders(cx, names)
     folders[#folders + 1] = { name = names[i] }
   end
   if #folders > 0 then doc.folders = folders end
-  if names[first + size] then doc.marker = marker_of(names[first + size - 1]) end
+  if names[first + size] then
+    doc.marker = marker_of(names[first + size - 1])
+  end
   endless(cx, doc)
   return 200, doc, DIRECTORY
 end
@@ -99,7 +101,6 @@ local function file_headers(cx, it, md5)
   return { ["X-Data-Type"] = "file",
     ["Content-Type"] = "application/octet-stream",
     ["Content-Length"] = ("%d"):format(it.size),
-    ["Last-Modified"] = nil,
     ETag = md5 and etag ~= false and ('"%s"'):format(md5) or nil }
 end
 
@@ -182,7 +183,9 @@ end
 local function acl_in(cx, doc)
   local acl = doc.acl
   if acl == json.null then acl = nil end
-  if acl ~= nil and cx.options.refuse_acl then
+  local refused = cx.options.refuse_acl
+  if acl ~= nil and (refused == true or refused ~= nil and refused
+    == platform_data.acl_kind(type(acl) == "table" and acl.read)) then
     reject(400, 6001, "told to refuse this ACL")
   end
   return acl
