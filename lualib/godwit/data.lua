@@ -108,7 +108,9 @@ function M.copy(from, to, opts)
     to = sides.to, opts = opts, budget = budget.new(opts) })
   if made.outcome == "failed" then
     error(err.new({ kind = made.kind, retryable = made.retryable,
-      op = "data.copy", message = made.why, record = made }), 0)
+      op = "data.copy", record = made, message = made.problems
+        and ("%s; the first: %s"):format(made.why, made.problems[1])
+        or made.why }), 0)
   end
   return made
 end

@@ -15,6 +15,7 @@ local WORDS = {
   fetch = "fetching", push = "pushing",
   build = "building", call = "calling", publish = "publishing",
   members = "adding members", compare = "comparing",
+  list = "listing", copy = "copying", delete = "deleting",
   record = "writing the version map", lock = "waiting for another run",
 }
 

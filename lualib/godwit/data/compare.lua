@@ -122,7 +122,7 @@ local function list_source(plan, side, opts)
   for page in side:pages() do
     local rows = source_rows(plan, page, opts.filter)
     local fresh = err.check(plan.source:put(rows))
-    opts.tick("list", ("%d files"):format(check(#page, fresh)))
+    opts.tick("list", names.count(check(#page, fresh)))
   end
 end
 
@@ -218,7 +218,7 @@ local function list_destination(plan, side, opts)
   local check = watch(side)
   for page in side:pages() do
     local fresh = compare_page(plan, page, opts)
-    opts.tick("compare", ("%d files"):format(check(#page, fresh)))
+    opts.tick("compare", names.count(check(#page, fresh)))
   end
 end
 

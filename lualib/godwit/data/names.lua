@@ -49,6 +49,13 @@ function M.some(names, count)
   return table.concat(shown, ", ")
 end
 
+--- "1 file", "12 files".
+---@param n integer
+---@return string
+function M.count(n)
+  return ("%d file%s"):format(n, n == 1 and "" or "s")
+end
+
 --- Remembers a name if it is one of the first.
 ---@param names string[]
 ---@param name string

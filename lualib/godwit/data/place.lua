@@ -13,21 +13,25 @@ local M = {}
 ---@param word string
 ---@return string|nil cluster, string|nil owner, string|nil name
 function M.split(word)
-  local at, owner, name = word:match("^(.+):([^/:]+)/([^/:]+)$")
-  if at and not at:find("^%.?%.?/?$") then
-    return at, owner, name
-  end
+  return word:match("^(.+):([^/:]+)/([^/:]+)$")
 end
 
---- The driver of a cluster as it was named on a command line or in a script,
---- which may not be one that the script's permissions name.
+--- Whether a word names a place by itself: OWNER/COLLECTION does not.
+---@param word string
+---@return boolean
+function M.is_one(word)
+  return M.split(word) ~= nil or word == "." or word == ".."
+    or word:find("^%.?%.?/") ~= nil or word:find("^~") ~= nil
+    or word:find("/.*/") ~= nil
+end
+
+--- The driver of a cluster that a script names.
 ---@async
 ---@param spec string
----@param role? "from"|"to"
 ---@return table
-function M.open(spec, role)
+function M.open(spec)
   return cluster.open(rights.cluster(spec, function()
-    return config.profile(spec, { role = role })
+    return config.profile(spec)
   end))
 end
 

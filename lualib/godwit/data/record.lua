@@ -16,10 +16,6 @@ local M = {}
 ---@field deleted integer
 ---@field bytes integer     That were copied
 
-local function n_files(n)
-  return ("%d file%s"):format(n, n == 1 and "" or "s")
-end
-
 -- The first of those that are new or differ, then how many more there are.
 local function copied_names(plan)
   local list = { table.unpack(plan.first.new) }
@@ -41,15 +37,15 @@ local function steps_of(job, done)
   end
   if done.copied > 0 then
     local all = done.copied == plan:files()
-    add(steps, "+", "%s, %s%s", n_files(done.copied), size.format(done.bytes),
+    add(steps, "+", "%s, %s%s", names.count(done.copied), size.format(done.bytes),
       all and ": " .. copied_names(plan) or "")
   end
   if plan.unchanged > 0 then
-    add(steps, "=", "%s", n_files(plan.unchanged))
+    add(steps, "=", "%s", names.count(plan.unchanged))
   end
   if done.deleted > 0 then
     add(steps, "-", "%s that the source does not have: %s",
-      n_files(done.deleted), names.some(plan.first.gone, done.deleted))
+      names.count(done.deleted), names.some(plan.first.gone, done.deleted))
   end
   if done.read_by then
     add(steps, "~", "read by: %s -> %s", job.acl_was and acl.show(job.acl_was)
@@ -81,10 +77,10 @@ local function failures(work)
   local bad = work.failed + work.plan.bad
   local parts = {}
   if bad > 0 then
-    parts[1] = ("%d of %s failed"):format(bad, n_files(work.plan.listed))
+    parts[1] = ("%d of %s failed"):format(bad, names.count(work.plan.listed))
   end
   if work.undeleted > 0 then
-    parts[#parts + 1] = n_files(work.undeleted) .. " could not be deleted"
+    parts[#parts + 1] = names.count(work.undeleted) .. " could not be deleted"
   end
   return table.concat(parts, ", ")
 end
@@ -122,14 +118,13 @@ function M.of(job, work)
   elseif work.stopped and not work.hopeless then
     consequences(job, work)
     return fail(record, "budget", true, "%s; %s left, and the same command "
-      .. "goes on", work.stopped, n_files(record.failed) .. (record.failed == 1
+      .. "goes on", work.stopped, names.count(record.failed) .. (record.failed == 1
         and " is" or " are"))
   elseif work.failed + work.undeleted + work.plan.bad > 0 then
     consequences(job, work)
     return fail(record, "remote", work.retryable and work.plan.bad == 0,
-      "%s%s%s", failures(work), work.hopeless
-        and "; the rest was not tried: " .. work.stopped or "",
-      record.problems and "; the first: " .. record.problems[1] or "")
+      "%s%s", failures(work), work.hopeless
+        and "; the rest was not tried: " .. work.stopped or "")
   end
   record.outcome = work.created and "created"
     or record.wrote and "updated" or "unchanged"
@@ -151,7 +146,7 @@ function M.plan(job, would)
   elseif plan.bad > 0 then
     record.problems = { table.unpack(plan.problems) }
     return fail(record, "remote", nil, "%d of %s cannot be copied", plan.bad,
-      n_files(plan.listed))
+      names.count(plan.listed))
   end
   record.outcome = would.created and "created"
     or (would.read_by or plan:files() + plan.gone > 0) and "updated"

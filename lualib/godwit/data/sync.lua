@@ -58,17 +58,36 @@ local function fails(work, name, e)
   note(work, name, e)
 end
 
+-- Calls a function; says what could not be done when it fails.
+---@async
+local function naming(what, fn, ...)
+  local ok, e = xpcall(fn, err.traced, ...)
+  if not ok then
+    if err._is_final(e) then
+      error(e, 0)
+    end
+    error(err.wrap(e, what), 0)
+  end
+end
+
+-- Who may read it from here on.
+---@async
+local function let_in(work)
+  naming(("its ACL (%s) was not accepted"):format(acl.show(work.acl)),
+    work.to.set_acl, work.to, work.acl)
+  work.was, work.read_by = work.acl, work.acl
+end
+
 -- before the files ----------------------------------------------------------
 
 ---@async
 local function prepare(work)
   if not work.exists then
-    work.to:create(acl.PRIVATE)
+    naming("it cannot be created", work.to.create, work.to, acl.PRIVATE)
     work.created = true
     work.was = not work.to.is_folder and acl.PRIVATE or nil
   elseif work.acl and work.was and acl.narrows(work.was, work.acl) then
-    work.to:set_acl(work.acl)
-    work.was, work.read_by = work.acl, work.acl
+    let_in(work)
   end
 end
 
@@ -254,8 +273,7 @@ local function finish(work)
   end
   if is_whole(work) and work.acl and work.was
     and not acl.same(work.was, work.acl) then
-    work.to:set_acl(work.acl)
-    work.read_by = work.acl
+    let_in(work)
   end
 end
 

@@ -1,0 +1,481 @@
+--- data.collections: what the bundled `copy-data` does around the copy of one
+--- collection: its parameters, which collections are meant, and whose keys are
+--- missing.
+
+local accounts = require("godwit.cluster.accounts")
+local budget = require("godwit.data.budget")
+local copy = require("godwit.data.copy")
+local driver_of = require("godwit.cluster.driver_of")
+local err = require("godwit.err")
+local filter = require("godwit.data.filter")
+local folder = require("godwit.core.folder")
+local glob = require("godwit.cluster.glob")
+local key = require("godwit.copy.key")
+local log = require("godwit.log")
+local people = require("godwit.copy.people")
+local place = require("godwit.data.place")
+local progress = require("godwit.data.progress")
+local side = require("godwit.data.side")
+local size = require("godwit.cli.size")
+local stages = require("godwit.workflow.stages")
+local task = require("godwit.task")
+
+local M = {}
+
+--- What is the same for every collection of a run.
+M.FILTERS = {
+  include = { "string", optional = true, many = true, order = 30,
+    metavar = "GLOB", help = "Only files with such a name; may be repeated" },
+  exclude = { "string", optional = true, many = true, order = 31,
+    metavar = "GLOB", help = "No files with such a name: neither copied nor "
+      .. "deleted; may be repeated" },
+  min_size = { "string", optional = true, order = 32, metavar = "SIZE",
+    help = "Only files of at least that size (500KiB, 2GiB)" },
+  max_size = { "string", optional = true, order = 33, metavar = "SIZE",
+    help = "Only files of at most that size" },
+  newer = { "string", optional = true, order = 34, metavar = "AGE|DATE",
+    help = "Only files changed since (7d, 12h, 2024-01-31)" },
+  older = { "string", optional = true, order = 35, metavar = "AGE|DATE",
+    help = "Only files not changed since" },
+  checksum = { "boolean", order = 40, help = "Read all files on both sides "
+    .. "instead of trusting sizes and known digests" },
+  bwlimit = { "string", optional = true, order = 45, metavar = "SIZE",
+    help = "Bytes a second of the whole run (10MiB)" },
+  max_transfer = { "string", optional = true, order = 46, metavar = "SIZE",
+    help = "End the run before more than that is copied; exit code 8" },
+  max_duration = { "string", optional = true, order = 47,
+    metavar = "DURATION", help = "End the run after so long (90s, 15min, 2h); "
+      .. "exit code 8" },
+}
+
+M.PARAMS = stages.params(people.PARAMS, M.FILTERS, {
+  map_email = false,
+  what = { "string", positional = true, many = true, order = 1,
+    metavar = "OWNER/COLLECTION", help = "Collections or globs (acme/*), or "
+      .. "two places: CLUSTER:OWNER/COLLECTION or a folder each" },
+  from = { "cluster", optional = true, order = 2, metavar = "CLUSTER",
+    help = "Where they come from: a profile, a URL, sandbox:NAME or an "
+      .. "archive folder" },
+  to = { "cluster", optional = true, order = 3, metavar = "CLUSTER",
+    help = "Where they go" },
+  to_owner = { "string", optional = true, order = 4, metavar = "OWNER",
+    help = "Whose they are there" },
+  acl = { "string", optional = true, order = 41,
+    choices = { "public", "algorithms", "private" },
+    help = "Who may read them at last; otherwise as at the source, and "
+      .. "private where a folder makes a new one" },
+  delete = { "boolean", order = 42,
+    help = "Delete files there that the source does not have" },
+  max_delete = { "integer", default = 100, min = 0, order = 43,
+    metavar = "N", help = "Refuse to delete more than N of a collection" },
+})
+
+-- before a cluster is opened --------------------------------------------------
+
+local function usage()
+  err.throw("usage", "name collections with --from CLUSTER --to CLUSTER, as in "
+    .. "'acme/*' --from dev --to prod, or two places, as in "
+    .. "./models prod:acme/models")
+end
+
+-- A side that a word names. What a person typed may be opened.
+local function side_of_word(params, role, word)
+  local cluster, owner, name = place.split(word)
+  if not cluster then
+    err.check(folder.allow(word, role == "to"))
+    return { folder = word }
+  end
+  for _, text in ipairs({ owner, name }) do
+    if text:find("[*?]") then
+      err.throw("usage", "%s: between two places one collection is copied; "
+        .. "globs need --from and --to", word)
+    end
+  end
+  params[role] = cluster
+  return { owner = owner, name = name }
+end
+
+local function read_places(params)
+  local words = params.what
+  if params.from or params.to then
+    err.throw("usage", "%s names its cluster or folder itself: leave out "
+      .. "--from and --to", place.is_one(words[1]) and words[1] or words[2])
+  elseif #words ~= 2 then
+    usage()
+  elseif params.to_owner or params.map or params.map_user then
+    err.throw("usage", "between two places nothing is mapped: name the owner "
+      .. "in %s", words[2])
+  end
+  params.places = { from = side_of_word(params, "from", words[1]),
+    to = side_of_word(params, "to", words[2]) }
+end
+
+local function check_globs(params)
+  for _, word in ipairs(params.what) do
+    local owner, name = word:match("^([^/]+)/([^/]+)$")
+    if not owner then
+      err.throw("usage", "'%s' names no collection: write OWNER/COLLECTION, "
+        .. "either of which may be a glob", word)
+    end
+  end
+  if not params.from or not params.to then
+    usage()
+  end
+end
+
+--- Raises what the command line alone shows to be wrong; takes the clusters
+--- from the words where these name them.
+---@param params table
+function M.check(params)
+  local placed = false
+
+  people.check(params)
+  filter.of(params)
+  budget.new(params)
+  for _, word in ipairs(params.what) do
+    placed = placed or place.is_one(word)
+  end
+  if placed then
+    read_places(params)
+  else
+    check_globs(params)
+  end
+end
+
+-- which collections -------------------------------------------------------------
+
+---@class godwit.data.CollectionJob: godwit.workflow.Job
+---@field from_side? godwit.data.Side
+---@field to_side? godwit.data.Side
+
+local function job_of(run, from, to, label)
+  return stages.job({ ref = label or from.label, to = to.label, run = run,
+    from_side = from, to_side = to })
+end
+
+-- Nothing may be read or written where no key is.
+local function refuse(ref, fmt, ...)
+  local job = stages.job({ ref = ref })
+  job:problem(fmt, ...)
+  return job
+end
+
+local function is_pattern(text)
+  return text:find("[*?]") ~= nil
+end
+
+---@async
+local function owners_of(driver, wanted)
+  local owners, seen = {}, {}
+  local function add(owner)
+    if not seen[owner] then
+      seen[owner] = true
+      owners[#owners + 1] = owner
+    end
+  end
+  for _, w in ipairs(wanted) do
+    if is_pattern(w.owner) then
+      local matches = glob.matcher(w.owner)
+      for owner in driver:each_owner() do
+        if matches(owner) then
+          add(owner)
+        end
+      end
+    else
+      add(w.owner)
+    end
+  end
+  table.sort(owners)
+  return owners
+end
+
+-- Whose key is of no use, by owner.
+---@async
+local function check_keys(driver, owners, at_once)
+  local checks, problems, named = {}, {}, {}
+  for i, owner in ipairs(owners) do
+    checks[i] = { driver = driver, owner = owner }
+  end
+  key.check_all(checks, at_once)
+  for _, check in ipairs(checks) do
+    if check.problem then
+      problems[check.owner] = check.problem
+      named[#named + 1] = ("%s on %s"):format(check.owner, driver.name)
+    end
+  end
+  if #named > 1 then
+    log.warn("there is no usable key for %s", table.concat(named, ", "))
+  end
+  return problems
+end
+
+local function parse(words)
+  local wanted = {}
+  for i, word in ipairs(words) do
+    local owner, name = word:match("^([^/]+)/([^/]+)$")
+    wanted[i] = { owner = owner, name = name, text = word }
+  end
+  return wanted
+end
+
+-- The owner's collections that are meant, each once, by name.
+---@async
+local function names_of(driver, owner, wanted)
+  local names, seen, patterns = {}, {}, {}
+  local function add(name)
+    if not seen[name] then
+      seen[name] = true
+      names[#names + 1] = name
+    end
+  end
+  for _, w in ipairs(wanted) do
+    if glob.matcher(w.owner)(owner) then
+      if is_pattern(w.name) then
+        patterns[#patterns + 1] = glob.matcher(w.name)
+      else
+        add(w.name)
+      end
+    end
+  end
+  for row in #patterns > 0 and driver:each_collection(owner)
+    or function() end do
+    for _, matches in ipairs(patterns) do
+      if matches(row.name) then
+        add(row.name)
+      end
+    end
+  end
+  table.sort(names)
+  return names
+end
+
+-- Rules and policies are for people: an organization keeps its name.
+---@async
+local function is_organization(driver, owner)
+  local ok, org = pcall(driver.try_get_organization, driver, owner)
+  if not ok and err._is_final(org) then
+    error(org, 0)
+  end
+  return ok and org ~= nil
+end
+
+-- Whose they are there; nil and why for an owner that is left out.
+---@async
+local function owner_there(run, owner)
+  if run.params.to_owner then
+    return run.params.to_owner
+  end
+  local name, why = run.people:name(owner)
+  if name ~= owner and is_organization(run.from, owner) then
+    return owner
+  end
+  return name, why
+end
+
+---@async
+local function jobs_of_owner(run, owner, wanted)
+  local jobs = {}
+  local there, why = owner_there(run, owner)
+  local ok, list = xpcall(names_of, err.traced, run.from, owner, wanted)
+  if not ok then
+    local e = err.from(list)
+    if err._is_final(e) then
+      error(e, 0)
+    end
+    local job = stages.job({ ref = owner .. "/*" })
+    job.failure = err.wrap(e, "its collections cannot be listed")
+    return { job }
+  end
+  for i, name in ipairs(list) do
+    local ref = owner .. "/" .. name
+    if not there then
+      jobs[i] = stages.job({ ref = ref, record = { outcome = "skipped",
+        why = why } })
+    elseif not accounts.usable(name) then
+      jobs[i] = refuse(ref, "that is not a collection's name")
+    else
+      jobs[i] = job_of(run, side.collection(run.from, owner, name),
+        side.collection(run.to, there, name), ref)
+    end
+  end
+  return jobs
+end
+
+-- Two that would become one.
+local function check_double(jobs)
+  local seen = {}
+  for _, job in ipairs(jobs) do
+    local other = job.to_side and seen[job.to_side.place]
+    if other then
+      for _, one in ipairs({ job, other }) do
+        one:problem("%s and %s would both be copied to %s", other.ref, job.ref,
+          job.to)
+      end
+    elseif job.to_side then
+      seen[job.to_side.place] = job
+    end
+  end
+end
+
+-- Keys of the destination's owners, too, before anything is compared.
+---@async
+local function check_destinations(run, jobs, at_once)
+  local owners, seen = {}, {}
+  for _, job in ipairs(jobs) do
+    local owner = job.to_side and job.to_side.owner
+    if owner and not seen[owner] then
+      seen[owner] = true
+      owners[#owners + 1] = owner
+    end
+  end
+  local problems = run.to and check_keys(run.to, owners, at_once) or {}
+  for _, job in ipairs(jobs) do
+    local e = job.to_side and problems[job.to_side.owner]
+    if e then
+      job:problem("%s", tostring(e.message))
+    end
+  end
+end
+
+-- One job from a place to another.
+---@async
+local function place_job(run, places)
+  local function open(role, driver)
+    local p = places[role]
+    return p.folder and side.folder(p.folder, role == "to")
+      or side.collection(driver, p.owner, p.name)
+  end
+  local from, to = open("from", run.from), open("to", run.to)
+  local job = job_of(run, from, to)
+  local problems = run.from and check_keys(run.from, { from.owner }, 1) or {}
+  if problems[from.owner] then
+    job:problem("%s", tostring(problems[from.owner].message))
+  end
+  return { job }
+end
+
+---@async
+local function listed_jobs(run, at_once)
+  local jobs, wanted = {}, parse(run.params.what)
+  local owners = owners_of(run.from, wanted)
+  local problems = check_keys(run.from, owners, at_once)
+  local found = {}
+  task.each(owners, function(owner)
+    local e = problems[owner]
+    found[owner] = e and { refuse(owner .. "/*", "%s", tostring(e.message)) }
+      or jobs_of_owner(run, owner, wanted)
+  end, { jobs = at_once })
+  for _, owner in ipairs(owners) do
+    table.move(found[owner], 1, #found[owner], #jobs + 1, jobs)
+  end
+  check_double(jobs)
+  return jobs
+end
+
+local OPTIONS = { "include", "exclude", "min_size", "max_size", "newer",
+  "older", "checksum", "delete", "max_delete", "acl" }
+
+--- What all copies of a run share.
+---@param cx godwit.workflow.Cx
+---@param from table|nil Driver.
+---@param to table|nil Driver.
+---@return table
+function M.run(cx, from, to)
+  local p, opts = cx.params, {}
+  for _, name in ipairs(OPTIONS) do
+    opts[name] = p[name]
+  end
+  return { cx = cx, params = p, from = from, to = to, opts = opts,
+    budget = budget.new(p), totals = { files = 0, copied = 0, unchanged = 0,
+      skipped = 0, failed = 0, deleted = 0, bytes = 0 },
+    people = from and to and people.of(cx, from, to) or nil }
+end
+
+--- The collections that are meant, a job each.
+---@async
+---@param cx godwit.workflow.Cx
+---@return godwit.data.CollectionJob[]
+function M.plan(cx)
+  local p = cx.params
+  local run = M.run(cx, p.from and driver_of(p.from), p.to and driver_of(p.to))
+  local jobs = p.places and place_job(run, p.places)
+    or listed_jobs(run, cx.jobs)
+
+  check_destinations(run, jobs, cx.jobs)
+  for _, job in ipairs(jobs) do
+    job.run = run
+  end
+  return jobs
+end
+
+-- a collection --------------------------------------------------------------------
+
+--- What stands against a copy that can be known before any of them begins.
+---@async
+---@param job godwit.data.CollectionJob
+function M.look(job)
+  if #job.problems > 0 or job.record or not job.from_side then
+    return
+  end
+  if job.from_side.place == job.to_side.place then
+    job:problem("it would be copied to itself")
+  elseif not job.from_side:look() then
+    job:problem("there is no %s", job.from_side.label)
+  end
+end
+
+local function add_up(totals, record)
+  for name in pairs(totals) do
+    totals[name] = totals[name] + (record[name] or 0)
+  end
+end
+
+--- Compares and copies one.
+---@async
+---@param job godwit.data.CollectionJob
+---@return godwit.Outcome
+function M.copy(job)
+  local run = job.run
+  if not run.budget:lasts() then
+    return { outcome = "failed", kind = "budget", retryable = true,
+      why = run.budget.why .. "; it was not begun" }
+  end
+  local shown = progress.of(function(phase, detail)
+    job:progress(phase, detail)
+  end)
+  local record = copy.run({ ref = job.ref, from = job.from_side,
+    to = job.to_side, opts = run.opts, budget = run.budget, tick = shown })
+  add_up(run.totals, record)
+  for i, step in ipairs(record.steps or {}) do
+    job.steps[i] = step
+  end
+  for _, text in ipairs(record.warnings) do
+    job:warn("%s", text)
+  end
+  record.ref, record.to, record.steps, record.warnings = nil, nil, nil, nil
+  return record
+end
+
+--- Says how it went in all, and what ended it.
+---@param cx godwit.workflow.Cx
+---@param jobs godwit.data.CollectionJob[]
+function M.finish(cx, jobs)
+  local run = jobs[1] and jobs[1].run
+  for _, job in ipairs(jobs) do
+    if job.from_side then
+      job.from_side:close()
+      job.to_side:close()
+    end
+  end
+  local t = run and run.totals
+  if t and t.files > 0 then
+    cx:note("Files: %d listed = %d %s + %d unchanged + %d skipped + %d failed"
+      .. "; %s%s.", t.files, t.copied, cx.dry_run and "to copy" or "copied",
+      t.unchanged, t.skipped, t.failed, size.format(t.bytes), t.deleted > 0
+        and ("; %d %s"):format(t.deleted, cx.dry_run and "to delete"
+          or "deleted") or "")
+  end
+  cx.result.budget = cx.result.budget or run and run.budget.why
+end
+
+return M

@@ -1,0 +1,268 @@
+-- godwit copy-data: first run, plan, repeat, changes on either side, deletions
+-- and their budget, who may read when, what is refused.
+local e2e = require("support.e2e")
+local err = require("godwit.err")
+local fs = require("godwit.core.fs")
+local relay = require("support.relay")
+
+local FILES = { ["a b"] = "one", ["50%+#?"] = "two", ["é日本"] = "three",
+  empty = "", big = ("0123456789abcdef"):rep(40000) }
+
+local function fill(box, owner, name, files, acl)
+  box:put(owner, name, nil, nil, acl or { "user://*" })
+  for file, text in pairs(files) do
+    box:put(owner, name, file, text)
+  end
+end
+
+local function world(t, prepare, opts)
+  local w = e2e.world(t, function(dev, prod)
+    fill(dev, "acme", "models", FILES)
+    fill(dev, "acme", "other", { x = "x" }, {})
+    if prepare then
+      prepare(dev, prod)
+    end
+  end, opts)
+  return w
+end
+
+local function run(w, words, env)
+  local argv = { "copy-data", "--json", table.unpack(words) }
+  local r = w:run(argv, env)
+  r.by = {}
+  for _, item in ipairs(r.doc and r.doc.items or {}) do
+    r.by[item.ref] = item
+  end
+  return r
+end
+
+local function between(w, words, env)
+  return run(w, { "--from", "dev", "--to", "prod", table.unpack(words) }, env)
+end
+
+local function numbers(item)
+  return { item.outcome, item.files, item.copied, item.unchanged,
+    item.skipped, item.failed, item.deleted }
+end
+
+local function reconcile(t, r)
+  local sum = 0
+  for _, n in pairs(r.doc.counts) do
+    sum = sum + n
+  end
+  t:eq(sum, #r.doc.items)
+  for _, item in ipairs(r.doc.items) do
+    if item.files then
+      t:eq(item.files, item.copied + item.unchanged + item.skipped
+        + item.failed)
+    end
+  end
+end
+
+test("plan, first run, repeat, something changed on either side", function(t)
+  local w = world(t)
+  local r = e2e.expect(between(w, { "acme/*", "-n" }), 0)
+  t:eq(numbers(r.by["acme/models"]), { "created", 5, 5, 0, 0, 0, 0 })
+  t:no(w.prod:files("acme", "models"))
+  local planned = r.by["acme/models"]
+  r = e2e.expect(between(w, { "acme/*" }), 0)
+  reconcile(t, r)
+  t:eq(numbers(r.by["acme/models"]), { "created", 5, 5, 0, 0, 0, 0 })
+  t:eq(r.by["acme/models"].to, "prod:acme/models")
+  t:eq(r.by["acme/models"].steps, planned.steps)
+  local files, acl = w.prod:files("acme", "models")
+  t:eq(files, FILES)
+  t:eq(acl, { "user://*" })
+  t:eq(select(2, w.prod:files("acme", "other")), {})
+  t:match(r.doc.notes[1], "6 listed = 6 copied %+ 0 unchanged")
+
+  r = e2e.expect(between(w, { "acme/*" }), 0)
+  t:eq(r.doc.counts.unchanged, 2)
+  t:eq(numbers(r.by["acme/models"]), { "unchanged", 5, 0, 5, 0, 0, 0 })
+
+  w.dev:put("acme", "models", "a b", "ONE")       -- same size
+  w.prod:put("acme", "models", "é日本", "THREE")   -- same size, there
+  w.prod:put("acme", "models", "extra", "more")
+  w.dev:put("acme", "models", "new", "new")
+  r = e2e.expect(between(w, { "acme/models", "-n" }), 0)
+  planned = numbers(r.by["acme/models"])
+  r = e2e.expect(between(w, { "acme/models" }), 0)
+  t:eq(numbers(r.by["acme/models"]), { "updated", 6, 3, 3, 0, 0, 0 })
+  t:eq(planned, numbers(r.by["acme/models"]))
+  files = w.prod:files("acme", "models")
+  t:eq(files.extra, "more")
+  files.extra = nil
+  t:eq(files, (w.dev:files("acme", "models")))
+
+  -- without what was remembered, and reading everything
+  fs.remove_tree(w.home .. "/.local/state/godwit")
+  for _, more in ipairs({ {}, { "--checksum" } }) do
+    r = e2e.expect(between(w, { "acme/models", table.unpack(more) }), 0)
+    t:eq(numbers(r.by["acme/models"]), { "unchanged", 6, 0, 6, 0, 0, 0 })
+  end
+end)
+
+test("deletions: only when asked, within the budget, never for nothing",
+  function(t)
+    local w = world(t)
+    e2e.expect(between(w, { "acme/models" }), 0)
+    for i = 1, 3 do
+      w.prod:put("acme", "models", "gone " .. i, "x")
+    end
+    w.prod:put("acme", "models", "keep.log", "x")
+    local words = { "acme/models", "--delete", "--exclude", "*.log" }
+    local r = between(w, { "--max-delete", "2", table.unpack(words) })
+    e2e.expect(r, 6)
+    t:match(r.by["acme/models"].why, "3 files would be deleted, more than "
+      .. "max%-delete = 2")
+    r = e2e.expect(between(w, { "-n", table.unpack(words) }), 0)
+    t:eq(numbers(r.by["acme/models"]), { "updated", 5, 0, 5, 0, 0, 3 })
+    t:eq(w.prod:files("acme", "models")["gone 1"], "x")
+    r = e2e.expect(between(w, words), 0)
+    t:eq(numbers(r.by["acme/models"]), { "updated", 5, 0, 5, 0, 0, 3 })
+    local files = w.prod:files("acme", "models")
+    t:eq(files["keep.log"], "x")
+    files["keep.log"] = nil
+    t:eq(files, FILES)
+    r = e2e.expect(between(w, words), 0)
+    t:eq(r.by["acme/models"].outcome, "unchanged")
+    -- nothing is meant at the source
+    r = e2e.expect(between(w, { "acme/models", "--delete", "--include",
+      "nothing*" }), 0)
+    t:eq(numbers(r.by["acme/models"]), { "unchanged", 5, 0, 0, 5, 0, 0 })
+    w.dev:put("acme", "void", nil, nil, {})
+    w.prod:put("acme", "void", "precious", "x", {})
+    r = e2e.expect(between(w, { "acme/void", "--delete" }), 6)
+    t:match(r.by["acme/void"].why, "an empty source deletes nothing")
+    t:eq(w.prod:files("acme", "void").precious, "x")
+  end)
+
+test("a wider ACL comes last, a narrower one first and always", function(t)
+  local w = world(t)
+  e2e.expect(between(w, { "acme/models" }), 0)
+  w.dev:put("acme", "models", nil, nil, {})
+  local r = e2e.expect(between(w, { "acme/models" }), 0)
+  t:eq(numbers(r.by["acme/models"]), { "updated", 5, 0, 5, 0, 0, 0 })
+  t:match(r.by["acme/models"].steps[2].text, "read by: public %-> private")
+  t:eq(select(2, w.prod:files("acme", "models")), {})
+  r = e2e.expect(between(w, { "acme/models", "--acl", "algorithms", "-n" }), 0)
+  t:match(r.by["acme/models"].steps[2].text, "private %-> the owner's alg")
+  t:eq(select(2, w.prod:files("acme", "models")), {})
+  -- Narrowing travels although the run ends before its files.
+  w.prod:put("acme", "models", nil, nil, { "user://*" })
+  w.dev:put("acme", "models", "a b", "changed")
+  r = e2e.expect(between(w, { "acme/models", "--max-transfer", "1" }), 8)
+  t:eq(select(2, w.prod:files("acme", "models")), {})
+  t:eq(w.prod:files("acme", "models")["a b"], "one")
+end)
+
+test("an ACL that is refused: the files are there, and nobody reads them",
+  function(t)
+    local w = world(t)
+    local refusing = relay.start(t, w.prod.api, function(seen)
+      if seen.method == "PATCH" then
+        return { status = 400, headers = { ["Content-Type"] =
+          "application/json" }, body = '{"error":{"message":"no such ACL"}}' }
+      end
+    end)
+    w:configure({ prod = { api = refusing.url } })
+    local r = e2e.expect(between(w, { "acme/*" }), 3)
+    local item = r.by["acme/models"]
+    t:eq(numbers(item), { "failed", 5, 5, 0, 0, 0, 0 })
+    t:match(item.why, "its ACL %(public%) was not accepted: .*no such ACL")
+    t:match(item.warnings[1], "read by: private, until it is complete")
+    local files, acl = w.prod:files("acme", "models")
+    t:eq(files, FILES)
+    t:eq(acl, {})
+    t:eq(r.by["acme/other"].outcome, "created")
+    w:configure()
+    r = e2e.expect(between(w, { "acme/*" }), 0)
+    t:eq(numbers(r.by["acme/models"]), { "updated", 5, 0, 5, 0, 0, 0 })
+    t:eq(select(2, w.prod:files("acme", "models")), { "user://*" })
+  end)
+
+test("budgets end a run cleanly; the same command goes on", function(t)
+  local w = world(t)
+  local r = e2e.expect(between(w, { "acme/models", "--max-transfer", "20" }), 8)
+  local item = r.by["acme/models"]
+  t:eq({ item.outcome, item.kind, item.copied + item.failed }, { "failed",
+    "budget", 5 })
+  t:match(item.why, "max%-transfer of 20 B is used up; %d files? .* left, and "
+    .. "the same command goes on")
+  t:match(r.doc.budget, "max%-transfer")
+  t:eq(select(2, w.prod:files("acme", "models")), {})
+  r = e2e.expect(between(w, { "acme/*", "--max-duration", "0" }), 8)
+  t:match(r.by["acme/other"].why, "it was not begun")
+  t:no(w.prod:files("acme", "other"))
+  r = e2e.expect(between(w, { "acme/models" }), 0)
+  reconcile(t, r)
+  t:eq(w.prod:files("acme", "models"), FILES)
+  t:eq(select(2, w.prod:files("acme", "models")), { "user://*" })
+end)
+
+test("folders and archives, typed as places", function(t)
+  local w = world(t)
+  local out = w.home .. "/out"
+  local r = e2e.expect(run(w, { "dev:acme/models", "./out", "-n" }), 0)
+  t:no(fs.stat(out))
+  r = e2e.expect(run(w, { "dev:acme/models", "./out" }), 0)
+  t:eq(numbers(r.by["dev:acme/models"]), { "created", 5, 5, 0, 0, 0, 0 })
+  t:eq(err.check(fs.read(out .. "/é日本", 100)), "three")
+  r = e2e.expect(run(w, { "./out", "prod:alice/mine" }), 0)
+  t:eq(r.by["./out"].to, "prod:alice/mine")
+  local files, acl = w.prod:files("alice", "mine")
+  t:eq(files, FILES)
+  t:eq(acl, {})
+  r = e2e.expect(run(w, { "./out", "prod:alice/mine" }), 0)
+  t:eq(r.by["./out"].outcome, "unchanged")
+  r = e2e.expect(run(w, { "./out", "./twin", "--include", "e*" }), 0)
+  t:eq(numbers(r.by["./out"]), { "created", 5, 1, 0, 4, 0, 0 })
+  -- a collection has no folders
+  fs.mkdir(out .. "/sub", 448)
+  r = e2e.expect(run(w, { "./out", "prod:alice/sub" }), 6)
+  t:match(r.by["./out"].why, 'cannot be copied %(a collection has no folders%)'
+    .. ': "sub": it is a folder')
+  t:no(w.prod:files("alice", "sub"))
+  e2e.expect(run(w, { "./out", "prod:alice/sub", "--exclude", "sub" }), 0)
+  t:eq(w.prod:files("alice", "sub"), FILES)
+  -- an archive, by its folder
+  e2e.archive(w.dir .. "/arch", "arch")
+  local arch = w.dir .. "/arch"
+  r = e2e.expect(run(w, { "acme/*", "--from", "dev", "--to", arch }), 0)
+  t:eq(r.doc.counts.created, 2)
+  r = e2e.expect(run(w, { "acme/*", "--from", "dev", "--to", arch }), 0)
+  t:eq(r.doc.counts.unchanged, 2)
+  r = e2e.expect(run(w, { arch .. ":acme/models", "prod:acme/again" }), 0)
+  t:eq(w.prod:files("acme", "again"), FILES)
+end)
+
+test("what cannot be meant is said before anything is asked", function(t)
+  local w = world(t)
+  for _, case in ipairs({
+    { { "acme" }, "names no collection" },
+    { { "acme/models" }, "name collections with %-%-from" },
+    { { "acme/models", "--from", "dev" }, "two places" },
+    { { "./a", "prod:acme/x", "--to", "dev" }, "leave out %-%-from and %-%-to" },
+    { { "./a", "prod:acme/*" }, "one collection is copied" },
+    { { "./a", "prod:acme/x", "--to-owner", "bob" }, "nothing is mapped" },
+    { { "./a" }, "two places" },
+    { { "a/b", "--from", "dev", "--to", "prod", "--min-size", "x" },
+      "takes a size" },
+    { { "a/b", "--from", "dev", "--to", "prod", "--newer", "soon" },
+      "takes a date" },
+    { { "a/b", "--from", "dev", "--to", "prod", "--max-duration", "x" },
+      "takes a duration" },
+  }) do
+    local r = w:run({ "copy-data", table.unpack(case[1]) })
+    e2e.expect(r, 2)
+    t:match(r.err, case[2])
+  end
+  local r = e2e.expect(between(w, { "acme/nothing", "bob/*", "acme/models" }),
+    3)
+  t:match(r.by["acme/nothing"].problems[1], "there is no dev:acme/nothing")
+  t:eq(r.by["acme/models"].outcome, "created")
+  r = e2e.expect(between(w, { "acme/models", "--to-owner",
+    "alice" }), 0)
+  t:eq(r.by["acme/models"].to, "prod:alice/models")
+  t:eq(w.prod:files("alice", "models"), FILES)
+end)
