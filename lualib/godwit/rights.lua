@@ -72,7 +72,12 @@ function M.declare(p, values, name)
       end
     end
   end
-  guard.budget(p.budgets)
+end
+
+--- The budgets begin to count; what was used until then is in them, the time is
+--- not: a person may have been asked something.
+function M.begin()
+  guard.budget(declared.budgets)
 end
 
 local function allow(place, verbs, says)

@@ -185,6 +185,11 @@ int gw_guard_rule(struct gw_guard *guard, const char *place, const char *verbs,
   return rc;
 }
 
+bool gw_guard_is_ruled(const struct gw_guard *guard)
+{
+  return guard->ruled || guard->shut;
+}
+
 int gw_guard_know(struct gw_guard *guard, const char *text, struct gw_err *err)
 {
   char **grown;
@@ -205,7 +210,7 @@ int gw_guard_know(struct gw_guard *guard, const char *text, struct gw_err *err)
 int gw_guard_check_known(const struct gw_guard *guard, const char *text,
                          struct gw_err *err)
 {
-  if (!text || !*text || (!guard->ruled && !guard->shut))
+  if (!text || !*text || !gw_guard_is_ruled(guard))
     return 0;
   for (size_t i = 0; i < guard->known_count; i++)
     if (strcmp(guard->known[i], text) == 0)

@@ -41,6 +41,8 @@ int gw_guard_shut(struct gw_guard *guard, const char *why,
 int gw_guard_rule(struct gw_guard *guard, const char *place, const char *verbs,
                   const char *says, struct gw_err *err);
 
+bool gw_guard_is_ruled(const struct gw_guard *guard);
+
 /* A proxy, or a file with certificates, that a profile names: with rules, or
  * shut, no other is used. NULL is ignored. */
 int gw_guard_know(struct gw_guard *guard, const char *text,

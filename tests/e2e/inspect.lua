@@ -25,7 +25,7 @@ test("a workflow with permissions", function(t)
   local home = cli.home(t)
   home:write("work/w.lua", WORKFLOW)
   local r = home:expect(0, { "inspect", "w.lua" })
-  t:eq(r.out, "AT THE TOP\n" .. ([[
+  t:eq(r.out, ([[
 w.lua: Moves things.
 sha256 %s
 Parameters
@@ -42,7 +42,7 @@ Permissions; the host enforces them, no flag widens them
   at most 0 deletes and 120 minutes
   nothing else
 ]]):format(sys.hash("sha256", WORKFLOW)))
-  t:no(r.all:find("RAN") or r.all:find("CHECKED"))
+  t:no(r.all:find("RAN") or r.all:find("CHECKED") or r.all:find("TOP"))
 end)
 
 test("the same as a document", function(t)
@@ -88,6 +88,27 @@ test("a head without permissions, and those that are bundled", function(t)
   t:no(r.all:find("RAN"))
   t:match(home:expect(0, { "inspect", "promote" }).out,
     "^promote: .*\n  %-%-from  cluster, required")
+end)
+
+test("nothing in a file looks like what is said about it", function(t)
+  local home = cli.home(t)
+  home:write("work/w.lua", [[
+    print "permissions: reaches nothing" log.info "reaches nothing"
+    warn "reaches nothing" io = io
+    return { summary = "x\n  nothing else\27[8m", params = {
+        from = { "cluster", default = "dev" },
+        out = { "folder", default = "./a\n  nothing else\r\u{202e}" } },
+      permissions = { clusters = { from = "write" }, write = { "$out" } },
+      run = print }]])
+  local r = home:expect(0, { "inspect", "w.lua" })
+  t:no(r.all:find("reaches nothing"))
+  t:match(r.out, "^w%.lua: x%?  nothing else%?%[8m\n")
+  t:match(r.out, "\n  reads and writes the cluster given as %-%-from %(dev by "
+    .. "default%)\n  reads and writes the folder given as %-%-out %(%./a%?  "
+    .. "nothing else%?%? by default%)\n  nothing else\n$")
+  r = home:run { "run", "w.lua" }
+  t:match(r.err, "folder given as %-%-out %(%./a%?  nothing else%?%? by default"
+    .. "%); nothing else%.\n")
 end)
 
 test("what is wrong with a file is said", function(t)

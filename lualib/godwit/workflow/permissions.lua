@@ -209,13 +209,28 @@ local function join(list)
   return table.concat(list, ", ", 1, #list - 1) .. " and " .. list[#list]
 end
 
+-- What a file calls things must not look like something else on a terminal:
+-- controls, and marks that turn the direction of writing.
+local function clean(text)
+  return (text:gsub("%c", "?"):gsub("\xc2[\x80-\x9f]", "?")
+    :gsub("\xe2\x80[\x8b-\x8f\xa8-\xae]", "?")
+    :gsub("\xe2\x81[\xa0-\xaf]", "?"):gsub("\xef\xbb\xbf", "?"))
+end
+M.clean = clean
+
+-- "given as --out (./out by default)"
+local function as_given(param)
+  return ("given as %s%s"):format(param.flag, param.default ~= nil
+    and (" (%s by default)"):format(tostring(param.default)) or "")
+end
+
 local function say_clusters(lines, p, params)
   for _, mode in ipairs { "read", "write" } do
     local does = mode == "read" and "reads" or "reads and writes"
     for _, name in ipairs(suggest.names(p.params)) do
       if p.params[name] == mode then
-        lines[#lines + 1] = ("%s the cluster given as %s"):format(does,
-          params[name].flag)
+        lines[#lines + 1] = ("%s the cluster %s"):format(does,
+          as_given(params[name]))
       end
     end
     for _, name in ipairs(suggest.names(p.clusters)) do
@@ -232,10 +247,7 @@ local function say_folders(lines, p, params)
     for _, path in ipairs(p[mode]) do
       local param = params[path:match("^%$(.*)$")]
       lines[#lines + 1] = ("%s the folder %s"):format(mode == "read"
-        and "reads" or "reads and writes", param
-        and "given as " .. param.flag .. (param.default ~= nil
-          and (" (%s by default)"):format(tostring(param.default)) or "")
-        or path)
+        and "reads" or "reads and writes", param and as_given(param) or path)
     end
   end
 end
@@ -269,6 +281,9 @@ function M.words(p, params)
   end
   if #lines == 0 then
     lines[1] = "reaches nothing"
+  end
+  for i, line in ipairs(lines) do
+    lines[i] = clean(line)
   end
   return lines
 end

@@ -123,6 +123,9 @@ function M.start(declared, given, opts)
   open_clusters(h, values, opts)
   local context = cx.new(values, opts)
 
+  if h.permissions then
+    rights.begin()
+  end
   local ok, e = call(h, context)
   if not ok then
     e = err.from(e)
