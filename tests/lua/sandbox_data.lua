@@ -220,6 +220,16 @@ test("keys: what they permit", function(t)
   end
   t:eq({ weak("GET", "f"), weak("PUT", "f"), weak("DELETE", "f") },
     { 200, 403, 403 })
+  s:stop()
+  local text = fs.read(s.dir .. "/keys.json")
+  t:ok(fs.write(s.dir .. "/keys.json", (text:gsub('("allow_data": )true',
+    "%1false"))))
+  s = sandboxes.start(t, { dir = s.dir })
+  t:eq({ s:send("GET", "/v1/data/").status,
+    s:send("GET", "/v1/hostedData").status,
+    s:send("GET", "/v1/data/carol/c/f", { as = "carol" }).status,
+    s:send("PUT", "/v1/data/carol/c/g", { as = "carol", body = "x" }).status },
+    { 403, 403, 403, 200 })
 end)
 
 test("pages: by name, with a marker until the end", function(t)
@@ -417,10 +427,15 @@ test("an archive from elsewhere: links are neither listed nor followed",
     create(s, "c")
     put(s, "acme/c/f", "x")
     t:ok(fs.symlink("/etc/passwd", s.dir .. "/data/acme/c/files/link"))
+    t:eq((sandboxes.run({ "mkfifo", s.dir .. "/data/acme/c/files/pipe" })), 0)
     t:eq(#s:send("GET", "/v1/data/acme/c").doc.files, 1)
-    local r = s:send("GET", "/v1/data/acme/c/link")
-    t:eq(r.status, 500)
-    t:no(r.body:find("root", 1, true))
+    for _, name in ipairs({ "link", "pipe" }) do
+      local r = s:send("GET", "/v1/data/acme/c/" .. name)
+      t:eq(r.status, 500)
+      t:no(r.body:find("root", 1, true))
+    end
+    put(s, "acme/c/link", "a file again")
+    t:eq(s:send("GET", "/v1/data/acme/c/link").body, "a file again")
     s:stop()
     t:ok(fs.symlink("/etc", s.dir .. "/data/acme/d"))
     t:raises("io", sandboxes.start, "no links", t, { dir = s.dir })
