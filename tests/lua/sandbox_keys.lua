@@ -5,6 +5,7 @@ local fs = require("godwit.core.fs")
 local keys = require("godwit.sandbox.keys")
 local sandbox = require("godwit.sandbox")
 local sandboxes = require("support.sandboxes")
+local sys = require("godwit.core.sys")
 local task = require("godwit.task")
 
 local code = sandboxes.code
@@ -60,6 +61,12 @@ test("a key of an organization acts for it, within its permissions",
     t:eq(answer(as("GET", "/v1/users")), { 403, 2001 })
     t:eq({ lists(s, key, "acme"), lists(s, key, "bob"),
       lists(s, key, "carol") }, { true, true, false })
+    local function may_push(which)
+      return s:send("GET", "/git/acme/Hello.git/info/refs?service="
+        .. "git-receive-pack", { auth = "Basic "
+          .. sys.base64("acme:" .. which) }).status
+    end
+    t:eq({ may_push(key), may_push(s:key("acme")) }, { 403, 200 })
     -- it is the organization's, also when its member has left
     ask(s, "DELETE", "/v1/organizations/acme/members/bob")
     t:eq(as("GET", "/v1/algorithms/acme/Hello").status, 200)
