@@ -176,6 +176,14 @@ local function short(id)
   return type(id) == "string" and id or "none"
 end
 
+-- Whose owner is created first has no key yet, and a cluster where nobody has
+-- one shows its environments to nobody.
+local function is_untold(job, result)
+  return not result[1] and err.is(result[2], "auth")
+    and (job.coming or job.to.is_new_owner ~= nil
+      and job.to:is_new_owner(job.to_owner))
+end
+
 local function check_environment(job)
   local id = settings.present(job.source.algorithm.settings,
     "algorithm_environment")
@@ -198,6 +206,11 @@ local function check_environment(job)
   })
   local theirs = job:take("the environments of " .. job.from.name,
     got.theirs)
+  if is_untold(job, got.ours) then
+    job:only_trying("whether %s has an environment like the source's",
+      job.to.name)
+    return
+  end
   local ours = job:take("the environments of " .. job.to.name, got.ours)
   if not theirs or not ours then
     return

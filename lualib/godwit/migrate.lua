@@ -1,0 +1,242 @@
+--- migrate: what the bundled `migrate-cluster` does around its stages: which
+--- kinds of things move, whose they are, and who each owner is at the
+--- destination. All stages have one pre-flight; what belongs to an account that
+--- the run creates is looked at again when that is there.
+
+local account_list = require("godwit.copy.account_list")
+local accounts = require("godwit.cluster.accounts")
+local algorithms = require("godwit.migrate.algorithms")
+local collections = require("godwit.migrate.collections")
+local err = require("godwit.err")
+local glob = require("godwit.cluster.glob")
+local organization = require("godwit.copy.organization")
+local organizations = require("godwit.copy.organizations")
+local promotion = require("godwit.copy.promotion")
+local people = require("godwit.copy.people")
+local stages = require("godwit.workflow.stages")
+local user = require("godwit.copy.user")
+local users = require("godwit.copy.users")
+
+local M = {}
+
+--- In the order they have to come in.
+M.KINDS = { "users", "organizations", "data", "algorithms" }
+
+local function borrowed(names)
+  local out = {}
+  for _, name in ipairs(names) do
+    out[name] = organizations.PARAMS[name]
+  end
+  return out
+end
+
+M.PARAMS = stages.params(people.PARAMS, collections.PARAMS, algorithms.PARAMS,
+  borrowed({ "map_organization", "map_type", "without_missing_members" }), {
+    owner = { "string", optional = true, many = true, order = 4,
+      metavar = "GLOB", help = "Only these users and organizations and what "
+        .. "is theirs; may be repeated" },
+    only = { "string", optional = true, many = true, order = 5,
+      choices = M.KINDS, help = "Only this kind of thing; may be repeated" },
+    skip = { "string", optional = true, many = true, order = 6,
+      choices = M.KINDS, help = "Not this kind of thing; may be repeated" },
+    update = { "boolean", order = 24,
+      help = "Change fields of users and organizations where they differ" },
+  })
+
+local function kinds_of(params)
+  local kinds = {}
+  for _, kind in ipairs(M.KINDS) do
+    kinds[kind] = params.only == nil
+  end
+  for _, kind in ipairs(params.only or {}) do
+    kinds[kind] = true
+  end
+  for _, kind in ipairs(params.skip or {}) do
+    kinds[kind] = false
+  end
+  return kinds
+end
+
+--- Raises what the command line alone shows to be wrong.
+---@param params table
+function M.check(params)
+  organizations.check(params)
+  local kinds = kinds_of(params)
+  for _, kind in ipairs(M.KINDS) do
+    if kinds[kind] then
+      return
+    end
+  end
+  err.throw("usage", "--only and --skip leave nothing to migrate")
+end
+
+-- who there is ------------------------------------------------------------
+
+---@class godwit.migrate.Owner
+---@field name string At the source.
+---@field to string At the destination.
+---@field coming? boolean It is created there in this run.
+---@field job godwit.workflow.Job What creates or compares it.
+
+local function wanted(params)
+  local list = {}
+  for i, text in ipairs(params.owner or { "*" }) do
+    list[i] = { text = text, matches = glob.matcher(text) }
+  end
+  return function(name)
+    local any = false
+    for _, w in ipairs(list) do
+      if w.matches(name) then
+        w.found, any = true, true
+      end
+    end
+    return any
+  end, list
+end
+
+local function documents(driver, which, is_wanted)
+  local kind, docs = accounts.KINDS[which], {}
+  for doc in driver[kind.each](driver) do
+    if is_wanted(accounts.name(kind, doc)) then
+      docs[#docs + 1] = doc
+    end
+  end
+  table.sort(docs, function(a, b)
+    return a[kind.key] < b[kind.key]
+  end)
+  return docs
+end
+
+local function check_found(list, driver)
+  local missing = {}
+  for _, w in ipairs(list) do
+    if not w.found then
+      missing[#missing + 1] = w.text
+    end
+  end
+  if #missing > 0 then
+    err.throw("usage", "%s has no user and no organization %s", driver.name,
+      account_list.some(missing))
+  end
+end
+
+-- Owners in the order of their jobs; who is left out has nothing that moves.
+local function owners_of(self, jobs, name_of, is_there, made_here)
+  for _, job in ipairs(jobs) do
+    local to = name_of(job)
+    if to and not job.record then
+      self.owners[#self.owners + 1] = { name = job.ref, to = to, job = job,
+        coming = made_here and not is_there(to) or nil }
+    end
+  end
+end
+
+-- Why nothing can be written for an owner: nobody, or it could not be made.
+local function obstacle(owner)
+  if not owner.coming or owner.job.done then
+    return nil
+  elseif #owner.job.problems > 0 or owner.job.failure or owner.job.begun then
+    return ("its owner %s is not there, and could not be created"):format(
+      owner.to)
+  end
+  return nil
+end
+
+---@class godwit.migrate.Plan
+---@field cx godwit.workflow.Cx
+---@field from table
+---@field to table
+---@field kinds table<string, boolean>
+---@field owners godwit.migrate.Owner[]
+local Plan = {}
+Plan.__index = Plan
+
+--- Who there is on the source, and who each is at the destination.
+---@async
+---@param cx godwit.workflow.Cx
+---@return godwit.migrate.Plan
+function M.plan(cx)
+  local side = users.side(cx)
+  local self = setmetatable({ cx = cx, from = side.from, to = side.to,
+    kinds = kinds_of(cx.params), owners = {} }, Plan)
+  local is_wanted, list = wanted(cx.params)
+  local roster = side.roster
+
+  cx.jobs = promotion.bounded(cx.jobs, 1)
+  local people_docs = documents(side.from, "users", is_wanted)
+  local org_docs = documents(side.from, "organizations", is_wanted)
+  check_found(list, side.from)
+  self.users = users.jobs(side, people_docs, cx.jobs)
+  self.organizations = organizations.jobs(organizations.side(cx, side),
+    org_docs, cx.jobs)
+  owners_of(self, self.users, function(job)
+    return job.person and job.person.username
+  end, function(name)
+    return roster:user(name) ~= nil
+  end, self.kinds.users)
+  owners_of(self, self.organizations, function(job)
+    return job.name
+  end, function(name)
+    return roster:is_organization(name)
+  end, self.kinds.organizations)
+  return self
+end
+
+-- stages ------------------------------------------------------------------
+
+-- Who was made is known to what comes later.
+local function account_stage(kind, jobs, look, ensure)
+  return { kind = kind, jobs = jobs, look = look, work = function(job)
+    job.begun = true
+    local outcome = ensure(job)
+    job.done = true
+    return outcome
+  end }
+end
+
+--- The stages of the kinds that were chosen, in their order. Collections and
+--- algorithms are listed here.
+---@async
+---@return godwit.workflow.Stage[]
+function Plan:stages()
+  local cx, list = self.cx, {}
+
+  if self.kinds.users then
+    list[#list + 1] = account_stage("user", self.users, users.look,
+      users.ensure)
+  end
+  if self.kinds.organizations then
+    list[#list + 1] = account_stage("organization", self.organizations,
+      organizations.look, organizations.ensure)
+  end
+  if self.kinds.data then
+    self.collections = collections.stage(cx, self.from, self.to, self.owners,
+      obstacle)
+    list[#list + 1] = self.collections
+  end
+  if self.kinds.algorithms then
+    list[#list + 1] = algorithms.stage(cx, self.from, self.to, self.owners,
+      obstacle)
+  end
+  return list
+end
+
+local NOT_MOVED = {
+  users = user.NOT_MOVED, organizations = organization.NOT_MOVED,
+  algorithms = "Never moved, since nobody can read or set them: values of "
+    .. "secrets, credentials of connectors, version numbers",
+}
+
+--- Says what no migration moves.
+function Plan:finish()
+  if self.collections then
+    collections.finish(self.cx, self.collections)
+  end
+  for _, kind in ipairs(M.KINDS) do
+    if self.kinds[kind] and NOT_MOVED[kind] then
+      self.cx:note("%s", NOT_MOVED[kind])
+    end
+  end
+end
+
+return M

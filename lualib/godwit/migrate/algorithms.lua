@@ -1,0 +1,202 @@
+--- migrate.algorithms: the algorithms of owners that move, as one stage of a
+--- workflow: listed and looked at with everything else, promoted after the
+--- accounts and the data they need, and those that call others after these.
+
+local copy = require("godwit.copy")
+local decide = require("godwit.copy.decide")
+local err = require("godwit.err")
+local key = require("godwit.copy.key")
+local order = require("godwit.copy.order")
+local outcome = require("godwit.workflow.outcome")
+local promotion = require("godwit.copy.promotion")
+local ref = require("godwit.copy.ref")
+local run = require("godwit.copy.run")
+local secrets = require("godwit.config.secrets")
+local source = require("godwit.copy.source")
+local stages = require("godwit.workflow.stages")
+local store = require("godwit.copy.store")
+local task = require("godwit.task")
+
+local M = {}
+
+--- Parameters of a promotion that mean the same for all algorithms.
+M.PARAMS = {}
+for _, name in ipairs({ "source_version", "publish", "callability",
+  "overwrite_drift", "adopt", "update_settings", "without_secrets", "secrets",
+  "call", "call_timeout", "build_timeout" }) do
+  local p = {}
+  for k, v in pairs(promotion.PARAMS[name]) do
+    p[k] = v
+  end
+  p.order = 40 + (p.order or 0)
+  M.PARAMS[name] = p
+end
+
+local function listed(from, owner)
+  local names = {}
+  for _, row in ipairs(from:list_algorithms(owner.name)) do
+    names[#names + 1] = row.algoname or row.name
+  end
+  table.sort(names)
+  return names
+end
+
+-- What cannot be listed is not nothing.
+local function unlisted(from, owner, e)
+  e = err.from(e)
+  if err._is_final(e) or e.kind == "bug" then
+    error(e, 0)
+  end
+  local job = stages.job({ ref = owner.name .. "/*",
+    failure = err.wrap(e, "its algorithms cannot be listed") })
+  if e.kind == "auth" or e.kind == "usage" then
+    job.failure = nil
+    job:problem("its algorithms on %s cannot be listed: %s", from.name,
+      e.message)
+  end
+  return { job }
+end
+
+local function new_job(from, to, owner, name, shared)
+  local named = { owner = owner.name, name = name,
+    revision = ref.revision(shared.params.source_version or "head") }
+  local opts = {}
+  for k, v in pairs(shared) do
+    opts[k] = v
+  end
+  opts.to_owner = owner.to
+  local place = decide.place(named, from, to, opts)
+  local inner = copy.placed(source.new(from, owner.name, name, place.revision),
+    to, place, opts)
+  inner.coming = owner.coming and inner.to_owner == owner.to or nil
+  return stages.job({ ref = inner.ref, to = inner.dest_ref, inner = inner,
+    owner = owner })
+end
+
+local function jobs_of(from, to, owner, shared)
+  local ok, names = xpcall(listed, err.traced, from, owner)
+  if not ok then
+    return unlisted(from, owner, names)
+  end
+  local jobs = {}
+  for i, name in ipairs(names) do
+    jobs[i] = new_job(from, to, owner, name, shared)
+  end
+  return jobs
+end
+
+-- Every owner without a usable key is named before anything else.
+local function check_keys(jobs, at_once)
+  local all, there = {}, {}
+  for _, job in ipairs(jobs) do
+    if job.inner then
+      all[#all + 1] = job.inner
+      there[#there + 1] = not job.inner.coming and job.inner or nil
+    end
+  end
+  key.check_jobs(all, "from", at_once)
+  key.check_jobs(there, "to", at_once)
+end
+
+local function look(job, check)
+  local inner = job.inner
+  local why = check(job.owner)
+  if why then
+    return job:problem("%s", why)
+  end
+  run.look_at(inner)
+  job.record = inner.record
+  job.warnings = inner.warnings
+  for _, text in ipairs(inner.problems) do
+    job:problem("%s", text)
+  end
+  if inner.refusal and #inner.problems == 0 then
+    job:problem("%s", inner.refusal)
+  end
+  job.failure = inner.failure
+end
+
+-- A failure keeps what was done until then.
+local function work_on(inner)
+  if inner.coming then
+    copy.renew(inner) -- its owner is there by now
+    run.look_at(inner)
+  end
+  local ok, result = xpcall(run.work_on, err.traced, inner, copy.carry_out)
+  store.close(inner)
+  if not ok then
+    local e = err.from(result)
+    if not err._is_final(e) then
+      e.record = copy.failed(inner, outcome.failure(e))
+    end
+    error(e, 0)
+  end
+  return result
+end
+
+--- The stage; its algorithms are listed here.
+---@async
+---@param cx godwit.workflow.Cx
+---@param from table Driver.
+---@param to table Driver.
+---@param owners godwit.migrate.Owner[]
+---@param check fun(owner: godwit.migrate.Owner): string|nil Why nothing can be written for it.
+---@return godwit.workflow.Stage
+function M.stage(cx, from, to, owners, check)
+  local shared, found = promotion.options(cx), {}
+  local stage = { kind = "algorithm", jobs = {} }
+
+  shared.references = true
+  shared.secrets = cx.params.secrets and secrets.load(cx.params.secrets)
+  for i in ipairs(owners) do
+    found[i] = { index = i }
+  end
+  task.each(found, function(entry)
+    entry.jobs = jobs_of(from, to, owners[entry.index], shared)
+  end, { jobs = cx.jobs })
+  for _, entry in ipairs(found) do
+    table.move(entry.jobs, 1, #entry.jobs, #stage.jobs + 1, stage.jobs)
+  end
+  check_keys(stage.jobs, cx.jobs)
+
+  local queue
+  function stage.before()
+    local inner, of, jobs = {}, {}, {}
+    for _, job in ipairs(stage.jobs) do
+      if job.inner then
+        inner[#inner + 1], of[job.inner] = job.inner, job
+      else
+        jobs[#jobs + 1] = job
+      end
+    end
+    queue = order.queue(inner)
+    for _, one in ipairs(queue.jobs) do
+      jobs[#jobs + 1] = of[one]
+    end
+    stage.jobs = jobs
+  end
+
+  function stage.ended(job)
+    if job.inner then
+      queue:finish(job.inner)
+    end
+  end
+
+  function stage.look(job)
+    if job.inner then
+      look(job, check)
+    end
+  end
+
+  function stage.work(job)
+    local why = check(job.owner)
+    if why then
+      return cx:refuse(why)
+    end
+    local turn <close> = queue:turn(job.inner)
+    return decide.after(job.inner, work_on(job.inner))
+  end
+  return stage
+end
+
+return M

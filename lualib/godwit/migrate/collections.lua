@@ -1,0 +1,124 @@
+--- migrate.collections: the collections of owners that move, as one stage of a
+--- workflow, copied as `copy-data` does it.
+
+local collections = require("godwit.data.collections")
+local err = require("godwit.err")
+local key = require("godwit.copy.key")
+local side = require("godwit.data.side")
+local stages = require("godwit.workflow.stages")
+local task = require("godwit.task")
+
+local M = {}
+
+M.PARAMS = collections.FILTERS
+
+local function names_of(from, owner)
+  local names = {}
+  for row in from:each_collection(owner.name) do
+    names[#names + 1] = row.name
+  end
+  table.sort(names)
+  return names
+end
+
+-- What cannot be listed is not nothing.
+local function unlisted(from, owner, e)
+  e = err.from(e)
+  if err._is_final(e) or e.kind == "bug" then
+    error(e, 0)
+  end
+  local job = stages.job({ ref = owner.name .. "/*", owner = owner })
+  if e.kind == "auth" or e.kind == "usage" then
+    job:problem("its collections on %s cannot be listed: %s", from.name,
+      e.message)
+  else
+    job.failure = err.wrap(e, "its collections cannot be listed")
+  end
+  return { job }
+end
+
+local function jobs_of(run, owner)
+  local ok, names = xpcall(names_of, err.traced, run.from, owner)
+  if not ok then
+    return unlisted(run.from, owner, names)
+  end
+  local jobs = {}
+  for i, name in ipairs(names) do
+    local to = side.collection(run.to, owner.to, name)
+    jobs[i] = stages.job({ ref = owner.name .. "/" .. name, to = to.label,
+      run = run, owner = owner, to_side = to,
+      from_side = side.collection(run.from, owner.name, name) })
+  end
+  return jobs
+end
+
+-- Owners who have something and whose key there is of no use.
+local function check_keys(to, jobs, at_once)
+  local checks, by_owner = {}, {}
+  for _, job in ipairs(jobs) do
+    local owner = job.owner
+    if job.to_side and not owner.coming and not by_owner[owner] then
+      by_owner[owner] = { driver = to, owner = owner.to }
+      checks[#checks + 1] = by_owner[owner]
+    end
+  end
+  key.check_all(checks, at_once)
+  for _, job in ipairs(jobs) do
+    local check = by_owner[job.owner]
+    if job.to_side and check and check.problem then
+      job:problem("%s", tostring(check.problem.message))
+    end
+  end
+end
+
+--- The stage; its collections are listed here. `check(owner)` says why nothing
+--- can be written for an owner, if anything does.
+---@async
+---@param cx godwit.workflow.Cx
+---@param from table Driver.
+---@param to table Driver.
+---@param owners godwit.migrate.Owner[]
+---@param check fun(owner: godwit.migrate.Owner): string|nil
+---@return godwit.workflow.Stage
+function M.stage(cx, from, to, owners, check)
+  local run, found = collections.run(cx, from, to), {}
+  local stage = { kind = "collection", jobs = {}, run = run }
+
+  for i in ipairs(owners) do
+    found[i] = { index = i }
+  end
+  task.each(found, function(entry)
+    entry.jobs = jobs_of(run, owners[entry.index])
+  end, { jobs = cx.jobs })
+  for _, entry in ipairs(found) do
+    table.move(entry.jobs, 1, #entry.jobs, #stage.jobs + 1, stage.jobs)
+  end
+  check_keys(to, stage.jobs, cx.jobs)
+
+  function stage.look(job)
+    local why = check(job.owner)
+    if why then
+      job:problem("%s", why)
+    else
+      collections.look(job)
+    end
+  end
+
+  function stage.work(job)
+    local why = check(job.owner)
+    if why then
+      return cx:refuse(why)
+    end
+    return collections.copy(job)
+  end
+  return stage
+end
+
+--- Says how many files that were.
+---@param cx godwit.workflow.Cx
+---@param stage godwit.workflow.Stage
+function M.finish(cx, stage)
+  collections.finish(cx, stage.jobs)
+end
+
+return M

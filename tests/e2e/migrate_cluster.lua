@@ -1,0 +1,164 @@
+-- migrate-cluster: everything, in an order in which it works, under one look.
+local e2e = require("support.e2e")
+local cluster = require("godwit.cluster")
+local err = require("godwit.err")
+local fs = require("godwit.core.fs")
+local json = require("godwit.core.json")
+local sandbox = require("godwit.sandbox")
+local task = require("godwit.task")
+
+local function words(items)
+  local out = {}
+  for i, item in ipairs(items) do
+    out[i] = item.type .. " " .. item.ref .. " " .. item.outcome
+  end
+  return out
+end
+
+-- Nobody is on prod but its administrator.
+local function world(t, more)
+  return e2e.world(t, function(dev, prod)
+    e2e.seed(dev, "acme/One")
+    e2e.seed(dev, "acme/Two")
+    dev:commit("acme/One", { { path = "src/x.py",
+      data = "client.algo('acme/Two')\nM = 'data://acme/models'\n" } })
+    dev:put("acme", "models", "a.bin", "model", json.array({ "user://*" }))
+    dev:put("alice", "notes", "n.txt", "note")
+    local path = dev.dir .. "/organizations/acme.json"
+    local acme = e2e.read_json(path)
+    acme.org_contact_name = "Alice"
+    err.check(fs.write(path, json.encode(acme), 384))
+    for _, place in ipairs({ "users/alice", "users/bob",
+      "organizations/acme" }) do
+      fs.remove(("%s/%s.json"):format(prod.dir, place))
+    end
+    if more then
+      more(dev, prod)
+    end
+  end)
+end
+
+-- With the keys that are there by now.
+local function open(box)
+  return cluster.open(sandbox.load_profile(box.dir))
+end
+
+local function file(box, owner, name, path)
+  return open(box):read_file(owner, name, path, {})
+end
+
+local function version(box, owner, name)
+  local doc = open(box):each_version(owner, name, { published = true })()
+  return doc and doc.version_info.semantic_version
+end
+
+local function migrate(w, ...)
+  local r = w:run({ "migrate-cluster", "--from", "sandbox:" .. w.dev.dir,
+    "--to", "sandbox:" .. w.prod.dir, "--json", ... })
+  r.items = r.doc and r.doc.items or {}
+  return r
+end
+
+test("all of a cluster moves, and again there is nothing to do", function(t)
+  local w = world(t)
+  local plan = e2e.expect(migrate(w, "-n"), 0)
+  t:eq(open(w.prod):try_get_user("alice"), nil)
+  local r = e2e.expect(migrate(w), 0)
+  t:eq(words(r.items), { "user alice created", "user bob created",
+    "organization acme created", "collection alice/notes created",
+    "collection acme/models created", "algorithm acme/Two created",
+    "algorithm acme/One created" })
+  t:eq(words(plan.items), words(r.items))
+  t:eq(file(w.prod, "acme", "models", "a.bin"), "model")
+  t:eq(version(w.prod, "acme", "One"), "0.1.0")
+  r = e2e.expect(migrate(w), 0)
+  for _, item in ipairs(r.items) do
+    t:eq(item.outcome, "unchanged", item.ref)
+  end
+end)
+
+test("kinds and owners can be chosen", function(t)
+  local w = world(t)
+  local r = e2e.expect(migrate(w, "--only", "users", "--owner", "alice"), 0)
+  t:eq(words(r.items), { "user alice created" })
+  r = e2e.expect(migrate(w, "--owner", "alice", "--skip", "algorithms"), 0)
+  t:eq(words(r.items), { "user alice unchanged",
+    "collection alice/notes created" })
+  r = e2e.expect(migrate(w, "--owner", "nobody"), 2)
+  t:match(r.err, "no user and no organization nobody")
+  r = e2e.expect(migrate(w, "--only", "users", "--skip", "users"), 2)
+  t:match(r.err, "leave nothing to migrate")
+  -- A member who is nobody there is a hole, and what depends on it waits.
+  r = e2e.expect(migrate(w, "--owner", "acme"), 6)
+  t:eq(words(r.items), { "organization acme refused",
+    "collection acme/models refused", "algorithm acme/One refused",
+    "algorithm acme/Two refused" })
+  t:match(r.items[1].why, "bob")
+  t:match(r.items[2].why, "its owner acme is not there")
+end)
+
+test("who gets another name keeps what is his", function(t)
+  local w = world(t)
+  local r = e2e.expect(migrate(w, "--map-user", "*=*_prod"), 0)
+  t:eq(r.items[1].to:match("[^:]*$"), "alice_prod")
+  t:eq(file(w.prod, "alice_prod", "notes", "n.txt"), "note")
+  local members = {}
+  for m in open(w.prod):each_member("acme") do
+    members[#members + 1] = m.username
+  end
+  table.sort(members)
+  t:eq(members, { "admin", "alice_prod", "bob_prod" })
+end)
+
+test("a hole stops what it concerns, or with --fail-fast everything", function(t)
+  local w = world(t, function(dev)
+    local path = dev.dir .. "/users/bob.json"
+    local bob = e2e.read_json(path)
+    bob.email = "no address"
+    err.check(fs.write(path, json.encode(bob), 384))
+  end)
+  local r = e2e.expect(migrate(w, "--fail-fast"), 6)
+  for _, item in ipairs(r.items) do
+    t:eq(item.outcome, "refused", item.ref)
+  end
+  t:eq(open(w.prod):try_get_user("alice"), nil)
+  r = e2e.expect(migrate(w, "--without-missing-members"), 3)
+  t:eq(words(r.items), { "user alice created", "user bob refused",
+    "organization acme created", "collection alice/notes created",
+    "collection acme/models created", "algorithm acme/Two created",
+    "algorithm acme/One created" })
+end)
+
+test("one that fails never hides the others", function(t)
+  local w = world(t, function(_, prod)
+    prod:options({ fail_builds = { ["acme/Two"] = true } })
+  end)
+  local r = e2e.expect(migrate(w), 3)
+  t:eq({ r.items[6].ref, r.items[6].outcome, r.items[7].outcome },
+    { "acme/Two", "failed", "created" })
+  t:eq(r.doc.counts.created, 6)
+end)
+
+test("killed anywhere, the same command goes on", function(t)
+  local w = world(t)
+  local at = 0
+  repeat
+    local run = w:start({ "migrate-cluster", "--from", "sandbox:" .. w.dev.dir,
+      "--to", "sandbox:" .. w.prod.dir, "--json" })
+    at = at + 0.15
+    task.sleep(at)
+    run.process:kill(9)
+    w:finish(run)
+  until run.code == 0 or at > 3
+  e2e.expect(migrate(w), 0)
+  local r = e2e.expect(migrate(w), 0)
+  for _, item in ipairs(r.items) do
+    t:eq(item.outcome, "unchanged", item.ref)
+  end
+  t:eq(#r.items, 7)
+  local versions = {}
+  for doc in open(w.prod):each_version("acme", "One", { published = true }) do
+    versions[#versions + 1] = doc.version_info.semantic_version
+  end
+  t:eq(#versions, 1)
+end)
