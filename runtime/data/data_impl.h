@@ -22,13 +22,12 @@
 #define GW_DATA_SMALL ((size_t)64 << 10) /* hashed and moved in one go */
 #define GW_DATA_LARGE ((long long)8 << 20) /* only few of them at a time */
 #define GW_DATA_NAME_MAX 1024
+#define GW_DATA_CODED (3 * GW_DATA_NAME_MAX + 1)
 
 /* An end, shared by the copier and the jobs on the pool. */
 struct gw_end {
   int refs; /* loop thread */
   struct gw_http_req http; /* url NULL: a folder; texts are `owned` */
-  struct gw_buf address;   /* of the file that begins */
-  size_t prefix;           /* of it, the same for all */
   char **owned;
   size_t owned_count;
   int folder, temp; /* -1: none */
@@ -100,9 +99,8 @@ int gw_end_new(struct gw_end **out, const struct gw_data_end *end,
                struct gw_err *err);
 struct gw_end *gw_end_ref(struct gw_end *end);
 void gw_end_unref(struct gw_end *end); /* accepts NULL */
-/* The address of that file, until the next one is asked for. */
-const char *gw_end_address(struct gw_end *end, const char *name,
-                           struct gw_err *err);
+/* A name that was checked (gw_data_job_new), percent-encoded. */
+void gw_end_encode(const char *name, char out[GW_DATA_CODED]);
 
 /* copier.c */
 void gw_copier_mark(struct gw_pair *pair); /* step it soon */

@@ -1,5 +1,5 @@
 /*
- * end: copies of what the caller gave, and the address of one file.
+ * end: copies of what the caller gave, and names of files.
  */
 #include "data/data_impl.h"
 
@@ -75,14 +75,7 @@ static int keep_request(struct gw_end *end, struct gw_err *err)
   for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
     if (keep_field(end, fields[i], err) != 0)
       return -1;
-  if (gw_buf_puts(&end->address, r->url, err) != 0)
-    return -1;
-  if (end->address.len == 0 || end->address.data[end->address.len - 1] != '/')
-    return gw_err_set(err, GW_EUSAGE, "data",
-                      "the address of a collection ends with a slash: %.150s",
-                      r->url);
-  end->prefix = end->address.len;
-  return 0;
+  return gw_http_base_new(&r->base, r, err);
 }
 
 static int keep_folders(struct gw_end *end, const struct gw_data_end *given,
@@ -165,7 +158,7 @@ void gw_end_unref(struct gw_end *end)
   free(end->owned);
   free((void *)end->http.headers);
   gw_secret_unref(end->http.auth);
-  gw_buf_dispose(&end->address);
+  gw_http_base_unref(end->http.base);
   if (end->folder >= 0)
     (void)close(end->folder);
   if (end->temp >= 0)
@@ -173,28 +166,22 @@ void gw_end_unref(struct gw_end *end)
   free(end);
 }
 
-const char *gw_end_address(struct gw_end *end, const char *name,
-                           struct gw_err *err)
+void gw_end_encode(const char *name, char out[GW_DATA_CODED])
 {
   static const char hex[] = "0123456789ABCDEF";
-  char text[3 * GW_DATA_NAME_MAX];
-  size_t n = 0;
+  char *end = out;
 
-  for (; *name && n + 3 <= sizeof(text); name++) {
+  for (; *name; name++) {
     unsigned char c = (unsigned char)*name;
     if (c < 0x80 && (isalnum(c) || strchr("-._~", c))) {
-      text[n++] = *name;
+      *end++ = *name;
     } else {
-      text[n++] = '%';
-      text[n++] = hex[c >> 4];
-      text[n++] = hex[c & 15];
+      *end++ = '%';
+      *end++ = hex[c >> 4];
+      *end++ = hex[c & 15];
     }
   }
-  gw_buf_clear(&end->address);
-  if (gw_buf_append(&end->address, end->http.url, end->prefix, err) != 0 ||
-      gw_buf_append(&end->address, text, n, err) != 0)
-    return NULL;
-  return end->address.data;
+  *end = '\0';
 }
 
 /* --- jobs -------------------------------------------------------------- */

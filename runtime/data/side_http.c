@@ -161,31 +161,32 @@ static void on_got(void *arg)
   p->source_ended = true;
 }
 
-/* curl's buffers: small ones for small files. */
+/* Of curl, for what comes and what goes: no more than a small file needs. */
 static size_t buffer_for(const struct gw_pair *p)
 {
   long long size = p->size >= 0 ? p->size : p->job->size;
 
-  if (size < 0 || size > (long long)GW_DATA_SMALL)
-    return gw_copier_buffer(p->c) < 4 * GW_DATA_SMALL ? GW_DATA_SMALL
-           : size < 0                                 ? GW_DATA_SMALL
-                                                      : 4 * GW_DATA_SMALL;
-  return (size_t)16 << 10;
+  if (size < 0)
+    return GW_DATA_SMALL;
+  if (size > (long long)GW_DATA_SMALL)
+    return 4 * GW_DATA_SMALL;
+  return (size_t)(size < 3072 ? 4096 : size + 1024);
 }
 
 void gw_get_start(struct gw_pair *p)
 {
   struct gw_http_req req = p->from->http;
+  char name[GW_DATA_CODED];
   struct gw_err err = {0};
 
   req.method = "GET";
-  req.url = gw_end_address(p->from, p->job->name, &err);
+  gw_end_encode(p->job->name, name);
+  req.url = name;
   req.push = on_push;
   req.done = on_got;
   req.arg = p;
   req.buffer = buffer_for(p);
-  if (!req.url ||
-      gw_http_start(&p->get, gw_copier_http(p->c), &req, &err) != 0)
+  if (gw_http_start(&p->get, gw_copier_http(p->c), &req, &err) != 0)
     gw_pair_fail(p, GW_DATA_READ, &err);
 }
 
@@ -259,23 +260,24 @@ static void on_put(void *arg)
 void gw_put_start(struct gw_pair *p)
 {
   struct gw_http_req req = p->to->http;
+  char name[GW_DATA_CODED];
   struct gw_err err = {0};
 
   req.method = "PUT";
-  req.url = gw_end_address(p->to, p->job->to ? p->job->to : p->job->name,
-                           &err);
+  gw_end_encode(p->job->to ? p->job->to : p->job->name, name);
+  req.url = name;
   req.done = on_put;
   req.arg = p;
-  req.buffer = buffer_for(p);
   if (gw_pair_whole(p)) {
     req.body = p->ring.data ? p->ring.data : "";
     req.body_len = (size_t)p->ring.in;
+    req.buffer = 4096; /* of an answer that says little */
   } else {
+    req.buffer = buffer_for(p);
     req.pull = on_pull;
     req.body_len = p->size > 0 ? (size_t)p->size : 0;
   }
-  if (!req.url ||
-      gw_http_start(&p->put, gw_copier_http(p->c), &req, &err) != 0) {
+  if (gw_http_start(&p->put, gw_copier_http(p->c), &req, &err) != 0) {
     gw_pair_fail(p, GW_DATA_WRITE, &err);
   } else if (!req.pull) { /* it has a copy */
     free(p->ring.data);

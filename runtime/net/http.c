@@ -90,23 +90,30 @@ static uint64_t deadline(const struct gw_exchange *x)
 }
 
 /* Its place in the loop's heap is there already: this cannot fail. */
-static void set_clock(struct gw_exchange *x, uint64_t ms)
+static void set_clock(struct gw_exchange *x, uint64_t now, uint64_t ms)
 {
-  if (!x->finished)
-    (void)gw_timer_start(x->http->loop, &x->clock, ms, NULL);
+  if (x->finished)
+    return;
+  x->due = now + ms;
+  (void)gw_timer_start(x->http->loop, &x->clock, ms, NULL);
 }
 
-/* After anything that can bring the deadline nearer. */
 static void arm(struct gw_exchange *x)
 {
   uint64_t now = gw_clock_ms(), when = deadline(x);
 
-  if (x->freed || x->resuming)
-    set_clock(x, 0);
-  else if (when == NEVER || when - now > IDLE_TICK)
-    set_clock(x, when <= now ? 0 : IDLE_TICK);
+  if (x->freed || x->resuming || when <= now)
+    set_clock(x, now, 0);
   else
-    set_clock(x, when <= now ? 0 : when - now);
+    set_clock(x, now, when - now > IDLE_TICK ? IDLE_TICK : when - now);
+}
+
+/* After anything that can bring the deadline nearer. A later one is noticed
+ * when the clock fires, so most calls cost nothing. */
+static void hurry(struct gw_exchange *x)
+{
+  if (x->freed || x->resuming || deadline(x) < x->due)
+    arm(x);
 }
 
 static void destroy(struct gw_exchange *x);
@@ -165,8 +172,8 @@ int gw_http_on_request(void *arg, char *ip, char *local_ip, int port,
   if (x->wants_facts)
     gw_http_facts_note(x);
   x->body_ended = !x->pull && !x->upload && x->body_len == 0;
-  x->progress = gw_clock_ms();
-  arm(x);
+  x->progress = gw_clock_rough_ms();
+  hurry(x);
   return CURL_PREREQFUNC_OK;
 }
 
@@ -181,10 +188,10 @@ int gw_http_on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow,
     return x->freed;
   x->seen_down = dlnow;
   x->seen_up = ulnow;
-  x->progress = gw_clock_ms();
+  x->progress = gw_clock_rough_ms();
   if (!x->pull && !x->upload && !x->body_ended && ulnow >= all) {
     x->body_ended = true;
-    arm(x);
+    hurry(x);
   }
   return x->freed;
 }
@@ -218,7 +225,7 @@ static void note_given(struct gw_exchange *x, size_t n)
   if (n > 0 && (x->upload_len < 0 || x->given < (uint64_t)x->upload_len))
     return;
   x->body_ended = true;
-  arm(x);
+  hurry(x);
 }
 
 size_t gw_http_on_pull(char *out, size_t size, size_t n, void *arg)
@@ -244,7 +251,7 @@ size_t gw_http_on_pull(char *out, size_t size, size_t n, void *arg)
                  "stopped by the source of the body");
     return CURL_READFUNC_ABORT;
   }
-  x->progress = gw_clock_ms();
+  x->progress = gw_clock_rough_ms();
   if (got > 0 && take_bytes(x, (size_t)got) != 0)
     return CURL_READFUNC_ABORT;
   note_given(x, (size_t)got);
@@ -280,7 +287,7 @@ static void begin_answer(struct gw_exchange *x, const char *line, size_t len)
   if (x->result.status < 200 || x->answered)
     return; /* a 100 or 103 is only a sign of life */
   x->answered = true;
-  arm(x);
+  hurry(x);
 }
 
 /* One line of ours is one header: nothing in a value ends it. */
@@ -388,7 +395,7 @@ size_t gw_http_on_header(char *line, size_t size, size_t n, void *arg)
   size_t len = size * n, whole = len;
   int rc;
 
-  x->progress = gw_clock_ms();
+  x->progress = gw_clock_rough_ms();
   while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == '\n'))
     len--;
   if (x->freed)
@@ -437,7 +444,7 @@ size_t gw_http_on_body(char *data, size_t size, size_t n, void *arg)
 
   if (x->freed)
     return 0;
-  x->progress = gw_clock_ms();
+  x->progress = gw_clock_rough_ms();
   if (wants_push(x)) {
     ssize_t got = push(x, data, len);
     if (got == -1 && !x->freed) {
@@ -523,13 +530,16 @@ static void destroy(struct gw_exchange *x)
 {
   release(x);
   gw_http_sink_drop(x);
-  gw_url_dispose(&x->url);
+  if (x->base) {
+    memset(&x->url, 0, sizeof(x->url));
+    x->where = NULL;
+  }
+  gw_http_drop_common(x);
+  gw_http_base_unref(x->base);
   gw_buf_dispose(&x->header_text);
   gw_buf_dispose(&x->collected);
   gw_buf_dispose(&x->certificate);
   free(x->method);
-  free(x->address);
-  free(x->where);
   free(x->body_file);
   free(x->sink_file);
   if (x->has_secret)

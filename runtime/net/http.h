@@ -17,6 +17,7 @@
 
 struct gw_http;     /* the client: loop, guard, connection cache */
 struct gw_exchange; /* one request and its answer */
+struct gw_http_base; /* what many requests have in common */
 
 struct gw_http_tls { /* all may be NULL; paths */
   const char *ca;    /* own CA bundle, instead of the system's */
@@ -39,6 +40,9 @@ struct gw_http_req {
   const char *auth_scheme;    /* see gw_secret_header */
   const char *auth_header;    /* NULL: "Authorization" */
   const char *auth_user;
+  /* If given, url is one more segment of its address, percent-encoded, and
+   * headers and auth are its own. */
+  struct gw_http_base *base;
 
   /* Body: none, bytes, parts, a file, or pulled. */
   const void *body;
@@ -109,6 +113,12 @@ int gw_http_new(struct gw_http **out, struct gw_loop *loop,
 int gw_http_new_beside(struct gw_http **out, struct gw_http *other,
                        struct gw_guard *guard, struct gw_err *err);
 void gw_http_free_client(struct gw_http *http);
+
+/* From url, headers and auth of a request: checked and composed once, shared
+ * by those that name it. Held by them, too. */
+int gw_http_base_new(struct gw_http_base **out, const struct gw_http_req *req,
+                     struct gw_err *err);
+void gw_http_base_unref(struct gw_http_base *base); /* accepts NULL */
 
 int gw_http_start(struct gw_exchange **out, struct gw_http *http,
                   const struct gw_http_req *req, struct gw_err *err);

@@ -1,5 +1,6 @@
 /*
- * http_impl: what http.c, http_setup.c, http_sink.c, http_facts.c and http_error.c share.
+ * http_impl: what the files of http share: http.c, http_base.c, http_setup.c,
+ * http_sink.c, http_facts.c and http_error.c.
  * Nobody else includes it.
  */
 #ifndef GW_NET_HTTP_IMPL_H
@@ -23,12 +24,21 @@ struct gw_http {
   int *in_callback; /* curl is calling us: its handles must not be removed */
 };
 
+struct gw_http_base {
+  int refs;
+  struct gw_url url;
+  char *address, *where;
+  size_t len; /* of the address */
+  struct curl_slist *headers;
+};
+
 struct gw_exchange {
   struct gw_transfer transfer; /* first: CURLOPT_PRIVATE points here */
   struct gw_http *http;
   CURL *easy;
 
-  /* the request, copied */
+  /* the request, copied; with a base, url, where and headers are its own */
+  struct gw_http_base *base;
   struct gw_url url;
   char *method, *address, *where; /* where: host:port, for messages */
   char *body_file, *sink_file;
@@ -51,6 +61,7 @@ struct gw_exchange {
 
   /* how far it is */
   struct gw_timer clock;   /* the next moment to look at it */
+  uint64_t due;            /* when that is, ms */
   uint64_t began, progress; /* ms */
   curl_off_t seen_up, seen_down;
   uint64_t given;          /* body bytes handed to curl */
@@ -84,6 +95,14 @@ int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,
 int gw_http_configure(struct gw_exchange *x, const struct gw_http_req *req,
                       struct gw_err *err);
 void gw_http_wipe_headers(struct gw_exchange *x);
+/* Address, headers and secret, which a base has for many requests. */
+int gw_http_copy_common(struct gw_exchange *x, const struct gw_http_req *req,
+                        struct gw_err *err);
+void gw_http_drop_common(struct gw_exchange *x);
+
+/* http_base.c: takes them from the base. */
+int gw_http_share(struct gw_exchange *x, const struct gw_http_req *req,
+                  struct gw_err *err);
 
 /* http_sink.c: where an answer's body goes. take returns 0, or -1 with
  * x->result.err filled. */

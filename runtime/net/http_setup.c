@@ -79,6 +79,8 @@ static int add_line(struct gw_exchange *x, const char *line,
 
 void gw_http_wipe_headers(struct gw_exchange *x)
 {
+  if (x->base) /* others use them */
+    x->headers = NULL;
   for (struct curl_slist *h = x->headers; h; h = h->next)
     explicit_bzero(h->data, strlen(h->data));
   curl_slist_free_all(x->headers);
@@ -384,6 +386,22 @@ static int check_guard(struct gw_exchange *x, const struct gw_http_req *req,
   return 0;
 }
 
+int gw_http_copy_common(struct gw_exchange *x, const struct gw_http_req *req,
+                        struct gw_err *err)
+{
+  if (copy_address(x, req->url, err) != 0)
+    return -1;
+  return add_headers(x, req, err);
+}
+
+void gw_http_drop_common(struct gw_exchange *x)
+{
+  gw_http_wipe_headers(x);
+  gw_url_dispose(&x->url);
+  free(x->where);
+  free(x->address);
+}
+
 int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,
                  struct gw_err *err)
 {
@@ -393,14 +411,17 @@ int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,
       strcmp(req->method, "CONNECT") == 0)
     return gw_err_set(err, GW_EUSAGE, GW_HTTP_OP, "not a usable method: %.20s",
                       req->method);
-  if (copy_address(x, req->url, err) != 0)
+  if (req->base ? gw_http_share(x, req, err) != 0
+                : copy_address(x, req->url, err) != 0)
     return -1;
   if (check_guard(x, req, type, err) != 0)
     return -1;
   if (copy_text(&x->method, req->method, err) != 0 ||
       copy_text(&x->body_file, req->body_file, err) != 0 ||
       copy_text(&x->sink_file, req->sink_file, err) != 0 ||
-      copy_body(x, req, err) != 0 || add_headers(x, req, err) != 0)
+      copy_body(x, req, err) != 0)
+    return -1;
+  if (!req->base && add_headers(x, req, err) != 0)
     return -1;
   x->may_resend = gw_guard_is_read(req->method, &x->url, type) ||
                   strcmp(req->method, "PUT") == 0 ||
