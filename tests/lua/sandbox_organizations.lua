@@ -52,7 +52,8 @@ test("types: a bare array with ids of the cluster", function(t)
   t:ok(type_id(other) ~= list[1].id)
   local path = "/v1/organization/types"
   local r = ask(s, "POST", path, { name = "trial", id = "ignored" })
-  t:eq({ r.status, r.doc.name, type_id(s, "trial") }, { 200, "trial", r.doc.id })
+  t:eq({ r.status, r.doc.name, type_id(s, "trial") },
+    { 200, "trial", r.doc.id })
   t:eq(answer(ask(s, "POST", path, { name = "trial" })), { 409, 3109 })
   t:eq(answer(ask(s, "POST", path, {})), { 400, 3005 })
   t:eq(answer(ask(s, "POST", path, { name = "a b" })), { 400, 6001 })

@@ -4,6 +4,7 @@ local json = require("godwit.core.json")
 local sys = require("godwit.core.sys")
 local task = require("godwit.task")
 local url = require("godwit.core.http").url
+local index = require("godwit.cluster.platform_index")
 
 --- The keys of an archive that is or was served: one file beside the archive
 --- (keys.json, 0600), which only its owner can read. What is added is on disk
@@ -14,6 +15,7 @@ Keyring.__index = Keyring
 
 local MAX_FILE = 64 << 20
 local MANY = 1000
+local DEFAULT = "default-key"
 
 --- A new key's text: "sim" and 25 more, as the platform's.
 function M.new_key()
@@ -104,7 +106,7 @@ local function everyone(store)
     add(name, "standard", "organization-key")
   end
   for _, name in ipairs(store:user_names()) do
-    add(name, "standard", "default-key")
+    add(name, "standard", DEFAULT)
   end
   add("admin", "admin", "admin-key")
   return accounts
@@ -128,9 +130,14 @@ function M.open(dir, store)
   end
   local self = setmetatable({ dir = dir, by_key = {}, accounts = doc.accounts,
     hosts = doc.hosts, sign = sign(dir), wanted = 0, written = 0,
-    lock = task.semaphore(1) }, Keyring)
+    lock = task.semaphore(1), orphans = {} }, Keyring)
+  local names = store:user_names()
   for _, a in ipairs(self.accounts) do
     if type(a.key) == "string" and #a.key > 0 then self.by_key[a.key] = a end
+    local _, known = index.place(names, a.username)
+    if a.label == DEFAULT and not known then
+      self.orphans[a.username] = true
+    end
   end
   return self
 end
@@ -175,13 +182,17 @@ function Keyring:save()
   save(self)
 end
 
---- A new user's key.
+--- A new user's key. One from a creation that broke off is used.
 ---@async
 ---@param username string
 ---@param created string
 function Keyring:welcome(username, created)
+  if self.orphans[username] then
+    self.orphans[username] = nil
+    return
+  end
   self:add({ username = username, key = M.new_key(), kind = "standard",
-    label = "default-key", created = created })
+    label = DEFAULT, created = created })
 end
 
 --- Forgets the keys of an account.

@@ -90,7 +90,9 @@ end
 local function rows_of(m, except, name, role)
   local rows = json.array({})
   for _, n in ipairs(m.names) do
-    if n ~= except then rows[#rows + 1] = { username = n, role = m.roles[n] } end
+    if n ~= except then
+      rows[#rows + 1] = { username = n, role = m.roles[n] }
+    end
   end
   if role then rows[#rows + 1] = { username = name, role = role } end
   table.sort(rows, function(a, b) return a.username < b.username end)

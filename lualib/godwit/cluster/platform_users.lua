@@ -78,8 +78,9 @@ function M.create(p, body)
   local claim <close> = names.claim(p, doc.username, doc.email)
   doc.id, doc.fullname = sys.uuid(), doc.fullname or doc.username
   doc.resource_type = "user"
-  p.store:write(file_of(doc.username), doc)
+  -- The document comes last: it makes the user.
   if p.keys then p.keys:welcome(doc.username, rules.time(p.now())) end
+  p.store:write(file_of(doc.username), doc)
   if sample then hello(p, doc.username) end
   return shown(p, doc)
 end

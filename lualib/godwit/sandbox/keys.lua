@@ -24,7 +24,8 @@ end
 
 local function caller_of(account)
   return { username = account.username, kind = account.kind or "standard",
-    member = account.member, label = account.label, permissions = account.permissions or M.FULL }
+    member = account.member, label = account.label,
+    permissions = account.permissions or M.FULL }
 end
 
 --- The caller of a key's text, or nil.
