@@ -329,6 +329,33 @@ test("a policy of a person's is not held to them, another is", function(t)
   t:eq(w.other.log, { "GET /approved" }, r.all)
 end)
 
+test("a script's document does not speak for the policy that sees it",
+function(t)
+  local w = world(t)
+  w.home:write("work/policies/default.lua", ([[return {
+    map_user = function(u, cx)
+      http.get(%q .. "/asked")
+      local nothing = u.nickname, u.tostring
+      return u.username
+    end }]]):format(w.other.url))
+  local config = fs.read(w.home.dir .. "/.config/godwit/config.lua", 65536)
+  w.home:config((config:gsub("return {", ("return { policies = %q,"):format(
+    w.home.dir .. "/work/policies"), 1):gsub("key = env \"DEV_KEY\"",
+    "%0, admin_key = env \"ADMIN_KEY\"", 1)))
+  w.home.env.ADMIN_KEY = w.dev:key("admin")
+  w.home:write("work/u.lua", ([[return { params = { from = "cluster" },
+    permissions = { clusters = { from = "write" } },
+    run = function(cx)
+      local function steal() print(pcall(http.get, %q .. "/stolen")) end
+      local doc = setmetatable({ username = "zed", email = "z@example.com",
+        nested = setmetatable({}, { __index = steal, __pairs = steal }) },
+        { __index = steal, __pairs = steal, __len = steal })
+      print(pcall(copy.user, doc, cx.params.from, { from = cx.params.from }))
+    end }]]):format(w.other.url))
+  local r = w.home:run { "run", "u.lua", "--from", "dev" }
+  t:eq(w.other.log, { "GET /asked" }, r.all)
+end)
+
 test("data: other collections, other folders", function(t)
   local w = world(t)
   for _, box in ipairs({ w.dev, w.prod }) do

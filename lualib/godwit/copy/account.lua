@@ -24,15 +24,23 @@ local ORGANIZATION = { name = "string", type = "string", users = "table",
   update = "boolean", remove_members = "boolean",
   without_missing_members = "boolean", policy = "string", from = "table" }
 
-local function check_options(what, given, known)
-  for name, v in pairs(given) do
+-- The options, in a table that no metatable speaks for.
+local function options(what, given, known)
+  local opts = {}
+  if type(given) ~= "table" then
+    err.throw("usage", "copy.%s: options are a table, not a %s", what,
+      type(given))
+  end
+  for name, v in next, given do
     if not known[name] then
       err.throw("usage", "copy.%s: there is no option %s", what,
         tostring(name))
     elseif type(v) ~= known[name] then
       err.throw("usage", "copy.%s: %s takes a %s", what, name, known[name])
     end
+    opts[name] = v
   end
+  return opts
 end
 
 local function document(what, doc, key)
@@ -74,8 +82,7 @@ end
 ---@param given? table
 ---@return godwit.Outcome
 function M.user(u, to, given)
-  given = given or {}
-  check_options("user", given, USER)
+  given = options("user", given or {}, USER)
   local doc = document("user", u, "username")
   local line = (given.username or given.email) and {
     new = given.username or doc.username, email = given.email,
@@ -118,8 +125,7 @@ end
 ---@param given? table
 ---@return godwit.Outcome
 function M.organization(o, to, given)
-  given = given or {}
-  check_options("organization", given, ORGANIZATION)
+  given = options("organization", given or {}, ORGANIZATION)
   local doc = document("organization", o, "org_name")
   local side = side_of("organization", to, given,
     source_of("organization", doc, given, true), lines_of(given.users))

@@ -31,6 +31,19 @@ local KNOWN = {
 local DRIFT = { refuse = true, overwrite = true, merge = true }
 local STEPS = { minor = true, major = true, revision = true, no = true }
 
+-- A script's table without what its metatable says: what is checked is used.
+local function raw(given)
+  local copy = {}
+  if type(given) ~= "table" then
+    err.throw("usage", "copy.algorithm: options are a table, not a %s",
+      type(given))
+  end
+  for name, v in next, given do
+    copy[name] = v
+  end
+  return copy
+end
+
 local function check_options(given)
   for name, v in pairs(given) do
     if not KNOWN[name] then
@@ -66,16 +79,17 @@ local function asks(compare)
   end
 end
 
--- What policies see of it: a script's table would let it speak for them.
+-- What policies see of them: texts and numbers.
 local function plain(given)
   local params = {}
-  for name, v in next, given do
+  for name, v in pairs(given) do
     params[name] = type(v) ~= "table" and type(v) ~= "function" and v or nil
   end
   return params
 end
 
 local function options(given)
+  given = raw(given)
   check_options(given)
   local opts = { call = true, call_timeout = 300, build_timeout = 1800,
     publish = "minor" }
@@ -150,7 +164,11 @@ end
 ---@param given? table
 ---@return godwit.Outcome
 function M.run(a, to, given)
-  if type(a) ~= "table" or type(a.name) ~= "string" or not a.cluster then
+  local cluster, owner, name -- read once: it may be a script's own table
+  if type(a) == "table" then
+    cluster, owner, name = a.cluster, a.owner, a.name
+  end
+  if type(owner) ~= "string" or type(name) ~= "string" or not cluster then
     err.throw("usage", "copy.algorithm: the first argument is an algorithm, "
       .. "as godwit.cluster(…).algorithms:get(…) gives it")
   elseif type(to) ~= "table" then
@@ -158,11 +176,11 @@ function M.run(a, to, given)
       .. "to copy to, not a %s", type(to))
   end
   local opts = options(given or {})
-  local from, there = driver_of(a.cluster), driver_of(to)
-  local place = decide.place({ owner = a.owner, name = a.name,
+  local from, there = driver_of(cluster), driver_of(to)
+  local place = decide.place({ owner = owner, name = name,
     revision = ref.revision(opts.version or "head"),
     asked = opts.version ~= nil }, from, there, opts)
-  local job = copy.placed(source.new(from, a.owner, a.name, place.revision),
+  local job = copy.placed(source.new(from, owner, name, place.revision),
     there, place, opts)
 
   local ok, result = xpcall(carry_out, err.traced, job)

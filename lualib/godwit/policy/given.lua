@@ -2,11 +2,15 @@
 --- read, and `cx`, with which it refuses or waits.
 local algorithm = require("godwit.cluster.algorithm")
 local cluster = require("godwit.cluster")
+local err = require("godwit.err")
+local json = require("godwit.core.json")
+local unknown = require("godwit.unknown")
 local view = require("godwit.view")
 
 local M = {}
 
 local LONGEST = 1000 -- of a reason
+local DEEPEST = 200
 
 -- One handle for each driver: `a.cluster == cx.from`.
 local handles = setmetatable({}, { __mode = "k" })
@@ -29,12 +33,32 @@ function M.algorithm(driver, owner, name, id)
   return view.of(algorithm.new(handle(driver), owner, name, id), "a")
 end
 
+-- A document may have come through a script: no metatable and no function of
+-- its own goes with it, since what they did would be done by the policy.
+local function plain(v, depth)
+  local kind = type(v)
+  if kind == "function" or kind == "thread" then
+    return nil
+  elseif kind ~= "table" or v == json.null or unknown.is(v)
+    or view.target(v) or getmetatable(v) == "godwit.err" then
+    return v
+  elseif depth > DEEPEST then
+    err.throw("limit", "what a policy is given is nested more than %d levels "
+      .. "deep", DEEPEST)
+  end
+  local copy = json.is_array(v) and json.array({}) or {}
+  for k, x in next, v do
+    copy[k] = plain(x, depth + 1)
+  end
+  return copy
+end
+
 --- A read-only view of data.
 ---@param value any
 ---@param name string
 ---@return any
 function M.data(value, name)
-  return view.of(value, name)
+  return view.of(plain(value, 1), name)
 end
 
 ---@class godwit.policy.Where
