@@ -1,9 +1,14 @@
 #include "lua/secret.h"
 
+#include "base/path.h"
 #include "base/redact.h"
+#include "host.h"
 #include "lua/bind.h"
 #include "lua/err.h"
+#include "lua/job.h"
+#include "lua/task.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define SECRET_META "godwit.secret"
@@ -134,6 +139,74 @@ static int l_redact(lua_State *L)
   return 1;
 }
 
+struct save_job {
+  struct gw_lua_job base;
+  char *path;
+  struct gw_buf text;
+};
+
+static void save_work(struct gw_lua_job *base)
+{
+  struct save_job *job = (struct save_job *)base;
+
+  gw_path_write(job->path, job->text.data ? job->text.data : "",
+                job->text.len, 0600, &job->base.err);
+}
+
+static void save_dispose(struct gw_lua_job *base)
+{
+  struct save_job *job = (struct save_job *)base;
+
+  if (job->text.data)
+    explicit_bzero(job->text.data, job->text.cap);
+  gw_buf_dispose(&job->text);
+  free(job->path);
+}
+
+static int push_true(lua_State *L, struct gw_lua_job *job)
+{
+  (void)job;
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* The part on top of the stack. */
+static int append_part(lua_State *L, struct gw_buf *out, struct gw_err *err)
+{
+  struct gw_secret *secret = gw_lua_tosecret(L, -1);
+  size_t len = 0;
+  const char *text = lua_type(L, -1) == LUA_TSTRING
+                         ? lua_tolstring(L, -1, &len) : NULL;
+
+  if (secret)
+    return gw_secret_append(secret, out, err);
+  if (!text)
+    return luaL_error(L, "a list of texts and secrets expected, got %s",
+                      luaL_typename(L, -1));
+  return gw_buf_append(out, text, len, err);
+}
+
+/* save(path, parts): a private file made of texts and secrets. */
+static int l_save(lua_State *L)
+{
+  size_t len;
+  const char *path = luaL_checklstring(L, 1, &len);
+  struct gw_err err = {0};
+  struct save_job *job;
+
+  luaL_argcheck(L, strlen(path) == len && len > 0, 1, "not a path");
+  luaL_checktype(L, 2, LUA_TTABLE);
+  job = gw_lua_job(L, sizeof(*job), save_work, push_true, save_dispose);
+  job->path = gw_lua_copy(L, path);
+  for (lua_Integer i = 1; lua_rawgeti(L, 2, i) != LUA_TNIL; i++) {
+    if (append_part(L, &job->text, &err) != 0)
+      return gw_lua_raise(L, &err);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return gw_lua_job_wait(L, &job->base, gw_lua_host(L)->cpu);
+}
+
 static int secret_gc(lua_State *L)
 {
   struct box *box = luaL_checkudata(L, 1, SECRET_META);
@@ -163,7 +236,7 @@ int gw_luaopen_secret(lua_State *L)
   static const luaL_Reg funcs[] = {
       {"new", l_new}, {"allow", l_allow},   {"allow_proxy", l_allow_proxy},
       {"copy", l_copy}, {"is", l_is}, {"redact", l_redact},
-      {"expiry", l_expiry}, {NULL, NULL},
+      {"expiry", l_expiry}, {"save", l_save}, {NULL, NULL},
   };
   static const luaL_Reg metas[] = {
       {"__gc", secret_gc},  {"__tostring", secret_tostring},

@@ -286,6 +286,12 @@ int gw_secret_json(const struct gw_secret *secret, char *out, size_t *len,
   return 0;
 }
 
+int gw_secret_append(const struct gw_secret *secret, struct gw_buf *out,
+                     struct gw_err *err)
+{
+  return gw_buf_append(out, secret->text, secret->len, err);
+}
+
 bool gw_secret_expiry(const struct gw_secret *secret, double *out)
 {
   return gw_jwt_expiry(secret->text, secret->len, out);

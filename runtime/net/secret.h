@@ -50,6 +50,10 @@ int gw_secret_header(const struct gw_secret *secret, const char *scheme,
  * Only net/http_setup.c calls this, after gw_secret_check. */
 int gw_secret_json(const struct gw_secret *secret, char *out, size_t *len,
                    struct gw_err *err);
+/* The text, for a private file of the user's own. Only lua/secret.c calls
+ * this, in save. */
+int gw_secret_append(const struct gw_secret *secret, struct gw_buf *out,
+                     struct gw_err *err);
 /* When it ends, if it is a token that says so; see jwt.h. */
 bool gw_secret_expiry(const struct gw_secret *secret, double *out);
 const char *gw_secret_label(const struct gw_secret *secret);

@@ -89,6 +89,11 @@ function M.start(w, name, words, env)
   return w:start(argv, env_of(w, env))
 end
 
+--- Starts anything with the administrators' keys in the environment.
+function M.launch(w, argv)
+  return w:start(argv, env_of(w))
+end
+
 --- Gives the result by ref: r.by["alice"].
 function M.finish(w, run)
   local r = w:finish(run)

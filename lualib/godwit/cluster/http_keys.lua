@@ -96,17 +96,28 @@ local function import_failed(driver, user, e)
   error(e, 0)
 end
 
--- Whether the cluster knows the key: it is ours to try.
+--- Shows a key to the cluster: whose it is, as far as it may see that; nil when
+--- the cluster does not know it.
 ---@async
-local function is_known(driver, key)
-  local ok, e = pcall(driver.rest.send, driver.rest, "GET", "/v1/data/", key,
-    {})
-  if ok then
-    return true
-  elseif not err.is(e, "auth") then
-    error(e, 0)
+---@param key any A secret
+---@return string[]|nil owners
+function Keys:owners_of_key(key)
+  local ok, doc = pcall(self.rest.send, self.rest, "GET", "/v1/data/",
+    self:bind_secret(key), {})
+  if not ok and not err.is(doc, "auth") then
+    error(doc, 0)
+  elseif not ok then
+    -- Known, but without the right to see data.
+    return doc.status ~= 401 and doc.code ~= NOT_KNOWN and {} or nil
   end
-  return e.status ~= 401 and e.code ~= NOT_KNOWN
+  local names = {}
+  for _, row in ipairs(type(doc) == "table" and type(doc.folders) == "table"
+      and doc.folders or {}) do
+    if type(row) == "table" and accounts.usable(row.name) then
+      names[#names + 1] = row.name
+    end
+  end
+  return names
 end
 
 --- Gives a user a key that was made here.
@@ -136,7 +147,7 @@ function Keys:import_key(user, spec, key)
       return made
     end,
     probe = function()
-      return is_known(self, bound), { key = bound, label = spec.label,
+      return self:owners_of_key(bound) ~= nil, { key = bound, label = spec.label,
         username = user }
     end,
   })

@@ -100,7 +100,7 @@ end
 
 for _, name in ipairs({ "list_environments", "list_languages",
   "get_scm_authorization", "list_secret_providers", "bind_secret",
-  "git_remote", "git_tags" }) do
+  "owners_of_key", "git_remote", "git_tags" }) do
   Overlay[name] = function(self, ...)
     return self.under[name](self.under, ...)
   end

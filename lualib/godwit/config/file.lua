@@ -73,8 +73,9 @@ local function environment(file)
       return (source.named("file", name))
     end
     env.command = source.command
+    env.keys = source.keys
   else
-    for _, word in ipairs { "env", "file", "command" } do
+    for _, word in ipairs { "env", "file", "command", "keys" } do
       env[word] = refuser(word, file)
     end
   end

@@ -2,6 +2,7 @@
 --- of a configuration: addresses checked, keys turned into opaque secrets
 --- that are bound to the profile's own origins.
 local err = require("godwit.err")
+local keys_file = require("godwit.config.keys_file")
 local secret = require("godwit.core.secret")
 local url = require("godwit.core.http").url
 local places = require("godwit.config.places")
@@ -105,11 +106,35 @@ local function make(place, field, v, origins)
   return made
 end
 
--- The key itself, or a function of the owner that asks each owner once.
-local function key_of(place, field, origins)
-  local v = place.fields[field]
+-- A file of keys, looked into for each owner; behind it, what is for others.
+local function keys_of(place, field, v, origins)
+  local path, other = path_of(place, v.name), nil
+  local what = ("%s of '%s' (%s)"):format(field, place.name, place.label)
+  if v.other ~= nil then
+    other = M.key_of(place, field, v.other, origins)
+  end
+  return function(owner)
+    local file = keys_file.read(path, what,
+      { name = place.name, origins = origins })
+    local entry = (owner ~= nil or other == nil) and file:find(owner)
+    if entry then
+      if place.fields.proxy then
+        secret.allow_proxy(entry.key, place.fields.proxy)
+      end
+      return entry.key
+    elseif type(other) == "function" then
+      return other(owner)
+    end
+    return other
+  end
+end
+
+--- The key itself, or a function of the owner that asks each owner once.
+function M.key_of(place, field, v, origins)
   if v == nil then
     return nil
+  elseif source.is(v) and v.kind == "keys" then
+    return keys_of(place, field, v, origins)
   elseif type(v) ~= "function" then
     return make(place, field, v, origins)
   end
@@ -201,10 +226,10 @@ function M.make(place, flags)
   end
   local _, git_origin = M.address(profile.git, what)
   local origins = { origin, git_origin ~= origin and git_origin or nil }
-  profile.key = key_of(place, "key", origins)
-  profile.admin_key = key_of(place, "admin_key", origins)
+  profile.key = M.key_of(place, "key", f.key, origins)
+  profile.admin_key = M.key_of(place, "admin_key", f.admin_key, origins)
   if f.bearer_token then
-    profile.key = key_of(place, "bearer_token", origins)
+    profile.key = M.key_of(place, "bearer_token", f.bearer_token, origins)
     profile.auth_scheme = "Bearer"
   end
   profile.hosts = hosts_of(place)

@@ -61,11 +61,13 @@ end
 local function check_value(file, path, want, v)
   if want == "key" then
     local kind = type(v)
-    if kind == "string" or kind == "function" or source.is(v) then
+    if source.is(v) and v.kind == "keys" and path[#path] ~= "key" then
+      M.fail(file, path, "keys has a key for each owner: it is for key")
+    elseif kind == "string" or kind == "function" or source.is(v) then
       return
     end
-    M.fail(file, path, "expected env, file, command, secret, a text or a "
-      .. "function of the owner")
+    M.fail(file, path, "expected env, file, command, secret, keys, a text or "
+      .. "a function of the owner")
   elseif want == "integer" then
     if math.type(v) ~= "integer" or v < 1 or v > 1024 then
       M.fail(file, path, "expected a whole number from 1 to 1024")

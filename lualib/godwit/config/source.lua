@@ -11,8 +11,9 @@ local M = {}
 local MAX_SECRET = 64 * 1024
 
 ---@class godwit.config.Source
----@field kind "env"|"file"|"command"|"secret"
+---@field kind "env"|"file"|"command"|"secret"|"keys"
 ---@field name? string Variable, path or secret's name.
+---@field other? any Of keys: for owners that are not in the file.
 ---@field argv? string[]
 local Source = { __name = "source", __metatable = "source" }
 
@@ -44,6 +45,23 @@ function M.named(kind, name)
     error(("%s takes a name, as in %s \"NAME\""):format(kind, kind), 3)
   end
   return new { kind = kind, name = name }
+end
+
+--- keys("PATH", other): a file with a key for each owner.
+---@param name string
+---@param other any A source, a text or a function of the owner.
+---@return godwit.config.Source
+function M.keys(name, other)
+  if type(name) ~= "string" or name == "" then
+    error('keys takes a file, as in keys "~/.keys/prod"', 2)
+  end
+  local kind = type(other)
+  if other ~= nil and kind ~= "string" and kind ~= "function"
+    and (not M.is(other) or other.kind == "keys") then
+    error("keys(FILE, other): other is env, file, command, secret, a text or "
+      .. "a function of the owner", 2)
+  end
+  return new { kind = "keys", name = name, other = other }
 end
 
 --- command { "program", "argument" }.
@@ -148,6 +166,8 @@ local function raw(source, what, base)
     return text
   elseif source.kind == "file" then
     return from_file(source, what, base)
+  elseif source.kind == "keys" then
+    fail(what, "keys is for the key of a cluster")
   end
   return from_command(source, what)
 end

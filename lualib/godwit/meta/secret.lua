@@ -38,6 +38,15 @@ function M.is(v) end
 ---@return number?
 function M.expiry(secret) end
 
+--- Writes a file that only its owner can read, made of texts and secrets, syncs
+--- it and puts it in place of the old one.
+---@async
+---@param path string
+---@param parts (string|godwit.Secret)[]
+---@return true?
+---@return godwit.Err?
+function M.save(path, parts) end
+
 --- The text as the output filter would write it.
 ---@param text string
 ---@return string

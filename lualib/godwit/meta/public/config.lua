@@ -87,6 +87,14 @@ function env(name) end
 ---@return godwit.config.Source
 function file(name) end
 
+--- A file with a key for each owner, as `godwit issue-keys` writes it: mode
+--- 0600, lines of OWNER KEY LABEL. For a cluster's `key` only; `other` is for
+--- owners that are not in the file.
+---@param name string
+---@param other? godwit.config.Key
+---@return godwit.config.Source
+function keys(name, other) end
+
 --- What a program prints, given as a list of words; there is no shell.
 ---@param argv string[]
 ---@return godwit.config.Source

@@ -1,0 +1,146 @@
+--- keys_file: a private file with a key for each owner, a line each: the owner,
+--- the key, and the label it has on its cluster. `issue-keys` writes it, a
+--- profile's `key = keys "FILE"` reads it. The last line about an owner counts.
+local err = require("godwit.err")
+local fs = require("godwit.core.fs")
+local secret = require("godwit.core.secret")
+local source = require("godwit.config.source")
+
+local M = {}
+
+local MAX_BYTES = 4 << 20
+local HEAD = "# Keys by owner, made by godwit issue-keys: OWNER KEY LABEL. "
+  .. "Keep them private.\n"
+-- A request that may have made a key whose answer never arrived.
+local LOST = "^#%? (%S+) (%S+)$"
+
+---@class godwit.config.KeysEntry
+---@field owner string
+---@field key any A secret.
+---@field label? string
+
+---@class godwit.config.KeysFile
+---@field path string
+---@field entries godwit.config.KeysEntry[]
+---@field lost { owner: string, label: string }[]
+---@field private comments string[]
+local File = {}
+File.__index = File
+
+local function parse(self, line, number, what, opts)
+  local owner, label = line:match(LOST)
+  if owner then
+    self.lost[#self.lost + 1] = { owner = owner, label = label }
+  elseif line:find("^%s*#") then
+    if line .. "\n" ~= HEAD then
+      self.comments[#self.comments + 1] = line
+    end
+  elseif line:find("%S") then
+    local key
+    owner, key, label = line:match("^%s*(%S+)%s+(%S+)%s*(.-)%s*$")
+    if not owner or line:find("%c") then
+      err.throw("usage", "%s: %s:%d: expected OWNER KEY LABEL", what,
+        self.path, number)
+    end
+    self.entries[#self.entries + 1] = { owner = owner,
+      label = label ~= "" and label or nil,
+      key = secret.new(key, { label = ("%s key of %s"):format(opts.name,
+        owner), origins = opts.origins }) }
+  end
+end
+
+--- Reads it; one that is not there has no keys. Raises kind "usage" for one
+--- that others can read, never with a key in its words.
+---@param path string
+---@param what string Named in errors.
+---@param opts { name: string, origins: string[] } The keys' cluster.
+---@return godwit.config.KeysFile
+function M.read(path, what, opts)
+  local self = setmetatable({ path = path, entries = {}, lost = {},
+    comments = {} }, File)
+  if not fs.stat(path) then
+    return self
+  end
+  source.check_private(path, what)
+  local text = err.check(fs.read(path, MAX_BYTES))
+  local number = 0
+  for line in text:gmatch("([^\n]*)\n?") do
+    number = number + 1
+    parse(self, (line:gsub("\r$", "")), number, what, opts)
+  end
+  return self
+end
+
+--- The key of an owner, or of anybody: the last line about him.
+---@param owner? string
+---@return godwit.config.KeysEntry|nil
+function File:find(owner)
+  for i = #self.entries, 1, -1 do
+    if owner == nil or self.entries[i].owner == owner then
+      return self.entries[i]
+    end
+  end
+  return nil
+end
+
+--- Adds a key behind the others.
+---@param entry godwit.config.KeysEntry
+function File:add(entry)
+  self.entries[#self.entries + 1] = entry
+end
+
+--- Takes all keys of an owner away but this one; gives the labels of the
+--- others.
+---@param owner string
+---@param kept godwit.config.KeysEntry|nil
+---@return string[] labels
+function File:drop(owner, kept)
+  local labels = {}
+  for i = #self.entries, 1, -1 do
+    local entry = self.entries[i]
+    if entry.owner == owner and entry ~= kept then
+      table.insert(labels, 1, entry.label or "without a label")
+      table.remove(self.entries, i)
+    end
+  end
+  return labels
+end
+
+--- Notes that a key is being made, or that this has ended well.
+---@param owner string
+---@param label string
+---@param ended? boolean
+function File:note(owner, label, ended)
+  for i = #self.lost, 1, -1 do
+    if self.lost[i].owner == owner and self.lost[i].label == label then
+      table.remove(self.lost, i)
+    end
+  end
+  if not ended then
+    self.lost[#self.lost + 1] = { owner = owner, label = label }
+  end
+end
+
+--- Writes it, for its owner's eyes only, and waits until it is on the disk.
+---@async
+function File:save()
+  local parts = { HEAD }
+  local function put(...)
+    for _, part in ipairs({ ... }) do
+      parts[#parts + 1] = part
+    end
+  end
+  for _, line in ipairs(self.comments) do
+    put(line, "\n")
+  end
+  for _, one in ipairs(self.lost) do
+    put(("#? %s %s\n"):format(one.owner, one.label))
+  end
+  for _, entry in ipairs(self.entries) do
+    put(entry.owner, " ", entry.key, entry.label and " " .. entry.label or "",
+      "\n")
+  end
+  err.check(secret.save(self.path, parts))
+end
+
+return M

@@ -1,0 +1,290 @@
+-- godwit issue-keys: least-privilege keys into a private file, which a profile
+-- reads; nothing of a key is ever said.
+local e2e = require("support.e2e")
+local err = require("godwit.err")
+local fs = require("godwit.core.fs")
+local json = require("godwit.core.json")
+local people = require("support.people")
+local relay = require("support.relay")
+
+local function world(t)
+  return people.world(t, function(_, prod)
+    people.organization(prod, "labs", { "carol", "bob:owner" })
+    people.organization(prod, "void", {})
+    people.user(prod, "carol")
+  end)
+end
+
+local function run(w, words, env)
+  local argv = { "issue-keys", "--to", "prod", "--json" }
+  table.move(words, 1, #words, #argv + 1, argv)
+  local r = people.godwit(w, argv, env)
+  r.items, r.by = r.doc and r.doc.items or {}, {}
+  for _, item in ipairs(r.items) do r.by[item.ref] = item end
+  return r
+end
+
+local function path(w) return w.home .. "/keys" end
+
+-- The file as { owner = { key =, label = } }, and its mode.
+local function read(w)
+  local text, out, n = assert(fs.read(path(w))), {}, 0
+  for line in text:gmatch("[^\n]+") do
+    local owner, key, label = line:match("^(%w+) (sim%S+) (%S+)$")
+    if owner then
+      n, out[owner] = n + 1, { key = key, label = label }
+    end
+  end
+  return out, n, text
+end
+
+-- No key of the file, and no administrator's, was ever said.
+local function nothing_said(t, w)
+  for _, entry in pairs((read(w))) do
+    t:no(w.said:find(entry.key, 1, true))
+  end
+  t:no(w.said:find(w.prod.admin_key, 1, true))
+end
+
+-- What the server has of a key.
+local function stored(w, key)
+  for _, a in ipairs(e2e.read_json(w.prod.dir .. "/keys.json").accounts) do
+    if a.key == key then return a end
+  end
+end
+
+test("plan, first run, repeat, and a profile that reads the file", function(t)
+  local w = world(t)
+  local r = e2e.expect(run(w, { "labs", "carol", "--out", "keys", "-n" }), 0)
+  t:eq(r.doc.counts.created, 2)
+  t:no(fs.stat(path(w)))
+
+  r = e2e.expect(run(w, { "labs", "carol", "labs", "--out", "keys" }), 0)
+  t:eq(people.words(r), { "labs created", "carol created" })
+  people.reconcile(t, r)
+  t:match(r.by.labs.steps[1].text,
+    "^key godwit%-labs%-%d+%-%d+%-%d+%-%x+ of the organization, through bob$")
+  t:match(r.by.carol.steps[1].text, "^key godwit%-carol.* imported$")
+  t:match(table.concat(r.doc.notes, "\n"), 'key = keys "keys"')
+  t:eq(fs.stat(path(w)).mode & 511, 384)
+  local keys, n = read(w)
+  t:eq(n, 2)
+  local labs = stored(w, keys.labs.key)
+  t:eq({ labs.username, labs.label }, { "labs", keys.labs.label })
+  t:eq(labs.permissions, { allow_algo = true, allow_web_algo = false,
+    algo_acl = { "algo://labs/*" }, allow_data = true, allow_data_write = true,
+    allow_algo_management = true })
+  t:eq(stored(w, keys.carol.key).username, "carol")
+
+  local before = select(3, read(w))
+  r = e2e.expect(run(w, { "labs", "carol", "--out", "keys" }), 0)
+  t:eq(r.doc.counts.unchanged, 2)
+  t:eq(select(3, read(w)), before)
+
+  people.configure(w, { prod = { more =
+    'key = keys("../../keys", env "PROD_KEY"),' } })
+  r = people.godwit(w, { "ls", "prod", "labs" })
+  t:eq(r.code, 0, r.all)
+  r = people.godwit(w, { "eval",
+    'print(godwit.cluster("prod"):whoami("labs"))' })
+  t:match(r.out, "labs")
+  r = people.godwit(w, { "eval",
+    'print(godwit.cluster("prod"):whoami("alice"))' })
+  t:match(r.out, "alice")
+  nothing_said(t, w)
+end)
+
+test("--renew makes new ones, keeps the others, names the old labels",
+  function(t)
+    local w = world(t)
+    e2e.expect(run(w, { "labs", "carol", "--out", "keys" }), 0)
+    local before = read(w)
+    local r = e2e.expect(run(w, { "labs", "--out", "keys", "--renew" }), 0)
+    t:eq(r.by.labs.outcome, "updated")
+    local after, n = read(w)
+    t:eq({ n, after.carol.key == before.carol.key,
+      after.labs.key == before.labs.key }, { 2, true, false })
+    t:match(table.concat(r.doc.notes, "\n"), "to be removed by hand, since no "
+      .. "call of the platform does: " .. before.labs.label:gsub("%p", "%%%0")
+      .. " of labs")
+    nothing_said(t, w)
+  end)
+
+test("flags narrow what a key may do", function(t)
+  local w = world(t)
+  e2e.expect(run(w, { "labs", "--out", "keys", "--no-data-write",
+    "--no-manage", "--algorithm", "Hello", "--algorithm", "Other" }), 0)
+  t:eq(stored(w, read(w).labs.key).permissions, { allow_algo = true,
+    allow_web_algo = false, allow_data = true, allow_data_write = false,
+    algo_acl = { "algo://labs/Hello/*", "algo://labs/Other/*" },
+    allow_algo_management = false })
+  -- a key that may not even see data is known all the same
+  e2e.expect(run(w, { "carol", "--out", "keys", "--no-data", "--no-call" }), 0)
+  local r = e2e.expect(run(w, { "carol", "--out", "keys" }), 0)
+  t:eq(r.by.carol.outcome, "unchanged")
+end)
+
+test("what is refused before anything is made", function(t)
+  local w = world(t)
+  local r = e2e.expect(run(w, { "nobody", "void", "9x", "labs", "--out",
+    "keys" }), 3)
+  t:match(r.by.nobody.why, "neither a user nor an organization nobody")
+  t:match(r.by.void.why, "void has no member on prod")
+  t:match(r.by["9x"].why, "is no name")
+  t:eq(r.by.labs.outcome, "created")
+  r = e2e.expect(run(w, { "labs", "--out", "keys", "--renew", "--member",
+    "alice" }), 6)
+  t:match(r.by.labs.why, "alice is no member of labs")
+  r = e2e.expect(run(w, { "labs", "--out", "keys", "--renew", "--member",
+    "carol" }), 0)
+  t:match(r.by.labs.steps[1].text, "through carol")
+  for _, words in ipairs({ { "labs" }, { "labs", "--out", "none/keys" },
+      { "labs", "--out", "." }, { "labs", "--out", "keys", "--list" },
+      { "labs", "--out", "keys", "--no-call", "--algorithm", "X" } }) do
+    t:eq(run(w, words).code, 2)
+  end
+  local before = select(3, read(w))
+  err.check(fs.write(path(w), before, 420)) -- 0644
+  r = e2e.expect(run(w, { "labs", "--out", "keys" }), 2)
+  t:match(r.err, "others can read it; run: chmod 600")
+  nothing_said(t, w)
+end)
+
+test("a file's key that is somebody else's, or is no line", function(t)
+  local w = world(t)
+  err.check(fs.write(path(w), "labs " .. w.prod.keys.alice .. " x\n", 384))
+  local r = e2e.expect(run(w, { "labs", "--out", "keys" }), 6)
+  t:match(r.by.labs.why, "for labs is somebody else's; take the line out")
+  err.check(fs.write(path(w), "# ours\nlabs\n", 384))
+  r = e2e.expect(run(w, { "labs", "--out", "keys" }), 2)
+  t:match(r.err, "keys:2: expected OWNER KEY LABEL")
+  err.check(fs.write(path(w), "# ours\nlabs simGoneGoneGoneGoneGoneGone1 old\n",
+    384))
+  r = e2e.expect(run(w, { "labs", "--out", "keys" }), 0)
+  t:eq(r.by.labs.outcome, "updated")
+  local _, n, text = read(w)
+  t:eq(n, 1)
+  t:match(text, "# ours\n")
+end)
+
+test("a lost answer is reported with the label, and never repeated",
+  function(t)
+    local w = world(t)
+    local to = relay.start(t, w.prod.api, function(seen, pass)
+      if seen.method == "POST" and seen.path:find("/members/bob/keys$") then
+        pass()
+        return "cut"
+      end
+    end)
+    people.configure(w, { prod = { api = to.url } })
+    local r = run(w, { "labs", "--out", "keys" })
+    t:ok(r.code ~= 0)
+    t:match(r.by.labs.why, "the answer was lost: a key 'godwit%-labs%-.*' of "
+      .. "labs may have been made")
+    t:eq(to:count("POST"), 1)
+    to.on = nil
+    r = e2e.expect(run(w, { "labs", "--out", "keys" }), 0)
+    t:match(r.by.labs.warnings[1], "may have made a key 'godwit%-labs")
+    t:eq(r.by.labs.outcome, "created")
+    nothing_said(t, w)
+  end)
+
+test("killed at the request: the next run goes on", function(t)
+  local w = world(t)
+  local to = relay.start(t, w.prod.api)
+  people.configure(w, { prod = { api = to.url } })
+  for _, case in ipairs({ { "labs", "/members/bob/keys$", true },
+      { "carol", "/admin/users/carol/keys$", false },
+      { "carol", "/admin/users/carol/keys$", true } }) do
+    local started
+    to.on = function(seen, pass)
+      if started and seen.method == "POST" and seen.path:find(case[2]) then
+        if case[3] then pass() end
+        started.process:kill(9)
+        started = nil
+        return "cut"
+      end
+    end
+    started = people.launch(w, { "issue-keys", case[1], "--to", "prod",
+      "--out", "keys" })
+    people.finish(w, started)
+    to.on = nil
+  end
+  local key = read(w).carol.key
+  local r = e2e.expect(run(w, { "labs", "carol", "--out", "keys" }), 0)
+  t:match(r.by.labs.warnings[1], "an earlier run may have made a key")
+  -- carol's was written down before it was sent: it is the same one
+  t:eq({ r.by.carol.outcome, read(w).carol.key }, { "unchanged", key })
+  t:eq(select(2, read(w)), 2)
+  nothing_said(t, w)
+end)
+
+test("where keys cannot be imported it is said; others go on", function(t)
+  local w = world(t)
+  local to = relay.start(t, w.prod.api, function(seen)
+    if seen.path:find("^/v1/admin/users/") then
+      return { status = 404, body = "" }
+    end
+  end)
+  people.configure(w, { prod = { api = to.url } })
+  local r = e2e.expect(run(w, { "carol", "labs", "--out", "keys" }), 3)
+  t:match(r.by.carol.why, "prod does not take keys for users; make one in its "
+    .. "web page, signed in as carol")
+  t:eq(r.by.labs.outcome, "created")
+  local keys, n = read(w)
+  t:eq({ n, keys.carol }, { 1 })
+end)
+
+test("a hostile answer ends in no key and no words of it", function(t)
+  local w = world(t)
+  local canary = "simHostileHostileHostileHost"
+  for _, body in ipairs({ '{"api_key":"' .. canary .. '"', canary,
+      '{"api_key":["' .. canary .. '"]}', '{"error":"' .. canary .. '"}' }) do
+    local to = relay.start(t, w.prod.api, function(seen)
+      if seen.method == "POST" then
+        return { status = 201, body = body }
+      end
+    end)
+    people.configure(w, { prod = { api = to.url } })
+    local r = run(w, { "labs", "--out", "keys", "-vv" })
+    t:ok(r.code ~= 0)
+    if not body:find("error") then
+      t:no(r.all:find(canary, 1, true))
+    end
+    t:eq(select(2, read(w)), 0)
+  end
+end)
+
+test("--list shows labels and masks, of organizations only", function(t)
+  local w = world(t)
+  local to = relay.start(t, w.prod.api)
+  people.configure(w, { prod = { api = to.url } })
+  e2e.expect(run(w, { "labs", "--out", "keys" }), 0)
+  t:eq(to:count("GET /v1/organizations/labs/keys"), 0) -- never unasked
+  local r = e2e.expect(run(w, { "labs", "carol", "--list" }), 3)
+  t:match(r.by.carol.why, "no call of the platform lists the keys of a user")
+  local text = json.encode(r.by.labs.steps)
+  t:ok(text:find(read(w).labs.label, 1, true))
+  t:match(text, "sim[^\"]*%*%*%*")
+  nothing_said(t, w)
+end)
+
+test("a second run at the same time is told; an archive has no keys",
+  function(t)
+    local w = world(t)
+    local to = relay.start(t, w.prod.api)
+    people.configure(w, { prod = { api = to.url } })
+    local second
+    to.on = function(seen)
+      if seen.method == "POST" and not second then
+        second = run(w, { "carol", "--out", "keys" })
+      end
+    end
+    e2e.expect(run(w, { "labs", "--out", "keys" }), 0)
+    t:ok(second.code ~= 0)
+    t:match(second.err, "another run writes .*keys")
+    local r = people.godwit(w, { "issue-keys", "labs", "--to", w.dev.dir,
+      "--out", "keys" })
+    t:eq(r.code, 2)
+    t:match(r.err, "no live cluster")
+  end)

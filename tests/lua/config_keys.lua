@@ -1,0 +1,113 @@
+-- `key = keys "FILE"`: a private file with a key for each owner, and what is
+-- behind it for others.
+local err = require("godwit.err")
+local fs = require("godwit.core.fs")
+local keys_file = require("godwit.config.keys_file")
+local profile = require("godwit.config.profile")
+local schema = require("godwit.config.schema")
+local secret = require("godwit.core.secret")
+local source = require("godwit.config.source")
+
+local ONE, TWO = "simOneOneOneOneOneOneOneOne1", "simTwoTwoTwoTwoTwoTwoTwoTwo2"
+
+local function file(t, text, mode)
+  local path = t:tmpdir() .. "/keys"
+  err.check(fs.write(path, text, mode or 384))
+  return path
+end
+
+local function key_of(key)
+  return profile.make({ name = "prod", label = "config.lua", folder = "/etc",
+    fields = { api = "https://api.example.com", key = key } }).key
+end
+
+local function label(v)
+  return v and tostring(v)
+end
+
+test("each owner has a key, the last line counts", function(t)
+  local key = key_of(source.keys(file(t, "# ours\nacme " .. TWO
+    .. " old\r\nacme " .. ONE .. " godwit-1\n\n bob  " .. TWO .. "\n")))
+  t:eq(label(key("acme")), "[secret prod key of acme]")
+  t:eq(label(key("bob")), "[secret prod key of bob]")
+  t:eq(key("zed"), nil)
+  t:eq(label(key(nil)), "[secret prod key of bob]")
+end)
+
+test("for others there is what stands behind it", function(t)
+  local path = file(t, "acme " .. ONE .. "\n")
+  local key = key_of(source.keys(path, function(owner)
+    return owner == "bob" and TWO or nil
+  end))
+  t:eq(label(key("acme")), "[secret prod key of acme]")
+  t:eq(label(key("bob")), "[secret prod key]")
+  t:eq(key("zed"), nil)
+  key = key_of(source.keys(path .. "-none", TWO))
+  t:eq(label(key("acme")), "[secret prod key]")
+  t:eq(label(key(nil)), "[secret prod key]")
+end)
+
+test("what others can read, or is no line, is refused without its words",
+  function(t)
+    local key = key_of(source.keys(file(t, "acme " .. ONE .. "\n", 416)))
+    t:raises("usage", key, "key of 'prod' %(config.lua%): .*chmod 600", "acme")
+    key = key_of(source.keys(file(t, "acme " .. ONE .. "\n" .. TWO .. "\n")))
+    local e = t:raises("usage", key, "keys:2: expected OWNER KEY LABEL", "acme")
+    t:no(e.message:find(TWO, 1, true))
+  end)
+
+test("where the word may stand", function(t)
+  local function check(field, v)
+    schema.check({ label = "config.lua", text = "" }, { clusters = { prod = {
+      api = "https://api.example.com", [field] = v } } })
+  end
+  check("key", source.keys("x"))
+  check("key", source.keys("x", source.named("env", "Y")))
+  t:raises("usage", check, "a key for each owner: it is for key", "admin_key",
+    source.keys("x"))
+  t:raises(nil, source.keys, "takes a file", 5)
+  t:raises(nil, source.keys, "other is env, file", "x", 5)
+  t:raises(nil, source.keys, "other is env, file", "x", source.keys("y"))
+  t:raises("usage", source.text, "keys is for the key of a cluster",
+    source.keys("x"), "value")
+end)
+
+test("it is written as it was read, and privately", function(t)
+  local path = file(t, "# mine\nacme " .. ONE .. " l1\n")
+  local opts = { name = "prod", origins = {} }
+  local f = keys_file.read(path, "x", opts)
+  f:note("bob", "l2")
+  f:note("carol", "l3")
+  f:note("carol", "l3", true)
+  f:add({ owner = "acme", key = secret.new(TWO, { label = "k" }), label = "l4" })
+  f:save()
+  local text = fs.read(path)
+  t:match(text, "^# Keys by owner.-\n# mine\n#%? bob l2\nacme " .. ONE
+    .. " l1\nacme " .. TWO .. " l4\n$")
+  t:eq(fs.stat(path).mode & 511, 384)
+  f = keys_file.read(path, "x", opts)
+  t:eq(f.lost, { { owner = "bob", label = "l2" } })
+  t:eq(f:find("acme").label, "l4")
+  t:eq(f:drop("acme", f:find("acme")), { "l1" })
+  t:eq(#f.entries, 1)
+  f:save()
+  t:eq(select(2, fs.read(path):gsub("# Keys by owner", "")), 1)
+end)
+
+test("a file of texts and secrets survives every fault", function(t)
+  local path = t:tmpdir() .. "/f"
+  local parts = { "a ", secret.new(ONE, { label = "k" }), "\n" }
+  err.check(secret.save(path, { "old" }))
+  t:break_each(function()
+    return secret.save(path, parts)
+  end, function()
+    local text = fs.read(path)
+    t:ok(text == "old" or text == "a " .. ONE .. "\n", text)
+    err.check(secret.save(path, { "old" }))
+  end)
+  t:raises(nil, secret.save, "texts and secrets", path, { {} })
+  t:raises(nil, secret.save, "not a path", "a\0b", {})
+  local ok, e = secret.save(path .. "/x", parts)
+  t:eq(ok, nil)
+  t:no(tostring(e):find(ONE, 1, true))
+end)
