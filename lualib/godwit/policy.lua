@@ -49,6 +49,12 @@ end
 ---@param driver table The destination's.
 ---@return godwit.policy.Policy
 function Set:of(owner, driver)
+  local any = self.memo:get("any\0" .. driver.id, function()
+    return find.any(driver, self.flag)
+  end)
+  if not any then
+    return M.NONE -- nothing to remember of a hundred thousand owners
+  end
   return self.memo:get(driver.id .. "\0" .. owner, function()
     local place = find.find(owner, driver, self.flag)
     if not place then

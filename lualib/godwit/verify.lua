@@ -2,11 +2,13 @@
 --- workflow of that name is made of these steps; each kind has a file of its
 --- own in verify/. Reads only.
 
+local budget = require("godwit.data.budget")
 local check_ref = require("godwit.copy.ref")
 local contexts = require("godwit.workflow.cx")
 local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
 local items = require("godwit.verify.item")
+local organizations = require("godwit.copy.organizations")
 local outcome = require("godwit.verify.outcome")
 local people = require("godwit.copy.people")
 local policy = require("godwit.policy")
@@ -52,6 +54,8 @@ M.PARAMS = {
     .. "counts as a difference" },
   map = people.PARAMS.map, map_user = people.PARAMS.map_user,
   map_email = people.PARAMS.map_email,
+  map_organization = organizations.PARAMS.map_organization,
+  map_type = organizations.PARAMS.map_type,
   policy = { "string", optional = true, order = 23, metavar = "FILE|FOLDER",
     help = "The policy things were copied with, instead of policies/…" },
 }
@@ -101,7 +105,7 @@ end
 ---@param params table
 function M.check(params)
   M.kinds(params)
-  people.check(params)
+  organizations.check(params)
   if params.quick and params.sample then
     err.throw("usage", "--quick compares no digest, so --sample has nothing "
       .. "to choose from: leave one of them out")
@@ -122,11 +126,13 @@ end
 ---@field from table Driver.
 ---@field to table Driver.
 ---@field owners string[] Of whom things are compared; none: of all.
+---@field side godwit.copy.OrganizationSide Of people and organizations: what each is called there.
 ---@field people godwit.copy.People
 ---@field kinds string[]
 ---@field policies godwit.policy.Set
 ---@field sample godwit.verify.Sample Of which files digests are compared.
 ---@field quick? boolean Of none.
+---@field budget godwit.data.Budget What reading files may use in all.
 local Run = {}
 Run.__index = Run
 
@@ -150,24 +156,42 @@ function M.open(cx)
   cx.result.comparison = { from = from.name, to = to.name,
     strict = p.strict or false }
   cx:note("%s", CANNOT_MOVE)
+  local side = organizations.side(cx, { from = from, to = to,
+    people = people.of(cx, from, to) })
   return setmetatable({ cx = cx, from = from, to = to, owners = p.owner or {},
-    people = people.of(cx, from, to), policies = policy.set(p.policy),
-    sample = sample.parse(p.sample), quick = p.quick, kinds = M.kinds(p) },
-    Run)
+    side = side, people = side.people, policies = policy.set(p.policy),
+    sample = sample.parse(p.sample), quick = p.quick, budget = budget.new({}),
+    kinds = M.kinds(p) }, Run)
 end
 
---- What an owner is called at the destination. Rules for people are not for
---- organizations.
+-- Who is no organization as far as this key can see is a user.
+local function is_organization(driver, name)
+  local ok, doc = pcall(driver.try_get_organization, driver, name)
+  if not ok and outcome.is_final(doc) then
+    error(doc, 0)
+  end
+  return ok and doc ~= nil
+end
+
+--- What an owner is called at the destination; nil and why for one that is left
+--- out. Rules for people are not for organizations.
 ---@async
 ---@param name string
----@return string
+---@return string?
+---@return string? why
 function Run:owner(name)
-  local new = self.people:name(name)
+  local p = self.cx.params
 
-  if not new or new == name then
-    return name
+  if p.to_owner then
+    return p.to_owner
   end
-  return self.from:try_get_organization(name) and name or new
+  local new, why = self.people:name(name)
+  local renames = p.map_organization
+    or self.people:policy_of(name):has("map_owner")
+  if (renames or new ~= name) and is_organization(self.from, name) then
+    return self.side.name_of({ doc = { org_name = name } })
+  end
+  return new, why
 end
 
 --- Adds records to the result.

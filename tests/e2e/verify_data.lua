@@ -178,3 +178,34 @@ test("a cluster against an archive and against a cluster", function(t)
   t:eq(differences(r.doc.items[1])["file empty"], { { size = 0 },
     { size = 1 } })
 end)
+
+test("without digests of the servers the files are read", function(t)
+  local w = e2e.world(t, function(dev, prod)
+    fill(dev)
+    fill(prod)
+    close(dev, prod)
+    dev:options({ etag = false })
+    prod:options({ etag = false })
+  end)
+  local words = { "verify", "--from", "dev", "--to", "prod", "--only", "data",
+    "--owner", "acme", "--json" }
+  local r = expect(w:run(words), 0)
+  t:eq({ r.doc.items[1].digests, r.doc.items[1].files_read }, { 5, 10 })
+  -- With them only the small ones are read.
+  words[3] = w.prod.dir
+  e2e.copy(w.prod, w.home .. "/twin", "twin")
+  words[5] = "./twin"
+  w.prod:stop()
+  r = expect(w:run(words), 0)
+  t:eq({ r.doc.items[1].digests, r.doc.items[1].files_read }, { 5, 8 })
+  w.prod:start()
+  w:configure()
+  words[3], words[5] = "dev", "prod"
+  err.check(fs.write(w.prod.dir .. "/data/acme/models/files/large",
+    "y" .. ("x"):rep(299999)))
+  r = expect(w:run(words), 7)
+  t:eq(differences(r.doc.items[1])["file large"], {
+    { size = 300000, md5 = sys.hash("md5", FILES.large) },
+    { size = 300000, md5 = sys.hash("md5", "y" .. ("x"):rep(299999)) } })
+  t:eq(#r.doc.items[1].differences, 1)
+end)

@@ -173,12 +173,9 @@ function People:user(doc)
 end
 
 -- The document is read only where a policy's function may want to see it.
-local function document(self, name)
+local function wants_document(self, name)
   local rules = self:policy_of(name)
-  if not rules:has("map_user") or rules:constant("map_user") then
-    return { username = name }
-  end
-  return self.from and self.from:try_get_user(name) or { username = name }
+  return rules:has("map_user") and not rules:constant("map_user")
 end
 
 --- The name at the destination of the one with that name; nil and why when he
@@ -188,8 +185,13 @@ end
 ---@return string|nil
 ---@return string? why
 function People:name(name)
+  if not wants_document(self, name) then -- nothing worth remembering
+    local person, why = self:user({ username = name })
+    return person and person.username, why
+  end
   local found = self.memo:get(name, function()
-    local person, why = self:user(document(self, name))
+    local person, why = self:user(self.from and self.from:try_get_user(name)
+      or { username = name })
     return { person and person.username, why }
   end)
   return found[1], found[2]

@@ -81,6 +81,16 @@ local function named(path, origin, owner, forced, persons)
   return place(found, origin, forced, persons)
 end
 
+--- Whether there can be a policy at all for a destination.
+---@async
+---@param driver table
+---@param flag? string --policy
+---@return boolean
+function M.any(driver, flag)
+  return (driver.profile or driver).policy ~= nil or flag ~= nil
+    or config.policies() ~= nil or kind_of(FOLDER) == "dir"
+end
+
 --- The policy of an owner for a destination; nil when there is none. Raises
 --- kind "usage" when a file that is asked for is not there.
 ---@async

@@ -36,14 +36,19 @@ end
 
 -- Whoever has another name there owns the same things there.
 local function options_of(v, opts, owner)
-  local name = opts.to_owner or v:owner(owner)
+  local name, why = v:owner(owner)
 
-  return setmetatable({ to_owner = name ~= owner and name or opts.to_owner },
-    { __index = opts })
+  return setmetatable({ to_owner = name ~= owner and name or opts.to_owner,
+    left_out = not name and why or nil }, { __index = opts })
 end
 
 local function job_of(v, ref, opts)
   local own = options_of(v, opts, ref.owner)
+  if own.left_out then
+    local text = ref.owner .. "/" .. ref.name
+    return { ref = text, dest_ref = v.to.name .. ":" .. text,
+      record = { why = own.left_out } }
+  end
   local place = decide.place(ref, v.from, v.to, own)
   local it = source.new(v.from, ref.owner, ref.name, place.revision)
 
@@ -140,7 +145,9 @@ function M.compare(v)
   check_places(jobs)
   v:each("algorithm", jobs, function(job, item)
     algorithm.compare(job, item)
-    copy.forget(job)
+    if job.policy then
+      copy.forget(job)
+    end
   end)
   add_extras(v, asked, refs, jobs, opts)
   opts.map:close()

@@ -11,7 +11,6 @@ local task = require("godwit.task")
 local M = {}
 
 local BATCH = 500
-local AT_ONCE = 32 -- files whose digests are asked for at the same time
 
 local function acl_of(doc)
   if not doc.acl then
@@ -43,26 +42,38 @@ local function shown(size, md5)
 end
 
 -- Same name, same size: the bytes decide.
-local function compare_bytes(v, job, item, row)
-  local mine, read = item:read("file " .. row.name .. " of " .. job.ref,
-    function()
-      return contents.of(v.from, job.owner, job.name, row.name) or false
-    end)
-  if not read then
-    return
+local function compare_bytes(job, item, row, mine, theirs)
+  local name = row.name
+
+  if mine.e then
+    item:cannot_read("file " .. name .. " of " .. job.ref, mine.e)
   end
-  local theirs, read_there = item:read("file " .. row.name .. " of "
-    .. job.dest_ref, function()
-      return contents.of(v.to, job.to_owner, job.to_name, row.name) or false
-    end)
-  if not read_there then
+  if theirs.e then
+    item:cannot_read("file " .. name .. " of " .. job.dest_ref, theirs.e)
+  end
+  if mine.e or theirs.e then
     return
   end
   job.digests = job.digests + 1
-  mine, theirs = mine or {}, theirs or {}
   if mine.md5 ~= theirs.md5 then
-    item:differ("file " .. row.name, mine.md5 and shown(mine.size or row.size,
+    item:differ("file " .. name, mine.md5 and shown(mine.size or row.size,
       mine.md5), theirs.md5 and shown(theirs.size or row.size, theirs.md5))
+  end
+end
+
+local function compare_contents(job, item, rows)
+  local mine, theirs
+
+  task.all({
+    function()
+      mine = job.mine:digests(rows)
+    end,
+    function()
+      theirs = job.theirs:digests(rows)
+    end,
+  })
+  for _, row in ipairs(rows) do
+    compare_bytes(job, item, row, mine[row.name], theirs[row.name])
   end
 end
 
@@ -99,9 +110,10 @@ local function compare_page(v, job, item, known, rows)
   if not found then
     error(again, 0)
   end
-  task.each(sort_out(v, job, item, rows, found, again), function(row)
-    compare_bytes(v, job, item, row)
-  end, { jobs = AT_ONCE })
+  local closely = sort_out(v, job, item, rows, found, again)
+  if #closely > 0 then
+    compare_contents(job, item, closely)
+  end
   v.cx:progress(job.ref, "compare", job.files .. " files")
 end
 
@@ -122,11 +134,15 @@ local function compare_files(v, job, item)
       self.table:close()
     end })
 
+  job.mine = contents.of(v.from, job.owner, job.name, v.budget)
+  job.theirs = contents.of(v.to, job.to_owner, job.to_name, v.budget)
   fill(v, job, known.table)
   for rows in v.from:each_file_page(job.owner, job.name) do
     compare_page(v, job, item, known.table, rows)
   end
   rest(item, known.table)
+  local read = job.mine.read + job.theirs.read
+  item:fact("files_read", read > 0 and read or nil)
 end
 
 --- Compares a collection.

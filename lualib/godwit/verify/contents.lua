@@ -1,57 +1,126 @@
---- contents: what is in a file of a collection at one place, as its MD5: what
---- the server says where it says it, else the file is read to its end and
---- nothing of it kept. Our own records of what was copied are not asked: they
---- would agree with themselves.
+--- contents: what is in the files of one collection, as MD5s. Small files are
+--- read to their end, nothing of them is kept; of large ones the server's word
+--- counts where it gives one. Our own records of what was copied are not asked:
+--- they would agree with themselves.
 
-local data = require("godwit.core.data")
+local carry = require("godwit.data.carry")
 local err = require("godwit.err")
+local outcome = require("godwit.verify.outcome")
+local task = require("godwit.task")
 
 local M = {}
 
-local MD5 = "^%x+$"
+local AT_ONCE = 32 -- files that are asked about at the same time
+local SMALL = 256 << 10 -- asking costs as much as reading
+local ENOUGH = 20 -- files without a digest, until none is expected any more
+
+---@class godwit.verify.Content
+---@field md5? string
+---@field size? integer
+---@field gone? boolean It is not there any more.
+---@field e? any Why it could not be read.
+
+---@class godwit.verify.Contents
+---@field read integer Files whose bytes were read.
+local Contents = {}
+Contents.__index = Contents
+
+--- The files of a collection of one place.
+---@param driver table
+---@param owner string
+---@param name string
+---@param budget godwit.data.Budget What all of the run share.
+---@return godwit.verify.Contents
+function M.of(driver, owner, name, budget)
+  return setmetatable({ driver = driver, owner = owner, name = name,
+    budget = budget, read = 0, without = 0 }, Contents)
+end
 
 -- Some servers answer with an entity tag that is no digest.
 local function md5_of(head)
   local md5 = head.md5
-  return type(md5) == "string" and #md5 == 32 and md5:find(MD5)
+  return type(md5) == "string" and #md5 == 32 and md5:find("^%x+$")
     and md5:lower() or nil
 end
 
-local function read(driver, owner, name, file)
-  local copier = err.check(data.copier(driver:data_end(owner, name, "read"),
-    nil, { start = 1, max = 1 }))
-  local closed <close> = setmetatable({}, { __close = function()
-    copier:cancel()
-  end })
-
-  copier:submit({ { name = file } })
-  copier:finish()
-  local results = copier:wait()
-  local result = results and results[1]
-  if not result or result.err then
-    error(result and result.err or err.new({ kind = "remote",
-      message = "nothing was read" }), 0)
-  end
-  return { md5 = result.md5, size = result.bytes }
-end
-
---- The digest and size of a file; nil when it is gone.
----@async
----@param driver table
----@param owner string
----@param name string The collection's.
----@param file string
----@return { md5: string, size: integer? }?
-function M.of(driver, owner, name, file)
-  local head = driver:try_head_file(owner, name, file)
-  if not head then
-    return nil
+local function ask(self, file)
+  local ok, head = xpcall(self.driver.try_head_file, err.traced, self.driver,
+    self.owner, self.name, file)
+  if not ok then
+    if outcome.is_final(head) then
+      error(head, 0)
+    end
+    return { e = head }
+  elseif not head then
+    return { gone = true }
   end
   local md5 = md5_of(head)
-  if md5 then
-    return { md5 = md5, size = head.size }
+  self.without = md5 and 0 or self.without + 1
+  return md5 and { md5 = md5, size = head.size }
+end
+
+local function is_large(file)
+  return not file.size or file.size > SMALL
+end
+
+-- What the server says; the files that are to be read.
+local function ask_all(self, files, found)
+  local large, open = {}, {}
+
+  for _, file in ipairs(files) do
+    local list = is_large(file) and large or open
+    list[#list + 1] = { name = file.name, size = file.size }
   end
-  return read(driver, owner, name, file)
+  task.each(large, function(file)
+    local known = self.without < ENOUGH and ask(self, file.name)
+    if known then
+      found[file.name] = known
+    else
+      open[#open + 1] = file
+    end
+  end, { jobs = AT_ONCE })
+  return open
+end
+
+local function read_all(self, files, found)
+  local given
+
+  local stopped = carry.run({
+    from = self.driver:data_end(self.owner, self.name, "read"),
+    budget = self.budget,
+    items = function()
+      local list = not given and files or nil
+      given = true
+      return list
+    end,
+    done = function(results)
+      for _, r in ipairs(results) do
+        self.read = self.read + 1
+        found[r.file.name] = { md5 = r.result.md5, size = r.result.bytes }
+      end
+    end,
+    failed = function(file, e)
+      found[file.name] = err.is(e, "notfound") and { gone = true } or { e = e }
+    end,
+  })
+  for _, file in ipairs(files) do
+    found[file.name] = found[file.name] or { e = err.new({ kind = "remote",
+      message = "not read: " .. (stopped or "no answer") }) }
+  end
+end
+
+--- What is in these files, by name.
+---@async
+---@param files { name: string, size: integer? }[] As they were listed here.
+---@return table<string, godwit.verify.Content>
+function Contents:digests(files)
+  local found = {}
+  local open = ask_all(self, files, found)
+
+  if #open > 0 then
+    read_all(self, open, found)
+  end
+  return found
 end
 
 return M

@@ -52,6 +52,7 @@ local function jobs_of(v, entry)
   local jobs = {}
   for i, name in ipairs(entry.names) do
     jobs[i] = { owner = entry.owner, name = name, to_owner = entry.to_owner,
+      left_out = entry.left_out,
       to_name = name, ref = entry.owner .. "/" .. name,
       dest_ref = ("%s:%s/%s"):format(v.to.name, entry.to_owner, name) }
   end
@@ -59,9 +60,13 @@ local function jobs_of(v, entry)
 end
 
 local function look(v, entry)
-  entry.to_owner = v.cx.params.to_owner or v:owner(entry.owner)
+  local there, why = v:owner(entry.owner)
+
+  entry.to_owner, entry.left_out = there or entry.owner, not there and why
   entry.names, entry.failure = list(v.from, entry.owner)
-  entry.theirs, entry.failure_there = list(v.to, entry.to_owner)
+  if there then
+    entry.theirs, entry.failure_there = list(v.to, there)
+  end
 end
 
 local function extras(v, entries)
@@ -119,6 +124,9 @@ function M.compare(v)
   end
   tell(v)
   v:each("collection", jobs, function(job, item)
+    if job.left_out then
+      return item:ends("skipped", job.left_out)
+    end
     collection.compare(v, job, item)
   end)
   extras(v, entries)

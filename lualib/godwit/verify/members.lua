@@ -17,13 +17,14 @@ local CODE = { owner = 1, member = 2 }
 local ROLE = { "owner", "member" }
 
 local function batches(rows)
+  local ended = false
+
   return function()
     local list = {}
-    for row in rows do
+    while not ended and #list < BATCH do
+      local row = rows()
+      ended = row == nil
       list[#list + 1] = row
-      if #list == BATCH then
-        break
-      end
     end
     return #list > 0 and list or nil
   end

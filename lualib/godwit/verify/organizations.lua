@@ -1,5 +1,5 @@
 --- organizations: those of two places: their fields, the type by its name, who
---- belongs to them. Names of organizations are the same everywhere.
+--- belongs to them. What each is called there, migrate-organizations decides.
 
 local account_docs = require("godwit.cluster.account_docs")
 local accounts = require("godwit.cluster.accounts")
@@ -10,20 +10,6 @@ local M = {}
 
 local KIND = accounts.KINDS.organizations
 
--- Type ids are each cluster's own.
-local function types_of(driver)
-  local names = {}
-  for _, row in ipairs(driver:list_organization_types()) do
-    names[tostring(row.id):lower()] = row.name
-  end
-  return names
-end
-
-local function type_name(names, doc)
-  local id = account_docs.value(doc, "type_id")
-  return id and (names[tostring(id):lower()] or "unknown type " .. tostring(id))
-end
-
 -- One group and a list of it are the same, in any order.
 local function shown(v)
   if type(v) ~= "table" or not core_json.is_array(v) then
@@ -31,17 +17,22 @@ local function shown(v)
   end
   local list = {}
   for i, one in ipairs(v) do
-    list[i] = tostring(one)
+    list[i] = type(one) == "table" and core_json.encode(one) or tostring(one)
   end
   table.sort(list)
   return #list == 1 and list[1] or core_json.array(list)
 end
 
-local function compare_fields(v, item, mine, theirs, types)
+-- Type ids are each cluster's own; none is a type, too.
+local function compare_type(types, item, mine, theirs)
+  local there = types:name_there(account_docs.value(theirs, "type_id"))
+  item:compare("type", types:name(mine), there or "none")
+end
+
+local function compare_fields(types, item, mine, theirs)
   for _, field in ipairs(account_docs.ORGANIZATION_FIELDS) do
     if field == "type_id" then
-      item:compare("type", type_name(types.from, mine),
-        type_name(types.to, theirs))
+      compare_type(types, item, mine, theirs)
     else
       item:compare(field, shown(account_docs.value(mine, field)),
         shown(account_docs.value(theirs, field)))
@@ -49,20 +40,23 @@ local function compare_fields(v, item, mine, theirs, types)
   end
 end
 
-local function compare(v, job, item, types)
-  local mine, name = job.doc, job.ref
+local function compare(v, job, item)
+  local mine, name, there = job.doc, job.ref, job.there
 
+  if not there then
+    return item:ends("skipped", job.why)
+  end
   local theirs, read = item:read(job.dest_ref, function()
-    return v.to:try_get_organization(name)
+    return v.to:try_get_organization(there)
   end)
   if not read then
     return
   elseif not theirs then
     return item:ends("missing")
   end
-  compare_fields(v, item, mine, theirs, types)
+  compare_fields(v.side.types, item, mine, theirs)
   item:read("the members of " .. name, function()
-    members.compare(v, item, name, name)
+    members.compare(v, item, name, there)
   end)
 end
 
@@ -95,20 +89,24 @@ local function extras(v, expected)
   v:extra("organization", extra)
 end
 
+local function job_of(v, doc)
+  local there, why = v.side.name_of({ doc = doc })
+  return { ref = doc.org_name, doc = doc, there = there, why = why,
+    dest_ref = v.to.name .. ":" .. (there or doc.org_name) }
+end
+
 --- Compares organizations: all, or those among the owners that were named.
 ---@async
 ---@param v godwit.verify.Run
 function M.compare(v)
   local jobs, expected = {}, {}
-  local types = { from = types_of(v.from), to = types_of(v.to) }
 
   for i, doc in ipairs(source_organizations(v)) do
-    jobs[i] = { ref = doc.org_name, doc = doc,
-      dest_ref = v.to.name .. ":" .. doc.org_name }
-    expected[doc.org_name] = true
+    jobs[i] = job_of(v, doc)
+    expected[jobs[i].there or doc.org_name] = true
   end
   v:each("organization", jobs, function(job, item)
-    compare(v, job, item, types)
+    compare(v, job, item)
   end)
   if #v.owners == 0 then
     extras(v, expected)

@@ -1,0 +1,225 @@
+-- What a comparison makes of servers that answer nonsense, or without end: it
+-- is said, nothing is taken for equal, and nothing grows.
+local contexts = require("godwit.workflow.cx")
+local cluster = require("godwit.cluster")
+local driver = require("godwit.cluster.http")
+local e2e = require("support.e2e")
+local err = require("godwit.err")
+local fs = require("godwit.core.fs")
+local json = require("godwit.core.json")
+local odd = require("support.oddcluster")
+local output = require("godwit.cli.output")
+local report = require("godwit.cli.report_comparison")
+local secret = require("godwit.core.secret")
+local verify = require("godwit.verify")
+
+local function compare(from, to, params)
+  local values = { from = cluster.handle(from), to = cluster.handle(to) }
+  for k, v in pairs(params or {}) do
+    values[k] = v
+  end
+  local context = contexts.new(values, { given = {} })
+  local run = verify.open(context)
+  for _, kind in ipairs(run.kinds) do
+    run:compare(kind)
+  end
+  return context:finish()
+end
+
+local function place(t, routes)
+  local server = odd.start(t, routes)
+  return driver.open(server:profile({ admin_key = secret.new(
+    "simOddClusterKey000000000002", { label = "odd admin",
+      origins = { server.url } }) })), server
+end
+
+local function archive(t)
+  local box = e2e.archive(t:tmpdir() .. "/twin", "twin")
+  t:defer(function()
+    if box.open then
+      box.open:close()
+    end
+  end)
+  return box
+end
+
+local ACME = { id = "a", org_name = "acme", org_label = "Acme",
+  org_email = "acme@twin.example.com" }
+local PEOPLE = { results = json.array({ { username = "alice", role = "owner" },
+  { username = "bob", role = "member" } }) }
+
+local function organization(t, change)
+  local routes = {
+    ["GET /v1/organizations"] = { json = { results = json.array({ ACME }) } },
+    ["GET /v1/organizations/acme"] = { json = ACME },
+    ["GET /v1/organization/types"] = { json = json.array({}) },
+    ["GET /v1/organizations/acme/members"] = { json = PEOPLE },
+  }
+  for k, v in pairs(change or {}) do
+    routes[k] = v
+  end
+  return (place(t, routes))
+end
+
+local ORGANIZATIONS = { only = { "organizations" } }
+
+test("an organization that is as it should be is equal", function(t)
+  local r = compare(organization(t), archive(t):driver(), ORGANIZATIONS)
+  t:eq({ r.exit, r.items[1].outcome, r.items[1].members }, { 0, "equal", 2 },
+    json.encode(r))
+end)
+
+test("a list of members without end, and one that is none", function(t)
+  local page = { results = PEOPLE.results, marker = "again" }
+  local r = compare(organization(t, {
+    ["GET /v1/organizations/acme/members"] = { json = page } }),
+    archive(t):driver(), ORGANIZATIONS)
+  t:eq({ r.exit, r.items[1].outcome }, { 1, "unreadable" })
+  t:match(r.items[1].problems[1], "the members of acme: ")
+  r = compare(organization(t, {
+    ["GET /v1/organizations/acme/members"] = { body = "<html>" } }),
+    archive(t):driver(), ORGANIZATIONS)
+  t:eq(r.items[1].outcome, "unreadable")
+  r = compare(archive(t):driver(), organization(t, {
+    ["GET /v1/organizations/acme/members"] = { status = 503 } }),
+    ORGANIZATIONS)
+  t:eq({ r.exit, r.items[1].outcome, r.items[1].retryable },
+    { 5, "unreadable", true })
+end)
+
+test("fields of any type are shown, and no terminal obeys them", function(t)
+  local doc = { id = 1, org_name = "acme", org_label = "\27[31mred\nline",
+    org_email = json.array({ "x", { y = 1 } }), org_url = { a = {} },
+    external_id = 17, external_admin_group = true,
+    org_contact_name = "c\u{9b}31m" .. ("long "):rep(1000) }
+  local r = compare(archive(t):driver(), organization(t, {
+    ["GET /v1/organizations/acme"] = { json = doc } }), ORGANIZATIONS)
+  t:eq(r.exit, 7)
+  t:eq(#r.items[1].differences, 6)
+  output.reset()
+  output.setup({ color = "never" })
+  local text = report.text(r)
+  t:no(text:find("\27", 1, true))
+  t:no(text:find("\u{9b}", 1, true))
+  t:match(text, "org_label: Acme at the source, \\x1b%[31mred\\nline at the")
+  t:match(text, "… %(5008 bytes%)")
+  t:no(text:find("\nline", 1, true))
+end)
+
+test("nothing is equal where types, users or lists cannot be read", function(t)
+  local typed = { org_name = "acme", type_id = "1", org_label = "Acme",
+    org_email = "acme@twin.example.com" }
+  local r = compare(organization(t, { ["GET /v1/organizations"] =
+      { json = { results = json.array({ typed }) } },
+    ["GET /v1/organization/types"] = { json = json.array({ { id = 1 } }) } }),
+    archive(t):driver(), ORGANIZATIONS)
+  t:eq({ r.exit, #r.items, r.items[1].outcome }, { 1, 1, "unreadable" })
+  r = compare(place(t, { ["GET /v1/users"] = { json = { results =
+    json.array({ { username = "../x", email = "x" } }) } } }),
+    archive(t):driver(), { only = { "users" } })
+  t:eq({ r.exit, r.items[1].outcome }, { 1, "unreadable" })
+  -- Something could be read, something not.
+  local box = archive(t)
+  r = compare(place(t, { ["GET /v1/users"] = { json = { results = json.array({
+      { username = "alice", email = "alice@twin.example.com" },
+      { username = "bob", email = { 1 } } }) } },
+    ["GET /v1/organizations"] = { status = 500 },
+    ["GET /v1/organization/types"] = { json = json.array({}) } }),
+    box:driver(), { only = { "users,organizations" } })
+  t:eq(r.exit, 7) -- the address is none
+  t:eq({ r.counts.equal, r.counts.different, r.counts.unreadable },
+    { 1, 1, 1 })
+end)
+
+local function collection(files, more)
+  local routes = {
+    ["GET /v1/data/acme"] = { json = { folders = json.array({
+      { name = "models" } }) } },
+    ["GET /v1/data/acme/models"] = { json = { files = files,
+      acl = { read = json.array({}) } } },
+  }
+  for k, v in pairs(more or {}) do
+    routes[k] = v
+  end
+  return routes
+end
+
+local DATA = { only = { "data" }, owner = { "acme" } }
+
+local function twin(t, files)
+  local box = archive(t)
+  box:driver():create_collection("acme", "models", {})
+  for name, bytes in pairs(files) do
+    box:driver():write_file("acme", "models", name, bytes)
+  end
+  return box:driver()
+end
+
+local function row(name, size)
+  return { filename = name, size = size,
+    last_modified = "2021-07-30T18:02:11.093Z" }
+end
+
+test("names, sizes and markers of a list that make no sense", function(t)
+  local there = twin(t, { a = "x" })
+  local r = compare(place(t, collection(json.array({ row("a\n", 1) }))), there,
+    DATA)
+  t:eq({ r.exit, r.items[1].outcome }, { 1, "unreadable" })
+  local file = { body = "x", headers = { ["X-Data-Type"] = "file" } }
+  r = compare(place(t, collection(json.array({ row("a", 1) }), {
+    ["GET /v1/data/acme/models/a"] = file,
+    ["GET /v1/data/acme/models"] = { json = { marker = "m", acl = { read =
+      json.array({}) }, files =
+      json.array({ row("a", 1) }) } } })), there, DATA)
+  t:eq(r.items[1].outcome, "unreadable")
+  t:match(r.items[1].problems[1], "never ends")
+  -- A size that is none is not the same size: the bytes decide.
+  r = compare(place(t, collection(json.array({ row("a", -5) }), {
+    ["GET /v1/data/acme/models/a"] = file,
+    ["HEAD /v1/data/acme/models/a"] = file })), there, DATA)
+  t:eq({ r.exit, r.items[1].digests }, { 0, 1 }, json.encode(r))
+end)
+
+test("a digest that is none is not believed; a file that vanishes", function(t)
+  local there = twin(t, { a = "x", b = "y" })
+  local function server(a, b)
+    return (place(t, collection(json.array({ row("a", 1), row("b", 1) }), {
+      ["GET /v1/data/acme/models/a"] = a, ["HEAD /v1/data/acme/models/a"] = a,
+      ["GET /v1/data/acme/models/b"] = b,
+      ["HEAD /v1/data/acme/models/b"] = b })))
+  end
+  local r = compare(server({ body = "x", headers = { ETag = "\"abc\"" } },
+    { body = "y" }), there, DATA)
+  t:eq(r.exit, 0, json.encode(r))
+  r = compare(server({ body = "x" }, { status = 404 }), there, DATA)
+  t:eq(r.exit, 7)
+  t:eq({ r.items[1].differences[1].field, r.items[1].differences[1].source },
+    { "file b", nil })
+  r = compare(server({ body = "x" }, { status = 500 }), there, DATA)
+  t:eq({ r.items[1].outcome, #r.items[1].problems }, { "unreadable", 1 })
+end)
+
+test("a hundred thousand members on both sides, in any order", function(t)
+  local N, SIZE = 100000, 5000
+  local function members(order)
+    return function(req)
+      local from = math.tointeger(tonumber((req.query or "")
+        :match("marker=(%d+)") or 0))
+      local rows = json.array({})
+      for i = from + 1, math.min(from + SIZE, N) do
+        rows[#rows + 1] = { username = "user" .. order(i), role = "member" }
+      end
+      return { json = { results = rows,
+        marker = from + SIZE < N and tostring(from + SIZE) or nil } }
+    end
+  end
+  local here = organization(t, { ["GET /v1/organizations/acme/members"] =
+    members(function(i) return i end) })
+  local there = organization(t, { ["GET /v1/organizations/acme/members"] =
+    members(function(i) return i == 77 and 0 or N + 1 - i end) })
+  local r = compare(here, there, ORGANIZATIONS)
+  t:eq({ r.exit, r.items[1].members }, { 7, N })
+  t:eq(#r.items[1].differences, 2)
+  t:eq(r.items[1].differences[1].field, "member user" .. N + 1 - 77)
+  t:eq(r.items[1].differences[2].field, "member user0")
+end)
