@@ -17,7 +17,7 @@ local Data = {}
 M.methods = Data
 
 local NO_OWNER, INVALID = 3000, 2015
-local MAX_FILES = 100000    -- remembered, of all collections
+local MAX_FILES = 20000     -- remembered, of all collections
 local MAX_BYTES = 16 << 20  -- of files a script wrote
 local PAGE = 1000
 
