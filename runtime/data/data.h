@@ -55,7 +55,7 @@ struct gw_data_job {
   uint64_t bytes;
   char md5[33], sha256[65]; /* empty: not made */
   char *source_etag, *source_modified, *etag, *date; /* NULL: not said */
-  char *body;      /* of an answer that is an error, its beginning; of a PUT */
+  char *body;      /* of an answer that is an error or speaks of one */
   size_t body_len;
 };
 

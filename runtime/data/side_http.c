@@ -72,6 +72,14 @@ static enum gw_errkind kind_of(long status)
   }
 }
 
+static void keep_body(struct gw_data_job *job, const struct gw_http_result *r)
+{
+  if (r->body_len > 0 && (job->body = malloc(r->body_len))) {
+    memcpy(job->body, r->body, r->body_len);
+    job->body_len = r->body_len;
+  }
+}
+
 /* The answer was not the one hoped for. */
 static void refuse(struct gw_pair *p, enum gw_data_stage stage,
                    const struct gw_exchange *x)
@@ -89,10 +97,7 @@ static void refuse(struct gw_pair *p, enum gw_data_stage stage,
                                        r->status != 505);
   job->status = r->status;
   job->retry_after = retry_after(x);
-  if (r->body_len > 0 && (job->body = malloc(r->body_len))) {
-    memcpy(job->body, r->body, r->body_len);
-    job->body_len = r->body_len;
-  }
+  keep_body(job, r);
   gw_pair_fail(p, stage, &err);
 }
 
@@ -254,6 +259,9 @@ static void on_put(void *arg)
   p->job->status = r->status;
   p->job->etag = header(p->put, "etag");
   p->job->date = header(p->put, "date");
+  /* Some say what went wrong under a status that says it did not. */
+  if (r->body_len > 0 && memmem(r->body, r->body_len, "\"error\"", 7))
+    keep_body(p->job, r);
   p->sink_ended = true;
 }
 

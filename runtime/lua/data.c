@@ -249,10 +249,6 @@ static void push_failure(lua_State *L, const struct gw_data_job *job)
   set_flag(L, "sent", job->sent);
   if (job->retry_after >= 0)
     set_integer(L, "retry_after", job->retry_after);
-  if (job->body) {
-    lua_pushlstring(L, job->body, job->body_len);
-    lua_setfield(L, -2, "body");
-  }
 }
 
 static void push_result(lua_State *L, const struct gw_data_job *job)
@@ -262,6 +258,10 @@ static void push_result(lua_State *L, const struct gw_data_job *job)
   set_integer(L, "bytes", (lua_Integer)job->bytes);
   if (job->status)
     set_integer(L, "status", job->status);
+  if (job->body) {
+    lua_pushlstring(L, job->body, job->body_len);
+    lua_setfield(L, -2, "body");
+  }
   if (job->err.kind) {
     push_failure(L, job);
     return;

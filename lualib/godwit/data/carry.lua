@@ -5,6 +5,7 @@ local core = require("godwit.core.task")
 local engine = require("godwit.core.data")
 local err = require("godwit.err")
 local retry = require("godwit.http.retry")
+local said = require("godwit.data.said")
 local task = require("godwit.task")
 
 local M = {}
@@ -203,11 +204,21 @@ local function take_failure(self, file, result)
   end
 end
 
+-- An answer that means an error although its status does not.
+local function check_answer(result)
+  local p = result.ok and said.problem(result)
+  if p then
+    result.ok, result.stage, result.sent = nil, "write", true
+    result.err = err.new({ kind = "remote", message = p })
+  end
+end
+
 ---@async
 local function take(self, results)
   local good = {}
   for _, result in ipairs(results) do
     local file = self.pending[result.name]
+    check_answer(result)
     if result.ok then
       settle(self, file)
       self.row = 0

@@ -33,6 +33,13 @@ end
 
 M.quote = tree_path.quote
 
+--- As a pattern that means the name itself.
+---@param name string
+---@return string
+function M.escape(name)
+  return (name:gsub("%p", "%%%0"))
+end
+
 --- The first few of them, and how many more there are.
 ---@param names string[]
 ---@param count? integer Of all, when `names` has only the first.

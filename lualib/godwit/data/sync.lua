@@ -9,6 +9,7 @@ local core_names = require("godwit.core.names")
 local err = require("godwit.err")
 local names = require("godwit.data.names")
 local retry = require("godwit.http.retry")
+local said = require("godwit.data.said")
 local sys = require("godwit.core.sys")
 local task = require("godwit.task")
 
@@ -136,12 +137,17 @@ end
 
 local STAGES = { read = "reading it", write = "writing it" }
 
+-- What went wrong with a file, for people: the file is named by who says it.
 local function sentence(e, result)
   local outer = err.wrap(e, STAGES[result.stage] or "copying it")
+  local words = said.problem(result)
+  local text = e.message:gsub("^" .. names.escape(result.name) .. ": ", "")
+  outer.message = ("%s: %s%s"):format(STAGES[result.stage] or "copying it",
+    text, words and words ~= text and ": " .. words or "")
   if e.kind == "notfound" and result.stage == "read" then
     outer.message = "it is gone from the source since it was listed"
     outer.retryable = true
-  elseif e.kind == "conflict" then
+  elseif e.kind == "conflict" and result.stage == "read" then
     outer.message = CHANGES
     outer.retryable = true
   end

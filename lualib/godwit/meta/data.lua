@@ -45,7 +45,7 @@ local M = {}
 ---@field stage? "read"|"write"
 ---@field sent? boolean The destination may have been changed.
 ---@field retry_after? integer Seconds.
----@field body? string The beginning of the answer that was an error.
+---@field body? string The beginning of an answer that is an error, or speaks of one.
 
 ---@class godwit.data.copier: userdata
 local copier = {}

@@ -1,0 +1,330 @@
+-- godwit copy-data when things go wrong: one file among many, a kill, servers
+-- that vanish, never end, change or tell nothing. Nothing half is called done.
+local e2e = require("support.e2e")
+local err = require("godwit.err")
+local fs = require("godwit.core.fs")
+local relay = require("support.relay")
+local task = require("godwit.task")
+
+local function fill(box, name, files, acl)
+  box:put("acme", name, nil, nil, acl or { "user://*" })
+  for file, text in pairs(files) do
+    box:put("acme", name, file, text)
+  end
+end
+
+local function many(n, text)
+  local files = {}
+  for i = 1, n do
+    files[("file %03d"):format(i)] = text .. i
+  end
+  return files
+end
+
+local function run(w, words, env)
+  local r = w:run({ "copy-data", "--json", table.unpack(words) }, env)
+  r.item = r.doc and r.doc.items[1] or {}
+  return r
+end
+
+local function between(w, words, env)
+  return run(w, { "--from", "dev", "--to", "prod", table.unpack(words) }, env)
+end
+
+local function numbers(item)
+  return { item.outcome, item.files, item.copied, item.unchanged,
+    item.skipped, item.failed, item.deleted }
+end
+
+local function world(t, files, prepare)
+  return e2e.world(t, function(dev, prod)
+    fill(dev, "models", files)
+    if prepare then
+      prepare(dev, prod)
+    end
+  end)
+end
+
+-- The destination, or the source, behind a relay.
+local function behind(t, w, side, on)
+  local r = relay.start(t, w[side].api, on)
+  w:configure({ [side] = { api = r.url } })
+  return r
+end
+
+local function answer(status, text, headers)
+  headers = headers or {}
+  headers["Content-Type"] = "application/json"
+  return { status = status, headers = headers,
+    body = ('{"error":{"message":%q}}'):format(text) }
+end
+
+test("one failing file among good ones", function(t)
+  local files = many(20, "x")
+  local w = world(t, files)
+  w.prod:put("acme", "models", "old", "x", {})
+  behind(t, w, "prod", function(seen)
+    if seen.method == "PUT" and seen.path:find("file%%20007") then
+      return answer(400, "the disk dislikes sevens")
+    end
+  end)
+  local r = e2e.expect(between(w, { "acme/models", "--delete" }), 1)
+  t:eq(numbers(r.item), { "failed", 20, 19, 0, 0, 1, 0 })
+  t:match(r.item.problems[1], '^"file 007": writing it: .*dislikes sevens')
+  t:match(r.item.warnings[1], "nothing was deleted")
+  t:match(r.item.warnings[2], "read by: private, until it is complete")
+  local there, acl = w.prod:files("acme", "models")
+  t:eq(there.old, "x")
+  t:eq(there["file 008"], "x8")
+  t:no(there["file 007"])
+  t:eq(acl, {})
+  w:configure()
+  r = e2e.expect(between(w, { "acme/models", "--delete" }), 0)
+  t:eq(numbers(r.item), { "updated", 20, 1, 19, 0, 0, 1 })
+  t:eq(w.prod:files("acme", "models"), files)
+end)
+
+test("what fails for a passing reason is tried again, alone", function(t)
+  local files = many(30, "x")
+  local w = world(t, files)
+  local r1 = behind(t, w, "prod", function(seen)
+    if seen.method ~= "PUT" or seen.n > 1 then
+      return nil
+    elseif seen.path:find("file%%20003") then
+      return answer(503, "busy", { ["Retry-After"] = "1" })
+    elseif seen.path:find("file%%20004") then
+      return answer(500, "oops")
+    elseif seen.path:find("file%%20005") then
+      return "cut"
+    end
+  end)
+  local r = e2e.expect(between(w, { "acme/models" }), 0)
+  t:eq(numbers(r.item), { "created", 30, 30, 0, 0, 0, 0 })
+  t:eq(r1:count("PUT"), 33)
+  t:eq(w.prod:files("acme", "models"), files)
+end)
+
+local function folder_of(box)
+  return box.dir .. "/data/acme/models/files"
+end
+
+local function wait_for_files(folder)
+  for _ = 1, 500 do
+    task.sleep(0.02)
+    local list = fs.stat(folder) and fs.list(folder) or {}
+    if #list > 3 then return #list end
+  end
+  error("nothing arrived in " .. folder)
+end
+
+test("killed in the middle and run again, from cluster and to a folder",
+  function(t)
+    local files = many(60, ("y"):rep(2000))
+    local w = world(t, files)
+    local p = w:start({ "copy-data", "acme/models", "--from", "dev", "--to",
+      "prod", "--bwlimit", "40KiB" })
+    t:ok(wait_for_files(folder_of(w.prod)) < 60)
+    p.process:kill(9)
+    w:finish(p)
+    local there, acl = w.prod:files("acme", "models")
+    t:ok(next(there))
+    t:eq(acl, {}) -- not for readers yet
+    local r = e2e.expect(between(w, { "acme/models" }), 0)
+    t:eq({ r.item.outcome, r.item.files, r.item.failed }, { "updated", 60, 0 })
+    t:ok(r.item.unchanged > 0)
+    there, acl = w.prod:files("acme", "models")
+    t:eq(there, files)
+    t:eq(acl, { "user://*" })
+    t:eq(e2e.expect(between(w, { "acme/models" }), 0).item.outcome,
+      "unchanged")
+    -- a folder
+    p = w:start({ "copy-data", "prod:acme/models", "./out", "--bwlimit",
+      "40KiB" })
+    wait_for_files(w.home .. "/out")
+    p.process:kill(9)
+    w:finish(p)
+    r = e2e.expect(run(w, { "prod:acme/models", "./out" }), 0)
+    for name, text in pairs(files) do
+      t:eq(fs.read(w.home .. "/out/" .. name, 1 << 20), text)
+    end
+    t:eq(r.item.files, r.item.copied + r.item.unchanged)
+  end)
+
+test("interrupted: what arrived stays, the rest comes next time", function(t)
+  local files = many(60, ("z"):rep(2000))
+  local w = world(t, files)
+  local p = w:start({ "copy-data", "acme/models", "--from", "dev", "--to",
+    "prod", "--json", "--bwlimit", "40KiB" })
+  wait_for_files(folder_of(w.prod))
+  p.process:kill(2)
+  local r = e2e.expect(w:finish(p), 130)
+  t:eq(r.doc.items[1].outcome, "failed")
+  t:ok(r.doc.interrupted)
+  t:eq(select(2, w.prod:files("acme", "models")), {})
+  e2e.expect(between(w, { "acme/models" }), 0)
+  t:eq(w.prod:files("acme", "models"), files)
+end)
+
+test("the time is up: what is under way is given up, never half a file",
+  function(t)
+    local files = many(60, ("z"):rep(2000))
+    local w = world(t, files)
+    local r = e2e.expect(between(w, { "acme/models", "--bwlimit", "40KiB",
+      "--max-duration", "1s" }), 8)
+    t:match(r.item.why, "max%-duration of 1 s is used up; %d+ files are left")
+    t:eq(r.item.files, r.item.copied + r.item.failed)
+    for name, text in pairs(w.prod:files("acme", "models")) do
+      t:eq(text, files[name])
+    end
+    e2e.expect(between(w, { "acme/models" }), 0)
+    t:eq(w.prod:files("acme", "models"), files)
+  end)
+
+test("an error inside of a success is one", function(t)
+  local w = world(t, { a = "x", b = "y" })
+  behind(t, w, "prod", function(seen)
+    if seen.method == "PUT" and seen.path:find("/a$") then
+      return { status = 200, headers = { ["Content-Type"] =
+        "application/json" }, body = '{"error":{"message":"quota is full"}}' }
+    end
+  end)
+  local r = e2e.expect(between(w, { "acme/models" }), 1)
+  t:eq({ r.item.copied, r.item.failed }, { 1, 1 })
+  t:match(r.item.problems[1], '"a": writing it: quota is full')
+end)
+
+test("a collection that vanishes while it is listed", function(t)
+  local w = world(t, many(30, "x"), function(dev)
+    dev:options({ data_page = 10 })
+  end)
+  behind(t, w, "dev", function(seen)
+    if seen.query and seen.query:find("marker") then
+      return answer(404, "no such collection")
+    end
+  end)
+  local r = e2e.expect(between(w, { "acme/models", "--delete" }), 1)
+  t:eq(r.item.outcome, "failed")
+  t:match(r.item.why, "dev:acme/models vanished while it was listed")
+  t:no(w.prod:files("acme", "models"))
+end)
+
+test("a list without an end", function(t)
+  local w = world(t, many(3, "x"), function(dev)
+    dev:options({ endless_marker = true })
+  end)
+  local r = e2e.expect(between(w, { "acme/models" }), 1)
+  t:match(r.item.why, "marker")
+  t:no(w.prod:files("acme", "models"))
+  -- one that changes its marker every time
+  w.dev:stop()
+  w.dev:options({})
+  w.dev:start()
+  local n = 0
+  behind(t, w, "dev", function(seen)
+    if seen.method == "GET" and seen.path:find("acme/models/?$") then
+      n = n + 1
+      local files = {}
+      for i = 1, 2 do
+        files[i] = ('{"filename":"%s","size":2,"last_modified":'
+          .. '"2021-07-30T18:02:11.093Z"}'):format((n + i) % 4)
+      end
+      return { status = 200, headers = { ["Content-Type"] =
+        "application/json" }, body = ('{"files":[%s],"marker":"m%d"}'):format(
+          table.concat(files, ","), n) }
+    end
+  end)
+  r = e2e.expect(between(w, { "acme/models" }), 1)
+  t:match(r.item.why, "lists the same files again and again")
+  t:no(w.prod:files("acme", "models"))
+end)
+
+test("a source that tells no digests: what changes on the way is seen",
+  function(t)
+    local w = world(t, { a = "first", b = "steady" }, function(dev, prod)
+      dev:options({ etag = false })
+      prod:options({ etag = false })
+    end)
+    local changed = false
+    behind(t, w, "dev", function(seen, pass)
+      if seen.method == "GET" and seen.path:find("models/a$")
+        and not changed then
+        changed = true
+        local old = pass()
+        task.sleep(0.01)
+        w.dev:put("acme", "models", "a", "other") -- of the same size
+        return old
+      end
+    end)
+    local r = e2e.expect(between(w, { "acme/models" }), 0)
+    t:eq(numbers(r.item), { "created", 2, 2, 0, 0, 0, 0 })
+    t:eq(w.prod:files("acme", "models"), { a = "other", b = "steady" })
+    w:configure()
+    r = e2e.expect(between(w, { "acme/models" }), 0)
+    t:eq(numbers(r.item), { "unchanged", 2, 0, 2, 0, 0, 0 })
+    -- and one that never stands still is never called done
+    local n = 0
+    behind(t, w, "dev", function(seen, pass)
+      if seen.method == "GET" and seen.path:find("models/a$") then
+        local old = pass()
+        n = n + 1
+        task.sleep(0.01)
+        w.dev:put("acme", "models", "a", ("new%02d"):format(n))
+        return old
+      end
+    end)
+    w.dev:put("acme", "models", "a", "moved on")
+    r = e2e.expect(between(w, { "acme/models" }), 5)
+    t:eq(numbers(r.item), { "failed", 2, 0, 1, 0, 1, 0 })
+    t:match(r.item.problems[1], '"a": it keeps changing while it is read')
+  end)
+
+test("a wrong digest is not passed on", function(t)
+  local w = world(t, { a = "what it is", b = "fine" })
+  behind(t, w, "dev", function(seen, pass)
+    if seen.method == "GET" and seen.path:find("models/a$") then
+      local r = pass()
+      r.body = "what it IS"
+      return r
+    end
+  end)
+  local r = between(w, { "acme/models" })
+  t:eq(r.item.outcome, "failed")
+  t:eq({ r.item.copied, r.item.failed }, { 1, 1 })
+  t:eq(w.prod:files("acme", "models"), { b = "fine" })
+end)
+
+test("a server that is gone: the rest is not tried", function(t)
+  local w = world(t, many(200, "x"))
+  behind(t, w, "prod", function(seen)
+    if seen.method == "PUT" then
+      return answer(403, "not you")
+    end
+  end)
+  local r = e2e.expect(between(w, { "acme/models" }), 1)
+  t:eq(numbers(r.item), { "failed", 200, 0, 0, 0, 200, 0 })
+  t:match(r.item.why, "the rest was not tried: %d+ files in a row failed")
+  t:match(r.item.problems[1], "not you")
+end)
+
+test("owners without a usable key are named before anything else", function(t)
+  local w = world(t, { a = "x" })
+  w.dev:put("alice", "mine", "m", "x")
+  w.dev:put("bob", "his", "h", "x")
+  w:configure({ dev = { more = [[key = function(owner)
+    if owner == "alice" then return env "DEV_KEY" end
+    if owner == "acme" then return env "ACME_KEY" end
+  end]] } })
+  local text = err.check(fs.read(w.home .. "/.config/godwit/config.lua", 1e4))
+  err.check(fs.write(w.home .. "/.config/godwit/config.lua",
+    (text:gsub('key = env "DEV_KEY", ', "")), 384))
+  local r = e2e.expect(between(w, { "alice/*", "acme/*", "bob/*" },
+    { ACME_KEY = "simNotAKey" }), 3)
+  local by = {}
+  for _, item in ipairs(r.doc.items) do
+    by[item.ref] = item
+  end
+  t:eq(by["alice/mine"].outcome, "created")
+  t:eq(by["acme/*"].outcome, "refused")
+  t:match(by["bob/*"].problems[1], "no key for the owner bob")
+  t:match(r.err, "there is no usable key for acme on dev, bob on dev")
+end)
