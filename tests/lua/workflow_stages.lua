@@ -3,6 +3,7 @@
 local cx = require("godwit.workflow.cx")
 local err = require("godwit.err")
 local head = require("godwit.workflow.head")
+local log = require("godwit.log")
 local stages = require("godwit.workflow.stages")
 local task = require("godwit.task")
 
@@ -156,6 +157,45 @@ test("interrupted while looking or working, all are accounted for", function(t)
     t:eq(words(c), { "a unchanged", "b failed", "c failed", "d failed" }, where)
     t:eq(c.result.items[4].why, "interrupted")
   end
+end)
+
+test("interrupted, a list from stdin has to be given again", function(t)
+  local said, info = {}, log.info
+  log.info = function(fmt, ...) said[#said + 1] = fmt:format(...) end
+  t:defer(function() log.info = info end)
+  for _, from in ipairs({ "-", "list.txt" }) do
+    local c = context({ users_from = from })
+    local run = task.spawn(function()
+      stages.run(c, jobs_of { "a" }, { kind = "x",
+        work = function() task.sleep(30) end })
+    end)
+    task.sleep(0.05)
+    task.cancel(run)
+    t:raises("cancelled", task.join, nil, run)
+  end
+  t:eq(said, { "to go on, give the list of --users-from on stdin again" })
+end)
+
+test("a job of a script's own: its record, or raised with it", function(t)
+  local function alone(work, look)
+    return stages.alone(stages.job { ref = "a", kind = "x" },
+      { look = look or function() end, work = work })
+  end
+  local r = alone(function(job)
+    job:did("+", "a")
+    return "created"
+  end)
+  t:eq({ r.outcome, r.ref, r.type, #r.steps }, { "created", "a", "x", 1 })
+  r = alone(error, function(job) job:problem("no") end)
+  t:eq({ r.outcome, r.why }, { "refused", "no" })
+  r = alone(error, function(job) job.record = { outcome = "unchanged" } end)
+  t:eq(r.outcome, "unchanged")
+  local e = t:raises("net", alone, "gone", function(job)
+    job:did("+", "half")
+    err.throw("net", "gone")
+  end)
+  t:eq({ e.record.outcome, e.record.steps[1].text, e.record.wrote },
+    { "failed", "half", true })
 end)
 
 test("in a plan steps are no writes", function(t)

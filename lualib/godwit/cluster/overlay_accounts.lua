@@ -307,9 +307,11 @@ function Accounts:create_organization(spec)
       doc.org_created_at = unknown.new("the time of the organization " .. name)
       local state = state_of(self, "organizations")
       state.created[name], state.deleted[name] = doc, nil
-      self.pretended_accounts.members[name] = { first = {
-        username = unknown.new("the owner of the administrator's key"),
-        role = "owner" }, added = {}, removed = {} }
+      -- A folder has nobody whose key it is made with.
+      self.pretended_accounts.members[name] = { added = {}, removed = {},
+        first = self.under.kind == "http" and { role = "owner",
+          username = unknown.new("the owner of the administrator's key") }
+          or nil }
       return body.copy(doc)
     end)
 end

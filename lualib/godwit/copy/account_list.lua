@@ -19,7 +19,7 @@ local SHOWN = 5
 ---@field glob boolean
 
 local function parse(text, where)
-  if not text:find("^[^%s/]+$") then
+  if not utf8.len(text) or not text:find("^[^%s%c/]+$") then
     err.throw("usage", "%s: '%s' is no name and no glob", where, text)
   end
   return { text = text, where = where, glob = text:find("[*?]") ~= nil }

@@ -4,6 +4,7 @@
 --- jobs, also when the run is interrupted.
 
 local err = require("godwit.err")
+local log = require("godwit.log")
 local outcome = require("godwit.workflow.outcome")
 local task = require("godwit.task")
 
@@ -251,6 +252,16 @@ local function account(stages, e)
   end
 end
 
+-- What came from there does not come again by itself.
+local function say_stdin(params)
+  for name, v in pairs(params) do
+    if v == "-" and name:find("_from$") then
+      log.info("to go on, give the list of --%s on stdin again",
+        (name:gsub("_", "-")))
+    end
+  end
+end
+
 local function gather(cx, stages)
   for _, stage in ipairs(stages) do
     table.move(stage.items, 1, #stage.items, #cx.result.items + 1,
@@ -285,6 +296,9 @@ function M.all(cx, stages)
   local gathered <close> = setmetatable({}, { __close = function(_, e)
     if e ~= nil then
       account(stages, e)
+    end
+    if err.is(e, "cancelled") then
+      say_stdin(cx.params)
     end
     gather(cx, stages)
   end })

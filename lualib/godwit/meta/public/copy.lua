@@ -21,8 +21,32 @@
 --- ```sh
 --- godwit run mirror.lua --from dev --to prod --owner alice -n
 --- ```
+---
+--- Accounts are an administrator's: both profiles need an `admin_key`.
+---
+--- ```lua
+--- -- people.lua
+--- return {
+---   summary = "Takes a team's people and its organization to another cluster.",
+---   params = { from = "cluster", to = "cluster", team = "string" },
+---   run = function(cx)
+---     local p = cx.params
+---     local team = p.from.organizations:get(p.team)
+---     cx:each(p.from.organizations:members(team), function(m)
+---       return copy.user(p.from.users:get(m.username), p.to)
+---     end, { kind = "user" })
+---     cx:each({ team }, function(o)
+---       return copy.organization(o, p.to, { without_missing_members = true })
+---     end, { kind = "organization" })
+---   end,
+--- }
+--- ```
+---
+--- ```sh
+--- godwit run people.lua --from dev --to prod --team labs -n
+--- ```
 
---- Promotions.
+--- Promotions, and accounts that move.
 ---@class godwit.copy
 copy = {}
 
