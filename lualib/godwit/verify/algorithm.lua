@@ -5,37 +5,22 @@
 
 local cluster_secrets = require("godwit.cluster.secrets")
 local copy_tree = require("godwit.copy.tree")
-local decide = require("godwit.copy.decide")
-local environment = require("godwit.copy.environment")
 local err = require("godwit.err")
 local files = require("godwit.verify.files")
 local findings = require("godwit.copy.findings")
+local numbers = require("godwit.verify.numbers")
 local publish = require("godwit.copy.publish")
-local repository = require("godwit.cluster.repository")
 local scm = require("godwit.copy.scm")
-local settings = require("godwit.copy.settings")
+local settings = require("godwit.verify.settings")
 local source = require("godwit.copy.source")
 local store = require("godwit.copy.store")
 local transfer = require("godwit.copy.transfer")
 local unknown = require("godwit.unknown")
-local versionmap = require("godwit.versionmap")
+local versions = require("godwit.verify.versions")
 
 local M = {}
 
-local present = settings.present
-
-local function number(doc)
-  return doc and present(doc.version_info, "semantic_version")
-end
-
-local function hash(doc)
-  return doc and present(doc.version_info, "git_hash")
-end
-
--- "0.3.0 (0123456789)", as a commit is told to people.
-local function show(commit, version)
-  return version and string.format("%s (%s)", commit, version) or commit
-end
+local number, show = numbers.number, numbers.show
 
 -- reading ------------------------------------------------------------------
 
@@ -215,178 +200,6 @@ local function compare_files(job, item)
   item:fact("tree", there)
 end
 
--- versions -----------------------------------------------------------------
-
--- The commit that stands for what was promoted.
-local function our_commit(job)
-  local state = job.state or {}
-
-  return state.base or job.dest.tip.commit
-end
-
-local function compare_published(job, item)
-  local mine = publish.find(job.source.versions, job.promoted)
-  local commit = our_commit(job)
-  local theirs = publish.find(job.dest.published, commit or "")
-
-  job.mine, job.theirs = mine, theirs
-  if mine and not theirs and decide.publishes(job) then
-    item:differ("published version", number(mine), nil,
-      string.format("nothing is published of the destination's %s",
-        tostring(commit or "repository"):sub(1, 10)))
-  end
-  item:fact("source_version", number(mine))
-  item:fact("version", number(theirs))
-end
-
--- A commit that was published again is listed under its last number only.
-local function ask_version(item, driver, owner, name, wanted)
-  local doc = item:read(string.format("version %s of %s/%s on %s", wanted,
-    owner, name, driver.name), function()
-      local ok, doc = pcall(driver.get_version, driver, owner, name, wanted)
-      if not ok and not err.is(doc, "notfound") then
-        error(doc, 0)
-      end
-      return ok and doc or false
-    end)
-  return doc
-end
-
-local function check_version(item, published, wanted, commit, ask)
-  for _, doc in ipairs(published) do
-    if number(doc) == wanted then
-      return hash(doc)
-    end
-  end
-  local doc = ask(wanted)
-  if doc == nil then
-    return commit -- it could not be read, which is noted
-  end
-  return doc and hash(doc) or nil
-end
-
--- What the version map says was published as what.
-local function compare_map(job, item)
-  local pairs_of = {}
-
-  for _, row in pairs(versionmap.by_dest_commit(job)) do
-    if row.dest_version then
-      pairs_of[#pairs_of + 1] = row
-    end
-  end
-  table.sort(pairs_of, function(a, b)
-    return (a.created_at or "") < (b.created_at or "")
-  end)
-  for _, row in ipairs(pairs_of) do
-    local found = check_version(item, job.dest.published, row.dest_version,
-      row.dest_commit, function(wanted)
-        return ask_version(item, job.to, job.to_owner, job.to_name, wanted)
-      end)
-    if found ~= row.dest_commit then
-      item:differ("version " .. row.dest_version,
-        show(row.dest_commit, row.source_version and row.source_version
-          .. " of the source"), found)
-    end
-  end
-end
-
--- settings -----------------------------------------------------------------
-
-local function environments(job, item)
-  local id = present(job.source.algorithm.settings, "algorithm_environment")
-  if not id then
-    return nil, {}
-  end
-  local theirs = item:read("the environments of " .. job.from.name, function()
-    return job.from:list_environments()
-  end)
-  local ours = item:read("the environments of " .. job.to.name, function()
-    return job.to:list_environments()
-  end)
-  if not theirs or not ours then
-    return nil, {}, true
-  end
-  local env, problem = decide.environment(job, id, theirs, ours)
-  job.dest.environment, job.dest.environments = env, ours
-  local names = {}
-  for _, one in ipairs(ours) do
-    names[one.id] = environment.show(one)
-  end
-  if not env then
-    local has = present(job.dest.algorithm.settings, "algorithm_environment")
-    item:differ("settings.algorithm_environment",
-      environment.show(environment.find(theirs, id)),
-      has and (names[has] or has) or nil, problem)
-  end
-  return env, names, not env
-end
-
--- Callability reaches callers with a publish, and belongs to the version.
-local function compare_callability(job, item, desired)
-  local theirs = job.theirs
-  local wanted = decide.callability(job) or desired.callability
-
-  if theirs and wanted then
-    item:compare("settings.algorithm_callability", wanted,
-      present(theirs.settings, "algorithm_callability") or "private")
-  end
-end
-
-local function compare_sample(job, item, desired)
-  local theirs = job.theirs or job.dest.algorithm
-
-  if type(theirs.version_info) == "table" then
-    item:compare("version_info.sample_input", desired.sample_input,
-      present(theirs.version_info, "sample_input"))
-  end
-end
-
-local function compare_settings(job, item)
-  local env, names, hole = environments(job, item)
-  local desired = settings.desired(job.source.algorithm, env)
-
-  job.source.doc = job.mine or job.source.doc
-  desired.sample_input = job.source:sample_input()
-  desired = decide.settings(job, desired)
-  for _, text in ipairs(job.problems) do
-    item:differ("settings", text, nil)
-  end
-  for _, d in ipairs(settings.differences(desired, job.dest.algorithm, {
-      readme = job.readme, name = function(id)
-        return names[id] or id
-      end })) do
-    if not (hole and d.field == "settings.algorithm_environment") then
-      item:differ(d.field, d.source, d.destination)
-    end
-  end
-  compare_callability(job, item, desired)
-  compare_sample(job, item, desired)
-  return desired
-end
-
-local function is_archive(driver)
-  return (driver.under or driver).kind == "archive"
-end
-
--- An archive keeps all code itself, whatever its documents say.
-local function compare_scm(job, item, desired)
-  local named = desired.scm
-
-  if is_archive(job.to) or is_archive(job.from) and not named then
-    return
-  end
-  local ours = repository.external_scm(job.dest.algorithm)
-  if named then
-    local is_it = ours and (ours.id == named or ours.name == named)
-      or not ours and named == "internal"
-    item:compare("source.scm", named, is_it and named or scm.natural(ours))
-  else
-    item:compare("source.scm",
-      scm.natural(repository.external_scm(job.source.algorithm)),
-      scm.natural(ours))
-  end
-end
-
 -- secrets ------------------------------------------------------------------
 
 local function keys_of(list)
@@ -442,16 +255,16 @@ local function look(job, item)
   job.problems, job.failure = {}, nil
   item:read("the files of " .. job.ref .. " and " .. job.dest_ref, function()
     transfer.with_store(job, function()
+      item:restart()
       compare_files(job, item)
     end)
   end)
   store.close(job)
   if job.promoted then
-    compare_published(job, item)
-    compare_map(job, item)
+    versions.compare(job, item)
+    versions.compare_map(job, item)
   end
-  local desired = compare_settings(job, item)
-  compare_scm(job, item, desired)
+  settings.compare(job, item)
   compare_secrets(job, item)
 end
 

@@ -92,6 +92,11 @@ function Item:differ(field, source, destination, note)
     destination = clean(present(destination)), note = clean(note) }
 end
 
+--- Forgets what was found: it is looked at again.
+function Item:restart()
+  self.differences, self.more, self.warnings = {}, 0, {}
+end
+
 --- Compares two values of a field.
 ---@param field string
 ---@param source any
