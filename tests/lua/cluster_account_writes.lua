@@ -128,6 +128,7 @@ test("types of organizations are listed, made and checked", function(t)
   t:eq(d:list_organization_types()[1].name, "basic")
   t:eq(d:create_organization_type("pro").id, "2")
   t:raises("exists", d.create_organization_type, nil, d, "basic")
+  t:eq(driver_of(t, {}):list_organization_types(), {}) -- there is no such list
   for _, bad in ipairs({ { { id = "1" } }, { "x" }, { { name = 1, id = "2" } } })
   do
     d = driver_of(t, { ["GET /v1/organization/types"] = { json = bad } })
@@ -221,6 +222,8 @@ test("a key is in no error, whatever the answer is", function(t)
     { status = 201, json = { api_key = { CANARY } } },
     { status = 201, json = { key = CANARY } },
     { status = 201, json = CANARY },
+    { status = 201, json = { api_key = "sim two\nacme " .. CANARY } },
+    { status = 201, json = { api_key = "" } },
   }) do
     local d, server = driver_of(t, { [KEYS] = answer })
     local e = t:raises(nil, d.create_organization_key, "may have been made", d,
@@ -278,10 +281,11 @@ end)
 
 test("an organization's keys are listed without their texts", function(t)
   local d = driver_of(t, { ["GET /v1/organizations/acme/keys"] = { json = {
-    { api_key = CANARY, api_key_mask = "sim***", key_label = "a" } } } })
+    { api_key = CANARY, api_key_mask = "sim***", key_label = "a" },
+    { api_key = CANARY, api_key_mask = CANARY .. "*" } } } })
   local rows = d:list_organization_keys("acme")
-  t:eq(#rows, 1)
-  t:eq(rows[1].label, "a")
+  t:eq(#rows, 2)
+  t:eq({ rows[1].label, rows[1].mask, rows[2].mask }, { "a", "sim***" })
   t:no(json.encode(rows[1]):find(CANARY, 1, true))
   d = driver_of(t, { ["GET /v1/organizations/acme/keys"] = {
     body = '[{"api_key":"' .. CANARY .. '"' } })

@@ -130,12 +130,18 @@ function Accounts:try_get_organization_by_external_id(id)
     .. "the organization %s has no usable name", self.name, id)
 end
 
---- The types an organization can have here.
+--- The types an organization can have here; none where there is no such list.
 ---@async
 ---@return { id: string, name: string }[]
 function Accounts:list_organization_types()
-  local rows = pages.rows(get(self, "looking at types of organizations",
-    "/v1/organization/types"), "results", "types")
+  local ok, doc = pcall(get, self, "looking at types of organizations",
+    "/v1/organization/types")
+  if not ok and err.is(doc, "notfound") then
+    return {}
+  elseif not ok then
+    error(doc, 0)
+  end
+  local rows = pages.rows(doc, "results", "types")
   for _, row in ipairs(rows) do
     if type(row) ~= "table" or type(row.id) ~= "string"
       or type(row.name) ~= "string" then

@@ -31,6 +31,16 @@ local function text_or(v, other)
   return type(v) == "string" and v ~= "" and v or other
 end
 
+-- A mask that is the key itself is none.
+local function mask_of(doc)
+  local mask, key = doc.api_key_mask, doc.api_key
+  if type(mask) ~= "string" or mask == "" or mask:find("^sim[%w/+]+$")
+    or type(key) == "string" and mask:find(key, 1, true) then
+    return nil
+  end
+  return mask
+end
+
 -- A row about a key, without its text.
 local function about(doc)
   local function field(name)
@@ -38,7 +48,7 @@ local function about(doc)
     return v ~= json.null and v or nil
   end
   return { label = text_or(field("key_label")),
-    mask = text_or(field("api_key_mask")), permissions = field("permissions"),
+    mask = mask_of(doc), permissions = field("permissions"),
     username = text_or(field("username")),
     owner_name = text_or(field("owner_name")),
     created_at = text_or(field("created_at")), key_type = field("key_type") }
@@ -79,7 +89,7 @@ function Keys:create_organization_key(org, user, spec)
           seal = { field = "api_key", origins = origins_of(self),
             label = ("%s key of %s"):format(self.name, org) } })
       local made = about(doc)
-      made.key, made.label = doc.api_key, made.label or spec.label
+      made.key, made.label = doc.api_key, spec.label
       return made
     end,
   }, spec.label, org)
@@ -143,7 +153,7 @@ function Keys:import_key(user, spec, key)
         import_failed(self, user, doc)
       end
       local made = type(doc) == "table" and about(doc) or {}
-      made.key, made.label = bound, made.label or spec.label
+      made.key, made.label = bound, spec.label
       return made
     end,
     probe = function()

@@ -45,15 +45,19 @@ function M.encode(doc)
   return parts
 end
 
+local LONGEST = 4096
+
 --- Makes the text in a field opaque, if there is one: from here on it is
---- filtered from all that is printed.
+--- filtered from all that is printed. What has blanks or control characters in
+--- it is no credential, and is not kept: it is written into files of lines.
 ---@param doc any
 ---@param field string
 ---@param label string
 ---@param origins string[]
 function M.seal(doc, field, label, origins)
   local text = type(doc) == "table" and doc[field]
-  if type(text) == "string" and text ~= "" then
+  if type(text) == "string" and #text <= LONGEST
+    and text:find("^[\x21-\x7e]+$") then
     doc[field] = secret.new(text, { label = label, origins = origins })
   elseif type(doc) == "table" then
     doc[field] = nil

@@ -3,7 +3,6 @@
 
 local account_list = require("godwit.copy.account_list")
 local docs = require("godwit.cluster.account_docs")
-local err = require("godwit.err")
 local memo = require("godwit.memo")
 local rename = require("godwit.copy.rename")
 
@@ -36,15 +35,10 @@ function M.new(from, to, list)
     memo = memo.new() }, Types)
 end
 
--- A cluster without types may not know the question.
 ---@async
 local function list(self, side)
   return self.memo:get(side, function()
-    local ok, rows = pcall(self[side].list_organization_types, self[side])
-    if not ok and err.is(rows, "notfound") then
-      return {}
-    end
-    return ok and rows or error(rows, 0)
+    return self[side]:list_organization_types()
   end)
 end
 
