@@ -23,13 +23,16 @@ Budget.__index = Budget
 
 --- Raises "usage" for what cannot be meant.
 ---@param opts { bwlimit: any, max_transfer: any, max_duration: any }
+---@param named? fun(option: string): string What an option is called.
 ---@return godwit.data.Budget
-function M.new(opts)
-  local bwlimit = units.size(opts.bwlimit, "bwlimit")
+function M.new(opts, named)
+  named = named or units.as_is
+  local bwlimit = units.size(opts.bwlimit, named("bwlimit"))
   return setmetatable({
     bwlimit = bwlimit and bwlimit > 0 and bwlimit or nil,
-    max_transfer = units.size(opts.max_transfer, "max_transfer"),
-    max_duration = units.duration(opts.max_duration, "max_duration"),
+    max_transfer = units.size(opts.max_transfer, named("max_transfer")),
+    max_duration = units.duration(opts.max_duration,
+      named("max_duration")),
     began = sys.monotonic(), taken = 0, copiers = {}, active = 0,
   }, Budget)
 end

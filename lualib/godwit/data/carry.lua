@@ -307,6 +307,9 @@ function M.run(how)
   children[1] = task.spawn(guarded(self, feed))
   children[2] = task.spawn(guarded(self, watch))
   collect(self)
+  if self.to and self.to.folder then
+    err.check(self.copier:flush())
+  end
   return self.stopped, self.hopeless
 end
 

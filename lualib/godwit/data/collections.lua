@@ -19,6 +19,7 @@ local side = require("godwit.data.side")
 local size = require("godwit.cli.size")
 local stages = require("godwit.workflow.stages")
 local task = require("godwit.task")
+local units = require("godwit.data.units")
 
 local M = {}
 
@@ -130,8 +131,8 @@ function M.check(params)
   local placed = false
 
   people.check(params)
-  filter.of(params)
-  budget.new(params)
+  filter.of(params, units.as_flag)
+  budget.new(params, units.as_flag)
   for _, word in ipairs(params.what) do
     placed = placed or place.is_one(word)
   end
@@ -231,7 +232,7 @@ local function names_of(driver, owner, wanted)
   for _, w in ipairs(wanted) do
     if glob.matcher(w.owner)(owner) then
       if is_pattern(w.name) then
-        patterns[#patterns + 1] = glob.matcher(w.name)
+        patterns[#patterns + 1] = { wanted = w, fits = glob.matcher(w.name) }
       else
         add(w.name)
       end
@@ -239,8 +240,9 @@ local function names_of(driver, owner, wanted)
   end
   for row in #patterns > 0 and driver:each_collection(owner)
     or function() end do
-    for _, matches in ipairs(patterns) do
-      if matches(row.name) then
+    for _, pattern in ipairs(patterns) do
+      if pattern.fits(row.name) then
+        pattern.wanted.found = true
         add(row.name)
       end
     end
@@ -367,6 +369,11 @@ local function listed_jobs(run, at_once)
   end, { jobs = at_once })
   for _, owner in ipairs(owners) do
     table.move(found[owner], 1, #found[owner], #jobs + 1, jobs)
+  end
+  for _, w in ipairs(wanted) do
+    if is_pattern(w.name) and not w.found and not next(problems) then
+      run.cx:note("No collection of %s is meant by %s.", run.from.name, w.text)
+    end
   end
   check_double(jobs)
   return jobs

@@ -28,11 +28,12 @@ local function any_of(globs, what)
   end or nil
 end
 
-local function by_size(opts)
-  local min = units.size(opts.min_size, "min_size")
-  local max = units.size(opts.max_size, "max_size")
+local function by_size(opts, named)
+  local min = units.size(opts.min_size, named("min_size"))
+  local max = units.size(opts.max_size, named("max_size"))
   if min and max and min > max then
-    err.throw("usage", "min_size is larger than max_size: no file is meant")
+    err.throw("usage", "%s is larger than %s: no file is meant",
+      named("min_size"), named("max_size"))
   end
   return (min or max) and function(row)
     return row.size ~= nil and (not min or row.size >= min)
@@ -40,9 +41,9 @@ local function by_size(opts)
   end
 end
 
-local function by_age(opts)
-  local newer = units.moment(opts.newer, "newer")
-  local older = units.moment(opts.older, "older")
+local function by_age(opts, named)
+  local newer = units.moment(opts.newer, named("newer"))
+  local older = units.moment(opts.older, named("older"))
   return (newer or older) and function(row)
     local at = units.time(row.time)
     return at ~= nil and (not newer or at >= newer)
@@ -52,11 +53,13 @@ end
 
 --- Raises "usage" for what cannot be meant.
 ---@param opts table include, exclude, min_size, max_size, newer, older
+---@param named? fun(option: string): string What an option is called.
 ---@return godwit.data.Filter
-function M.of(opts)
-  local wanted = any_of(opts.include, "include")
-  local unwanted = any_of(opts.exclude, "exclude")
-  local size, age = by_size(opts), by_age(opts)
+function M.of(opts, named)
+  named = named or units.as_is
+  local wanted = any_of(opts.include, named("include"))
+  local unwanted = any_of(opts.exclude, named("exclude"))
+  local size, age = by_size(opts, named), by_age(opts, named)
 
   local function excludes(name)
     return unwanted ~= nil and unwanted(name)

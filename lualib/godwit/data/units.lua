@@ -10,6 +10,19 @@ local M = {}
 local SECONDS = { [""] = 1, s = 1, sec = 1, m = 60, min = 60, h = 3600,
   d = 86400, w = 604800 }
 
+--- What an option is called in a script, and on the command line.
+---@param option string
+---@return string
+function M.as_is(option)
+  return option
+end
+
+---@param option string
+---@return string
+function M.as_flag(option)
+  return "--" .. (option:gsub("_", "-"))
+end
+
 --- Bytes: a number, or a text such as "500MiB".
 ---@param v any
 ---@param what string Named in the error.
@@ -34,7 +47,7 @@ local function seconds_of(text)
   while rest ~= "" do
     local number, unit, more = rest:match("^(%d+%.?%d*)(%a*)(.*)$")
     local factor = unit and SECONDS[unit]
-    if not factor or (unit == "" and more ~= "") then
+    if not factor or (unit == "" and number ~= text) then
       return nil
     end
     total, rest = total + tonumber(number) * factor, more
