@@ -443,6 +443,8 @@ static void drop_pairs(struct gw_copier *c, const struct gw_err *why)
       report(c, gw_pair_result(p));
       c->todo = NULL;
       c->todo_end = &c->todo;
+    } else {
+      gw_data_job_free(gw_pair_result(p));
     }
     leave(c, p);
   }
@@ -527,6 +529,7 @@ void gw_data_stats(const struct gw_copier *c, struct gw_data_stats *out)
       .limit = c->window.limit,
       .queued = c->small.count + c->large.count + c->delayed_count,
       .results = c->results.count,
+      .full = c->results.count >= RESULTS && c->in_flight == 0,
       .done = c->done,
       .bytes = c->bytes,
   };

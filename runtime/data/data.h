@@ -84,6 +84,7 @@ struct gw_data_stats {
   unsigned in_flight, limit;
   size_t queued;  /* not begun */
   size_t results; /* not taken */
+  bool full;      /* so many of them that nothing begins, and nothing runs */
   uint64_t done;  /* ended, well or not */
   uint64_t bytes; /* read */
 };

@@ -110,6 +110,12 @@ static void read_opts(lua_State *L, struct gw_data_opts *opts)
   opts->any_etag = !gw_opt_bool(L, 3, "etag", true);
 }
 
+/* Or nobody takes results: the one who could may be the one who submits. */
+static bool has_room(const struct gw_data_stats *stats)
+{
+  return stats->queued < QUEUE_MAX || stats->full;
+}
+
 /* Outside of Lua. */
 static void on_changed(void *arg)
 {
@@ -119,7 +125,7 @@ static void on_changed(void *arg)
   gw_data_stats(box->copier, &stats);
   if (stats.results > 0)
     gw_task_ready(box->tasks, box->taker);
-  if (stats.results > 0 || stats.queued < QUEUE_MAX)
+  if (has_room(&stats))
     gw_task_ready(box->tasks, box->giver);
 }
 
@@ -211,7 +217,7 @@ static int l_submit(lua_State *L)
     lua_pop(L, 1);
   }
   gw_data_stats(box->copier, &stats);
-  if (stats.queued < QUEUE_MAX || stats.results > 0)
+  if (has_room(&stats))
     return submit_end(L, 0, 0);
   if (gw_task_waits(box->tasks, box->giver))
     return luaL_error(L, "another task waits in submit");

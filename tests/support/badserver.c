@@ -5,7 +5,9 @@
  * godwit_badserver [options]             what it does is asked for by path
  *   /ok /hang /stall?N /cut?N /reset /close /huge /endless /garbage /html
  *   /deep?N /redirect?URL /slow?MS /drip?N /headers?N /longheader /badchunk
- *   /status?N /count /echo-head /early?N
+ *   /status?N /count /echo-head /early?N /deaf (reads no body) /sip?MS (a
+ *   little of it every so often) /short?N (less than it says) /later?N (N
+ *   bytes, in two halves); /X=N/ANYTHING is /X?N
  * godwit_badserver --proxy [options]     CONNECT, and http:// in full
  *   --to PORT        every name is this port of the loopback
  *   --need-auth      407 without Proxy-Authorization
@@ -192,6 +194,22 @@ static void drop_body(struct peer *p)
   }
 }
 
+/* 64 KiB at a time, with a pause before each. */
+static void sip(struct peer *p, long ms)
+{
+  const char *length = find_header(p, "Content-Length");
+  long left = length ? atol(length) - (long)p->extra : 0;
+  char buf[65536];
+
+  while (left > 0) {
+    long want = left < (long)sizeof(buf) ? left : (long)sizeof(buf);
+    nap(ms);
+    for (ssize_t n; want > 0; want -= n, left -= n)
+      if ((n = get(p, buf, (size_t)want)) <= 0)
+        return;
+  }
+}
+
 /* --- misbehaviours ----------------------------------------------------- */
 
 static void fill(struct peer *p, long n, bool chunked)
@@ -262,8 +280,10 @@ static bool do_path(struct peer *p, const char *path, const char *arg)
 #define IS(name) (strcmp(path, name) == 0)
   if (IS("/ok"))
     answer(p, 200, "text/plain", "ok");
-  else if (IS("/hang"))
+  else if (IS("/hang") || IS("/deaf"))
     keep_silent();
+  else if (IS("/sip"))
+    answer(p, 201, "text/plain", "");
   else if (IS("/slow"))
     nap(n), answer(p, 200, "text/plain", "slow");
   else if (IS("/status"))
@@ -291,6 +311,14 @@ static bool do_path(struct peer *p, const char *path, const char *arg)
       fill(p, n ? n : 1, false);
       if (IS("/stall"))
         keep_silent();
+    } else if (IS("/short")) {
+      say(p, "HTTP/1.1 200 OK\r\nContent-Length: %ld\r\n\r\n", n + 1);
+      fill(p, n, false);
+    } else if (IS("/later")) {
+      say(p, "HTTP/1.1 200 OK\r\nContent-Length: %ld\r\n\r\n", n / 2 * 2);
+      fill(p, n / 2, false);
+      nap(700);
+      fill(p, n / 2, false);
     } else if (IS("/huge")) {
       say(p, "HTTP/1.1 200 OK\r\nContent-Length: 2147483648\r\n\r\n");
       fill(p, 2147483648, false);
@@ -325,7 +353,13 @@ static void serve_paths(struct peer *p)
     query = strchr(target, '?');
     if (query)
       *query++ = '\0';
-    if (strcmp(target, "/early") != 0)
+    else if (strchr(target, '=')) { /* "/X=N/ANYTHING" */
+      query = strchr(target, '=');
+      *query++ = '\0';
+    }
+    if (strcmp(target, "/sip") == 0)
+      sip(p, atol(query ? query : ""));
+    else if (strcmp(target, "/early") != 0 && strcmp(target, "/deaf") != 0)
       drop_body(p);
     if (!do_path(p, target, query ? query : ""))
       return;

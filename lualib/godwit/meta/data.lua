@@ -50,7 +50,8 @@ local M = {}
 ---@class godwit.data.copier: userdata
 local copier = {}
 
---- Waits while very many are queued and no result is to be taken.
+--- Waits while very many are queued, so results are best taken by another
+--- task. One that does both goes on when thousands of results wait.
 ---@async
 ---@param jobs godwit.data.Job[]
 ---@return true

@@ -1,0 +1,26 @@
+-- In a plan the engine reads and writes nothing.
+local data = require("godwit.core.data")
+local folder = require("godwit.core.folder")
+local fs = require("godwit.core.fs")
+local guard = require("godwit.core.http").guard
+local nginx = require("support.nginx")
+
+test("neither to a server nor to a folder", function(t)
+  local a, b = nginx.webdav(t), nginx.webdav(t)
+  local to = assert(folder.open(t:tmpdir(), true))
+  assert(fs.write(a.files .. "/f", "x"))
+  guard.plan()
+  folder.plan()
+  local c = assert(data.copier({ url = a.url }, { url = b.url }))
+  c:submit({ { name = "f" } })
+  local r = c:wait()[1]
+  t:eq(r.err.kind, "denied")
+  t:eq(r.stage, "write")
+  t:eq(r.sent, false)
+  t:eq(b.requests(), {})
+  t:raises("denied", data.copier, "in a plan", { url = a.url }, { folder = to })
+  t:eq(fs.list(b.files), {})
+  c = assert(data.copier({ url = a.url }))
+  c:submit({ { name = "f" } })
+  t:ok(c:wait()[1].ok)
+end)
