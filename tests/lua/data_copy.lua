@@ -3,9 +3,11 @@
 local archive = require("godwit.cluster.archive")
 local cluster = require("godwit.cluster")
 local data = require("godwit.data")
+local effect = require("godwit.effect")
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
 local handle = require("godwit.cluster.handle")
+local overlay = require("godwit.cluster.overlay")
 local places = require("godwit.config.places")
 local sandbox = require("godwit.sandbox")
 local sandboxes = require("support.sandboxes")
@@ -112,3 +114,95 @@ for what, open in pairs({ http = over_http, archive = over_archive }) do
     t:eq(data.copy(side(d), back).outcome, "unchanged")
   end)
 end
+
+test("a script's plan writes nothing, and sees what would be there",
+  function(t)
+    state(t)
+    local d, dir = over_http(t), folder(t, FILES)
+    local o = overlay.new(d, {})
+    local to = side(o)
+    local r = data.copy(dir, to)
+    t:eq(counts(r), { outcome = "created", files = 5, copied = 5,
+      unchanged = 0, skipped = 0, failed = 0, deleted = 0 })
+    t:eq(d:try_get_collection("acme", "m"), nil)
+    local seen = {}
+    for page in o:each_file_page("acme", "m") do
+      for _, row in ipairs(page) do seen[row.name] = row.size end
+    end
+    t:eq(seen["a b"], 3)
+    local last = effect.planned[#effect.planned - 1]
+    t:eq({ last.kind, last.target, last.detail.files }, { "data.sync",
+      o.name .. ":data/acme/m", 5 }) -- all files are one
+  end)
+
+test("sides in words, as handles, and a cluster alone", function(t)
+  state(t)
+  local a, b, dir = over_archive(t), over_http(t), folder(t, { x = "1" })
+  t:eq(data.copy(dir, side(a)).outcome, "created")
+  t:eq(data.copy(side(a), handle.new(b)).outcome, "created")
+  t:eq(contents(b), { x = "1" })
+  t:eq(data.copy(handle.new(b).data:get("acme/m"), side(a)).outcome,
+    "unchanged")
+  t:raises("usage", data.copy, "which collection", dir, handle.new(b))
+  t:raises("usage", data.copy, "copied to itself", side(a), side(a))
+  t:raises("usage", data.copy, "no option deletes", dir, side(a),
+    { deletes = true })
+  t:raises("usage", data.copy, "delete is a boolean", dir, side(a),
+    { delete = 1 })
+  t:raises("usage", data.copy, "a side is", 5, side(a))
+  t:raises("usage", data.copy, "a side is", dir, {})
+  t:raises("usage", data.copy, "acl is public", dir, side(a),
+    { acl = "everybody" })
+  t:raises("notfound", data.copy, "there is no", dir .. "/none", side(a))
+  t:raises("notfound", data.copy, "there is no", side(a, "none"), side(b))
+end)
+
+test("what fails is raised with its record; a refusal is an outcome",
+  function(t)
+    state(t)
+    local d, dir = over_http(t), folder(t, { a = "1", b = "22" })
+    local e = t:raises("budget", data.copy, "max%-transfer", dir, side(d),
+      { max_transfer = 1 })
+    t:eq(e.record.outcome, "failed")
+    t:eq(e.record.files, e.record.copied + e.record.failed)
+    err.check(fs.mkdir(dir .. "/sub", 448))
+    local r = data.copy(dir, side(d))
+    t:eq(r.outcome, "refused")
+    t:match(r.why, "a collection has no folders")
+    t:eq(data.copy(dir, side(d), { exclude = "sub", acl = "public" }).outcome,
+      "updated")
+    t:eq(d:try_get_collection("acme", "m").acl, { "user://*" })
+  end)
+
+test("a protected cluster: nothing is deleted", function(t)
+  state(t)
+  local d, dir = over_http(t), folder(t, { a = "1" })
+  data.copy(dir, side(d))
+  d:write_file("acme", "m", "extra", "x")
+  d.profile.protected = true
+  t:raises(nil, data.copy, "protected", dir, side(d), { delete = true })
+  t:eq(contents(d), { a = "1", extra = "x" })
+  t:eq(data.copy(dir, side(d)).outcome, "unchanged")
+end)
+
+test("digests are told by the cluster, or read; files of one size differ",
+  function(t)
+    for _, etag in ipairs({ true, false }) do
+      state(t)
+      local a = over_http(t, { etag = etag })
+      local b = over_http(t, { etag = etag })
+      local big = ("x"):rep(300000)
+      a:create_collection("acme", "m", {})
+      a:write_file("acme", "m", "big", big)
+      a:write_file("acme", "m", "small", "one")
+      t:eq(data.copy(side(a), side(b)).copied, 2)
+      state(t) -- nothing is remembered
+      t:eq(data.copy(side(a), side(b)).unchanged, 2)
+      state(t)
+      b:write_file("acme", "m", "big", big:sub(1, -2) .. "y")
+      b:write_file("acme", "m", "small", "two")
+      local r = data.copy(side(a), side(b))
+      t:eq({ r.copied, r.unchanged }, { 2, 0 })
+      t:eq(contents(b), { big = big, small = "one" })
+    end
+  end)

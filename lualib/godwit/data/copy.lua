@@ -59,6 +59,12 @@ local function reader_of(job, side, remembered)
     fully = job.opts.checksum or false, sha256 = true }
 end
 
+-- An overlay only pretends, whatever the mode of the run is.
+local function is_planned(job)
+  return effect.mode == "plan"
+    or (job.to.driver ~= nil and job.to.driver.kind == "overlay")
+end
+
 -- refusals ----------------------------------------------------------------------
 
 local function refuse_entries(job, plan)
@@ -145,7 +151,7 @@ local function carry_out(job, exists, want, remembered)
   return effect.perform({
     kind = "data.sync", target = job.to.target, class = "repeatable",
     cluster = job.to.driver, folder = job.to.is_folder or nil,
-    detail = detail_of(plan),
+    detail = detail_of(plan), plan = is_planned(job),
     write = function()
       return write(job, exists, want, remembered)
     end,
@@ -165,7 +171,7 @@ function M.run(job)
   job.tick = job.tick or function() end
   local exists, want = look(job)
   local ledger = store.ledger()
-  local writes = effect.mode ~= "plan"
+  local writes = not is_planned(job)
   local remembered = { from = known.new(ledger, job.from, writes),
     to = known.new(ledger, job.to, writes) }
   local plan <close> = compare.run(job.from, exists and job.to or nil, {
