@@ -275,6 +275,7 @@ void gw_put_start(struct gw_pair *p)
   gw_end_encode(p->job->to ? p->job->to : p->job->name, name);
   req.url = name;
   req.done = on_put;
+  req.max_body = GW_DATA_SMALL; /* nothing there takes more to say */
   req.arg = p;
   if (gw_pair_whole(p)) {
     req.body = p->ring.data ? p->ring.data : "";

@@ -142,6 +142,21 @@ test("answers that are errors: kind, body, and whether a repeat helps", function
   t:eq(fs.list(to:path()), {})
 end)
 
+test("an error under a status that is none comes along; a long answer is none", function(t)
+  local text = '{"error":{"message":"full"}}'
+  local origin = listen(t, function(req)
+    req:body()
+    req:respond(200, {}, text)
+  end)
+  local from = open(t)
+  assert(fs.write(from:path() .. "/f", "x"))
+  t:eq(one(copier({ folder = from }, { url = origin .. "/" }), { name = "f" }).body, text)
+  text = ("x"):rep(100000)
+  local r = one(copier({ folder = from }, { url = origin .. "/" }), { name = "f" })
+  t:eq(r.err.kind, "limit")
+  t:ok(r.sent)
+end)
+
 test("a busy server is left alone for as long as it says, then gets half", function(t)
   local busy, times = true, {}
   local origin = listen(t, function(req)
