@@ -7,6 +7,7 @@
 --- is asked for; roles cannot be given.
 
 local docs = require("godwit.cluster.account_docs")
+local err = require("godwit.err")
 local members = require("godwit.copy.members")
 local migrator = require("godwit.copy.migrator")
 local rules = require("godwit.cluster.account_rules")
@@ -95,7 +96,16 @@ local function check_external_id(job)
     job:problem("its external_id is no text")
     return
   end
-  local other = job.side.to:try_get_organization_by_external_id(id)
+  local ok, other = pcall(job.side.to.try_get_organization_by_external_id,
+    job.side.to, id)
+  if not ok then
+    if err._is_final(other) or err.from(other).retryable then
+      error(other, 0)
+    end
+    job:warn("whether another organization has its external_id %s cannot be "
+      .. "told: %s", id, err.from(other).message)
+    return
+  end
   if other and other.org_name ~= job.name then
     job:problem("%s has another organization with its external_id %s: %s",
       job.side.to.name, id, tostring(other.org_name))

@@ -22,6 +22,9 @@ local function decode(s)
   return s
 end
 
+-- What an identity provider calls an organization: any text, never a path.
+local FREE = "externalId"
+
 --- The decoded segments of a path. A segment is a name, never a way
 --- elsewhere.
 ---@return string[] segments, boolean slash Whether the path ends with one.
@@ -30,7 +33,8 @@ function M.segments(path)
   local out = {}
   for raw in path:sub(2):gmatch("[^/]*") do
     local s = decode(raw)
-    if not s or s == "." or s == ".." or s:find("[/\\%c]") then
+    local bad = out[#out] == FREE and "%c" or "[/\\%c]"
+    if not s or s == "." or s == ".." or s:find(bad) then
       reject(400, 2015, "the path is malformed")
     end
     out[#out + 1] = s
