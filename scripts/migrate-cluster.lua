@@ -13,9 +13,10 @@ return {
   check = migrate.check,
 
   run = function(cx)
-    local plan = migrate.plan(cx)    -- who there is, and who each is there
+    local plan <close> = migrate.plan(cx)  -- who there is, who each is there
 
-    stages.all(cx, plan:stages())    -- users, organizations, data, algorithms
-    plan:finish()                    -- what nobody can move
+    -- users, organizations, keys, data, algorithms
+    stages.all(cx, plan:stages())
+    plan:finish()                          -- what nobody can move
   end,
 }

@@ -9,6 +9,7 @@ local algorithms = require("godwit.migrate.algorithms")
 local collections = require("godwit.migrate.collections")
 local err = require("godwit.err")
 local glob = require("godwit.cluster.glob")
+local keys = require("godwit.migrate.keys")
 local organization = require("godwit.copy.organization")
 local organizations = require("godwit.copy.organizations")
 local promotion = require("godwit.copy.promotion")
@@ -30,7 +31,8 @@ local function borrowed(names)
   return out
 end
 
-M.PARAMS = stages.params(people.PARAMS, collections.PARAMS, algorithms.PARAMS,
+M.PARAMS = stages.params(people.PARAMS, keys.PARAMS, collections.PARAMS,
+  algorithms.PARAMS,
   borrowed({ "map_organization", "map_type", "without_missing_members" }), {
     owner = { "string", optional = true, many = true, order = 4,
       metavar = "GLOB", help = "Only these users and organizations and what "
@@ -151,6 +153,11 @@ end
 local Plan = {}
 Plan.__index = Plan
 
+-- The file of keys is given back, however the run ends.
+function Plan:__close()
+  local run <close> = self.keys and self.keys.run or nil
+end
+
 --- Who there is on the source, and who each is at the destination.
 ---@async
 ---@param cx godwit.workflow.Cx
@@ -209,6 +216,10 @@ function Plan:stages()
     list[#list + 1] = account_stage("organization", self.organizations,
       organizations.look, organizations.ensure)
   end
+  if cx.params.issue_keys then
+    self.keys = keys.stage(cx, self.to, self.owners, obstacle)
+    list[#list + 1] = self.keys
+  end
   if self.kinds.data then
     self.collections = collections.stage(cx, self.from, self.to, self.owners,
       obstacle)
@@ -231,6 +242,9 @@ local NOT_MOVED = {
 function Plan:finish()
   if self.collections then
     collections.finish(self.cx, self.collections)
+  end
+  if self.keys then
+    keys.finish(self.cx, self.keys)
   end
   for _, kind in ipairs(M.KINDS) do
     if self.kinds[kind] and NOT_MOVED[kind] then

@@ -162,3 +162,25 @@ test("killed anywhere, the same command goes on", function(t)
   end
   t:eq(#versions, 1)
 end)
+
+test("owners get keys on the way, and keep them", function(t)
+  local w = world(t)
+  local path = w.dir .. "/prod.keys"
+  local r = e2e.expect(migrate(w, "--issue-keys", path, "-n"), 0)
+  t:eq(#r.items, 10)
+  t:eq(fs.stat(path), nil)
+  r = e2e.expect(migrate(w, "--issue-keys", path), 0)
+  t:eq(words({ r.items[4], r.items[5], r.items[6] }), { "key alice created",
+    "key bob created", "key acme created" })
+  t:eq(#r.items, 10)
+  t:eq(fs.stat(path).mode & 511, 384)
+  local text = err.check(fs.read(path, 1 << 16))
+  t:match(text, "\nacme sim")
+  for key in text:gmatch("sim%x+") do
+    t:no(r.all:find(key, 1, true))
+  end
+  r = e2e.expect(migrate(w, "--issue-keys", path), 0)
+  for _, item in ipairs(r.items) do
+    t:eq(item.outcome, "unchanged", item.ref)
+  end
+end)

@@ -111,7 +111,7 @@ for seed = 1, SEEDS do
       t:defer(function() empty:stop() end)
       local from, to = "sandbox:" .. made.box.dir, "sandbox:" .. empty.dir
       local r = run(w, "migrate-cluster", "--from", from, "--to", to, "--json",
-        "--without-secrets")
+        "--without-secrets", "--issue-keys", w.home .. "/two.keys")
       for _, item in ipairs(r.items) do
         t:eq(item.outcome, "created", ("%s %s: %s"):format(item.type,
           item.ref, tostring(item.why)))
@@ -133,7 +133,7 @@ for seed = 1, SEEDS do
       -- And mended, or said: nothing is made twice.
       r = run(w, "migrate-cluster", "--from", from, "--to", to, "--json",
         "--without-secrets", "--update", "--update-settings", "--publish",
-        "major")
+        "major", "--issue-keys", w.home .. "/two.keys")
       for _, item in ipairs(r.items) do
         t:ok(item.outcome == "unchanged" or item.outcome == "updated",
           item.ref .. " " .. item.outcome .. " " .. tostring(item.why))

@@ -220,7 +220,7 @@ function Box:commit(ref, edits, opts)
     local by = { name = opts.author or "Ann Author",
       email = "ann@example.com", time = clock, offset = 120 }
     local id = store:make_commit({
-      tree = store:edit(opts.tree or parent.tree, edits),
+      tree = err.check(store:edit(opts.tree or parent.tree, edits)),
       parents = { tip.commit }, author = by, committer = by,
       message = opts.message or "Change " .. edits[1].path .. "\n" })
     driver:push(owner, name, { store = store, commit = id,

@@ -233,11 +233,12 @@ local ENTRIES = {
   { path = "requirements.txt", remove = true },
 }
 
--- Which entries a commit changes; at least one.
-local function edits(r)
+-- Which entries a commit changes; at least one. What is gone does not go again.
+local function edits(r, gone)
   local list, seen = {}, false
   for _, e in ipairs(ENTRIES) do
-    if r:chance(2) and not (e.remove and r:chance(2)) then
+    if r:chance(2) and not (e.remove and (r:chance(2) or gone[e.path])) then
+      gone[e.path] = e.remove
       list[#list + 1] = { path = e.path, remove = e.remove, mode = e.mode,
         data = not e.remove and (e.size and r:bytes(e.size) or e.data) or nil }
       seen = seen or not e.remove
@@ -260,8 +261,9 @@ local function algorithm(r, box, owner, name, i)
     details = { label = r:chance(3) and name or r:pick(TEXTS),
       tagline = r:chance(2) and r:pick(TEXTS) or nil,
       summary = r:chance(3) and "<p>sum&amp;mary</p>" or nil } })
+  local gone = {}
   for _ = 1, i % 3 do -- none: nothing beyond the template
-    local changes = edits(r)
+    local changes = edits(r, gone)
     for _, e in ipairs(changes) do
       made.files[e.path] = not e.remove or nil
     end
