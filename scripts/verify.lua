@@ -18,5 +18,6 @@ return {
     run:compare("organizations")  -- types by name, members as sets
     run:compare("data")           -- ACLs; files by name, size and digest
     run:compare("algorithms")     -- files, settings, versions, secrets by name
+    run:finish()
   end,
 }

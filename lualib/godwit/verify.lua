@@ -242,6 +242,36 @@ local function stopped(self, kind, e)
   self:add({ item:record() })
 end
 
+-- Whether something of an owner was compared, or is there at all.
+local function is_known(self, owner)
+  for _, item in ipairs(self.cx.result.items) do
+    local ref = tostring(item.ref):gsub("^.*:", "")
+    if ref == owner or ref:sub(1, #owner + 1) == owner .. "/" then
+      return true
+    end
+  end
+  local ok, doc = pcall(self.from.try_get_user, self.from, owner)
+  if not ok and outcome.is_final(doc) then
+    error(doc, 0)
+  end
+  return ok and doc ~= nil or is_organization(self.from, owner)
+end
+
+--- Ends a comparison: an owner of whom nothing was found may be misspelt, and
+--- is not equal.
+---@async
+function Run:finish()
+  for _, owner in ipairs(self.owners) do
+    if not is_known(self, owner) then
+      local item = items.new("owner", owner)
+      item:cannot_read(owner, err.new({ kind = "notfound", message =
+        self.from.name .. " has no such user or organization, or nothing of it "
+        .. "that this key may see" }))
+      self:add({ item:record() })
+    end
+  end
+end
+
 --- Compares one kind of things, if that is asked.
 ---@async
 ---@param kind string

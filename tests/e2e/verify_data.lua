@@ -152,6 +152,10 @@ test("missing and extra collections; empty ones; another owner", function(t)
   t:eq(r.doc.counts.missing, 2)
   r = expect(verify(home, dev, prod, { "--owner", "bob" }), 0)
   t:eq(#r.doc.items, 0)
+  r = expect(verify(home, dev, prod, { "--owner", "bobb", "--owner", "acme" }),
+    3)
+  t:match(r.doc.items[#r.doc.items].problems[1],
+    "^bobb: %S+ has no such user or organization")
 end)
 
 test("a cluster against an archive and against a cluster", function(t)

@@ -8,6 +8,7 @@ local err = require("godwit.err")
 local items = require("godwit.verify.item")
 local listing = require("godwit.copy.listing")
 local policy = require("godwit.policy")
+local promotion = require("godwit.copy.promotion")
 local source = require("godwit.copy.source")
 local versionmap = require("godwit.versionmap")
 local wanted = require("godwit.copy.wanted")
@@ -132,6 +133,7 @@ function M.compare(v)
   local words = v.cx.params.algorithms or {}
   local asked = #words > 0 and wanted.read(words) or all_of(v.owners)
   local opts, jobs = options(v), {}
+  v.cx.jobs = promotion.bounded(v.cx.jobs, 1)
   local refs, missed = listing.find(v.from, asked, v.cx.jobs,
     { empty = #words == 0 })
 
