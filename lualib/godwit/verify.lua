@@ -239,6 +239,9 @@ local function stopped(self, kind, e)
     error(e, 0)
   end
   item:cannot_read("the " .. kind, e)
+  if err.is(e, "auth") then
+    item:warn("to compare the rest only: --skip %s", kind)
+  end
   self:add({ item:record() })
 end
 

@@ -224,6 +224,7 @@ function(t)
   local r = expect(w:run(words), 1)
   t:eq(r.doc.items[1].outcome, "unreadable")
   t:match(r.doc.items[1].problems[1], "needs the key of an administrator")
+  t:match(r.doc.items[1].warnings[1], "%-%-skip users$")
   w:configure({ dev = { more = 'admin_key = env "DEV_ADMIN"' },
     prod = { more = 'admin_key = env "PROD_ADMIN"' } })
   local env = { DEV_ADMIN = w.dev.admin_key, PROD_ADMIN = w.prod.admin_key }

@@ -79,3 +79,24 @@ function(t)
     print(r.items[1].outcome, r.items[1].problems[1])]], { "-n" })
   t:match(r.out, "^unreadable\t.*known after apply", r.all)
 end)
+
+test("with permissions it reaches what the head names, and no more",
+function(t)
+  local w = e2e.seeded(t)
+  e2e.expect(w:promote({ HELLO }), 0)
+  local function script(clusters)
+    err.check(fs.write(w.home .. "/two.lua", [[return {
+      params = { from = "cluster" },
+      permissions = { clusters = { ]] .. clusters .. [[ } },
+      run = function(cx)
+        local r = cx:call("verify", { from = cx.params.from, to = "prod",
+          algorithms = "acme/Hello" })
+        print(r.exit, r.items[1].outcome)
+      end }]], 384))
+    return w:run({ "run", "two.lua", "--from", "dev" })
+  end
+  local r = e2e.expect(script("from = 'read', prod = 'read'"), 0)
+  t:match(r.out, "^0\tequal\n")
+  r = e2e.expect(script("from = 'read'"), 9)
+  t:match(r.err, "prod")
+end)

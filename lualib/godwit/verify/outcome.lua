@@ -86,7 +86,7 @@ end
 ---@param e godwit.Err
 ---@return boolean
 function M.is_final(e)
-  return err.is(e, "cancelled") or err.is(e, "denied") or err.is(e, "bug")
+  return err._is_final(e) or err.is(e, "bug")
 end
 
 return M
