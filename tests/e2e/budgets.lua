@@ -131,10 +131,41 @@ test("minutes cancel what is under way, and nothing leaves then", function(t)
     t:eq(doc.items[i].why, doc.budget)
   end
   t:eq(doc.interrupted, false)
-  -- Outside of any loop, too.
+  -- Outside of any loop, too; and one that does not end is left.
+  doc = run(w, 8, "minutes = 0.005", [[
+    local never <close> = setmetatable({}, { __close = function()
+      while true do pcall(task.sleep, 1000) end
+    end })
+    task.sleep(60)]])
+  t:match(doc.budget, "minutes = 0.005 is used up")
   doc = run(w, 8, "minutes = 0.005", "task.sleep(60)")
   t:match(doc.budget, "minutes = 0.005 is used up: what was under way was "
     .. "stopped")
+end)
+
+test("Ctrl-C ends what has minutes as it ends anything", function(t)
+  local w = world(t)
+  w.home:write("work/c.lua", [[return { permissions = {
+    budgets = { minutes = 5 } }, run = function(cx)
+      cx:each({ "a", "b" }, function(name)
+        if name == "a" then return "created" end
+        log.info "WAITING"
+        task.sleep(100)
+      end)
+    end }]])
+  local p = w.home:start { "run", "c.lua", "-j", "1" }
+  local text = ""
+  while not text:find("WAITING") do
+    text = text .. assert(p:read_err())
+  end
+  p:kill(2)
+  local out = ""
+  for chunk in function() return p:read() end do
+    out = out .. chunk
+  end
+  t:eq(p:wait(), 130)
+  t:match(out, "failed     b\n           interrupted")
+  t:no(out:find("budget"))
 end)
 
 test("files that are written and removed", function(t)

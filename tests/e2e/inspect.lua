@@ -39,7 +39,7 @@ Permissions; the host enforces them, no flag widens them
   uses the secret forge
   reads the folder ./in
   reads and writes the folder given as --out (./out by default)
-  at most 0 deletes and 120 minutes
+  uses at most 0 deletes and 120 minutes
   nothing else
 ]]):format(sys.hash("sha256", WORKFLOW)))
   t:no(r.all:find("RAN") or r.all:find("CHECKED") or r.all:find("TOP"))

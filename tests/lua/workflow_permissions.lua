@@ -89,6 +89,8 @@ end)
 
 test("they are said in words", function(t)
   t:eq(words({}), { "reaches nothing" })
+  t:eq(words({ budgets = { minutes = 1, writes = 0 } }), { "reaches nothing",
+    "uses at most 0 writes and 1 minute" })
   t:eq(words({ clusters = { to = "write", from = "read", dev = "read" },
     hosts = { ["https://a.example.com"] = { "POST", "GET", "PUT" } },
     secrets = { "a", "b" }, read = { "$src" }, write = { "$out", "./y" },
@@ -101,6 +103,6 @@ test("they are said in words", function(t)
     "reads the folder given as --src",
     "reads and writes the folder given as --out (./out by default)",
     "reads and writes the folder ./y",
-    "at most 10 bytes and 2 minutes",
+    "uses at most 10 bytes and 2 minutes",
   })
 end)

@@ -4,8 +4,8 @@ local M = {}
 
 --- In the order help shows them.
 M.ORDER = {
-  "run", "eval", "repl", "list", "inspect", "ls", "version-map", "doctor", "sandbox",
-  "init", "new", "trust", "cache", "version", "help",
+  "run", "eval", "repl", "list", "inspect", "ls", "version-map", "doctor",
+  "sandbox", "init", "new", "trust", "cache", "version", "help",
 }
 
 local MODULES = {}

@@ -276,11 +276,11 @@ function M.words(p, params)
         p.budgets[name] == 1 and name:gsub("s$", "") or name)
     end
   end
-  if #limits > 0 then
-    lines[#lines + 1] = ("at most %s"):format(join(limits))
-  end
   if #lines == 0 then
     lines[1] = "reaches nothing"
+  end
+  if #limits > 0 then
+    lines[#lines + 1] = ("uses at most %s"):format(join(limits))
   end
   for i, line in ipairs(lines) do
     lines[i] = clean(line)

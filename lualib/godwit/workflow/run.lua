@@ -3,6 +3,7 @@
 
 local cluster = require("godwit.cluster")
 local config = require("godwit.config")
+local core_task = require("godwit.core.task")
 local cx = require("godwit.workflow.cx")
 local effect = require("godwit.effect")
 local err = require("godwit.err")
@@ -10,10 +11,11 @@ local guard = require("godwit.core.http").guard
 local head = require("godwit.workflow.head")
 local outcome = require("godwit.workflow.outcome")
 local rights = require("godwit.rights")
-local sys = require("godwit.core.sys")
-local task = require("godwit.task")
 
 local M = {}
+
+-- Seconds that a script has to tidy up when its time is over.
+local GRACE = 5
 
 ---@class godwit.workflow.RunOptions
 ---@field dry_run? boolean
@@ -62,21 +64,60 @@ local function open_clusters(h, values, opts)
   end
 end
 
--- Calls run(cx), for so many minutes if there is a limit: then it is cancelled,
--- and the host lets nothing out any more.
+-- Runs fn(...) in a task of its own; after that many seconds it is cancelled,
+-- and after GRACE more nobody waits for it: a script's `<close>` need not end.
+-- Returns what xpcall does, and whether the time was over.
+---@async
+local function within(seconds, fn, ...)
+  local result, ticket, late, left
+  local function wake()
+    if ticket then
+      core_task.wake(ticket)
+    end
+  end
+  local child = core_task.spawn(function(...)
+    result = table.pack(xpcall(fn, err.traced, ...))
+    wake()
+  end, ...)
+  local clock = core_task.spawn(function()
+    core_task.sleep(seconds)
+    late = true
+    core_task.cancel(child)
+    core_task.sleep(GRACE)
+    left = true
+    wake()
+  end)
+  while not result and not left do
+    local ok, e = pcall(function()
+      ticket = core_task.ticket()
+      core_task.wait(ticket)
+    end)
+    ticket = nil
+    if not ok and not err.is(e, "cancelled") then
+      error(e, 0)
+    elseif not ok then -- a Ctrl-C: the script's to end by
+      core_task.cancel(child)
+    end
+  end
+  core_task.cancel(clock)
+  core_task.join(clock)
+  result = result or { false }
+  return result[1], result[2], late
+end
+
+-- Calls run(cx), for so many minutes if there is a limit: from then on the host
+-- lets nothing out, either.
 local function call(h, context)
   local minutes = h.permissions and h.permissions.budgets.minutes
   if not minutes then
     return xpcall(h.run, err.traced, context)
   end
-  local began = sys.monotonic()
-  local ok, e = xpcall(task.deadline, err.traced, minutes * 60, h.run, context)
-  if not ok and sys.monotonic() - began >= minutes * 60
-    and (err.is(e, "timeout") or err.is(e, "cancelled")) then
-    return false, err.new({ kind = "budget", message = ("the budget minutes = "
-      .. "%g is used up: what was under way was stopped"):format(minutes) })
+  local ok, e, late = within(minutes * 60, h.run, context)
+  if not late then
+    return ok, e
   end
-  return ok, e
+  return false, err.new({ kind = "budget", message = ("the budget minutes = %g "
+    .. "is used up: what was under way was stopped"):format(minutes) })
 end
 
 -- What the time ended looks as if somebody had.
