@@ -144,6 +144,12 @@ say "A third time there is nothing to do"
 run promote acme/FraudScore --from sandbox:dev --to sandbox:prod
 run version-map acme/FraudScore
 
+say "The data of its owner: straight from one cluster to the other"
+run copy-data 'acme/*' --from sandbox:dev --to sandbox:prod
+
+say "Both places agree"
+run verify acme/FraudScore --from sandbox:dev --to sandbox:prod
+
 finished=1
 say "Done. To go on by yourself"
 if [ -n "$keep" ]; then
@@ -156,7 +162,9 @@ Both clusters are running. Paste:
   build/godwit promote alice/Hello --from sandbox:dev --to sandbox:prod -n
   build/godwit promote alice/Hello --from sandbox:dev --to sandbox:prod
   build/godwit version-map alice/Hello
-  build/godwit promote --help
+  build/godwit migrate-cluster --only users --only data --from sandbox:dev --to sandbox:prod -n
+  build/godwit verify alice/Hello --from sandbox:dev --to sandbox:prod
+  build/godwit help
 
 To end and remove them:
 
@@ -176,7 +184,8 @@ Both clusters of this show are stopped and removed. Paste:
   build/godwit ls sandbox:dev acme
   build/godwit promote acme/FraudScore --from sandbox:dev --to sandbox:prod
   build/godwit version-map acme/FraudScore
-  build/godwit promote --help
+  build/godwit verify acme/FraudScore --from sandbox:dev --to sandbox:prod
+  build/godwit help
 
 They stop with: kill %1 %2
 What they hold stays in ~/.local/state/godwit/sandboxes for the next start.

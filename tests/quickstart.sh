@@ -29,7 +29,8 @@ for mode in "" --keep; do
     fail "quickstart.sh -y $mode"
   ! grep -q 'sim[0-9A-Za-z/+]\{25\}' "$work/out" || fail "it prints a key"
   for words in "created  *acme/FraudScore" "updated  *acme/FraudScore" \
-    "unchanged  *acme/FraudScore" "published as" "Nothing to install"; do
+    "unchanged  *acme/FraudScore" "published as" "Nothing to install" \
+    "created  *acme/models" "1 equal"; do
     grep -q "$words" "$work/out" || fail "it does not say '$words'"
   done
   commands >"$work/paste"
