@@ -6,6 +6,7 @@ local copy = require("godwit.copy")
 local decide = require("godwit.copy.decide")
 local err = require("godwit.err")
 local key = require("godwit.copy.key")
+local listing = require("godwit.migrate.listing")
 local order = require("godwit.copy.order")
 local outcome = require("godwit.workflow.outcome")
 local promotion = require("godwit.copy.promotion")
@@ -15,7 +16,6 @@ local secrets = require("godwit.config.secrets")
 local source = require("godwit.copy.source")
 local stages = require("godwit.workflow.stages")
 local store = require("godwit.copy.store")
-local task = require("godwit.task")
 
 local M = {}
 
@@ -32,29 +32,12 @@ for _, name in ipairs({ "source_version", "publish", "callability",
   M.PARAMS[name] = p
 end
 
-local function listed(from, owner)
+local function names_of(from, owner)
   local names = {}
   for _, row in ipairs(from:list_algorithms(owner.name)) do
     names[#names + 1] = row.algoname or row.name
   end
-  table.sort(names)
   return names
-end
-
--- What cannot be listed is not nothing.
-local function unlisted(from, owner, e)
-  e = err.from(e)
-  if err._is_final(e) or e.kind == "bug" then
-    error(e, 0)
-  end
-  local job = stages.job({ ref = owner.name .. "/*",
-    failure = err.wrap(e, "its algorithms cannot be listed") })
-  if e.kind == "auth" or e.kind == "usage" then
-    job.failure = nil
-    job:problem("its algorithms on %s cannot be listed: %s", from.name,
-      e.message)
-  end
-  return { job }
 end
 
 local function new_job(from, to, owner, name, shared)
@@ -71,18 +54,6 @@ local function new_job(from, to, owner, name, shared)
   inner.coming = owner.coming and inner.to_owner == owner.to or nil
   return stages.job({ ref = inner.ref, to = inner.dest_ref, inner = inner,
     owner = owner })
-end
-
-local function jobs_of(from, to, owner, shared)
-  local ok, names = xpcall(listed, err.traced, from, owner)
-  if not ok then
-    return unlisted(from, owner, names)
-  end
-  local jobs = {}
-  for i, name in ipairs(names) do
-    jobs[i] = new_job(from, to, owner, name, shared)
-  end
-  return jobs
 end
 
 -- Every owner without a usable key is named before anything else.
@@ -143,20 +114,18 @@ end
 ---@param check fun(owner: godwit.migrate.Owner): string|nil Why nothing can be written for it.
 ---@return godwit.workflow.Stage
 function M.stage(cx, from, to, owners, check)
-  local shared, found = promotion.options(cx), {}
-  local stage = { kind = "algorithm", jobs = {} }
+  local shared, stage = promotion.options(cx), { kind = "algorithm" }
 
   shared.references = true
   shared.secrets = cx.params.secrets and secrets.load(cx.params.secrets)
-  for i in ipairs(owners) do
-    found[i] = { index = i }
-  end
-  task.each(found, function(entry)
-    entry.jobs = jobs_of(from, to, owners[entry.index], shared)
-  end, { jobs = cx.jobs })
-  for _, entry in ipairs(found) do
-    table.move(entry.jobs, 1, #entry.jobs, #stage.jobs + 1, stage.jobs)
-  end
+  stage.jobs = listing.jobs(owners, cx.jobs, { from = from,
+    what = "algorithms",
+    names = function(owner)
+      return names_of(from, owner)
+    end,
+    job = function(owner, name)
+      return new_job(from, to, owner, name, shared)
+    end })
   check_keys(stage.jobs, cx.jobs)
 
   local queue

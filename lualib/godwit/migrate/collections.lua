@@ -2,11 +2,10 @@
 --- workflow, copied as `copy-data` does it.
 
 local collections = require("godwit.data.collections")
-local err = require("godwit.err")
 local key = require("godwit.copy.key")
+local listing = require("godwit.migrate.listing")
 local side = require("godwit.data.side")
 local stages = require("godwit.workflow.stages")
-local task = require("godwit.task")
 
 local M = {}
 
@@ -17,39 +16,14 @@ local function names_of(from, owner)
   for row in from:each_collection(owner.name) do
     names[#names + 1] = row.name
   end
-  table.sort(names)
   return names
 end
 
--- What cannot be listed is not nothing.
-local function unlisted(from, owner, e)
-  e = err.from(e)
-  if err._is_final(e) or e.kind == "bug" then
-    error(e, 0)
-  end
-  local job = stages.job({ ref = owner.name .. "/*", owner = owner })
-  if e.kind == "auth" or e.kind == "usage" then
-    job:problem("its collections on %s cannot be listed: %s", from.name,
-      e.message)
-  else
-    job.failure = err.wrap(e, "its collections cannot be listed")
-  end
-  return { job }
-end
-
-local function jobs_of(run, owner)
-  local ok, names = xpcall(names_of, err.traced, run.from, owner)
-  if not ok then
-    return unlisted(run.from, owner, names)
-  end
-  local jobs = {}
-  for i, name in ipairs(names) do
-    local to = side.collection(run.to, owner.to, name)
-    jobs[i] = stages.job({ ref = owner.name .. "/" .. name, to = to.label,
-      run = run, owner = owner, to_side = to,
-      from_side = side.collection(run.from, owner.name, name) })
-  end
-  return jobs
+local function job_of(run, owner, name)
+  local to = side.collection(run.to, owner.to, name)
+  return stages.job({ ref = owner.name .. "/" .. name, to = to.label,
+    run = run, owner = owner, to_side = to,
+    from_side = side.collection(run.from, owner.name, name) })
 end
 
 -- Owners who have something and whose key there is of no use.
@@ -81,18 +55,17 @@ end
 ---@param check fun(owner: godwit.migrate.Owner): string|nil
 ---@return godwit.workflow.Stage
 function M.stage(cx, from, to, owners, check)
-  local run, found = collections.run(cx, from, to), {}
-  local stage = { kind = "collection", jobs = {}, run = run }
+  local run = collections.run(cx, from, to)
+  local stage = { kind = "collection", run = run }
 
-  for i in ipairs(owners) do
-    found[i] = { index = i }
-  end
-  task.each(found, function(entry)
-    entry.jobs = jobs_of(run, owners[entry.index])
-  end, { jobs = cx.jobs })
-  for _, entry in ipairs(found) do
-    table.move(entry.jobs, 1, #entry.jobs, #stage.jobs + 1, stage.jobs)
-  end
+  stage.jobs = listing.jobs(owners, cx.jobs, { from = from,
+    what = "collections",
+    names = function(owner)
+      return names_of(from, owner)
+    end,
+    job = function(owner, name)
+      return job_of(run, owner, name)
+    end })
   check_keys(to, stage.jobs, cx.jobs)
 
   function stage.look(job)
