@@ -3,6 +3,7 @@
 local e2e = require("support.e2e")
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
+local people = require("support.people")
 local relay = require("support.relay")
 
 local FILES = { ["a b"] = "one", ["50%+#?"] = "two", ["é日本"] = "three",
@@ -265,4 +266,47 @@ test("what cannot be meant is said before anything is asked", function(t)
     "alice" }), 0)
   t:eq(r.by["acme/models"].to, "prod:alice/models")
   t:eq(w.prod:files("alice", "models"), FILES)
+end)
+
+test("owners are mapped as people are; an organization keeps its name",
+  function(t)
+    local w = people.world(t, function(dev, prod)
+      fill(dev, "acme", "models", { a = "1" })
+      fill(dev, "alice", "mine", { b = "2" })
+      fill(dev, "bob", "his", { c = "3" })
+      for _, name in ipairs({ "alice_prod", "bob_prod" }) do
+        people.user(prod, name)
+      end
+    end)
+    people.configure(w, { prod = { more = [[key = function(owner)
+      if owner == "alice_prod" then return env "ALICE_PROD" end
+      return env "PROD_KEY"
+    end]] } })
+    local path = w.home .. "/.config/godwit/config.lua"
+    local text = err.check(fs.read(path, 1e5))
+    err.check(fs.write(path, (text:gsub('key = env "PROD_KEY", ', "")), 384))
+    err.check(fs.write(w.home .. "/map", "bob,-\n"))
+    local r = e2e.expect(between(w, { "*/*", "--map-user", "*=*_prod",
+      "--map", "map" }, { ALICE_PROD = w.prod.keys.alice_prod,
+      DEV_ADMIN = w.dev.admin_key, PROD_ADMIN = w.prod.admin_key }), 0)
+    reconcile(t, r)
+    t:eq(r.by["acme/models"].to, "prod:acme/models")
+    t:eq(r.by["alice/mine"].to, "prod:alice_prod/mine")
+    t:eq(w.prod:files("alice_prod", "mine"), { b = "2" })
+    t:eq(w.prod:files("acme", "models"), { a = "1" })
+    t:eq(r.by["bob/his"].outcome, "skipped")
+    t:match(r.by["bob/his"].why, "left out")
+  end)
+
+test("files by size, age and name", function(t)
+  local w = world(t)
+  local r = e2e.expect(between(w, { "acme/models", "--min-size", "1",
+    "--max-size", "1KiB", "--newer", "1h", "--exclude", "50*" }), 0)
+  t:eq(numbers(r.by["acme/models"]), { "created", 5, 2, 0, 3, 0, 0 })
+  t:eq(w.prod:files("acme", "models"), { ["a b"] = "one",
+    ["é日本"] = "three" })
+  r = e2e.expect(between(w, { "acme/models", "--older", "1h" }), 0)
+  t:eq(numbers(r.by["acme/models"]), { "unchanged", 5, 0, 0, 5, 0, 0 })
+  r = e2e.expect(between(w, { "acme/x*" }), 0)
+  t:match(r.doc.notes[1], "No collection of dev is meant by acme/x%*")
 end)

@@ -169,8 +169,8 @@ function M.folder(path, write)
   local root, e = folder.open(path)
   if not root and e.kind ~= "notfound" then
     error(e, 0)
-  elseif not root then
-    err.check(folder.may_open(path, write))
+  elseif write then
+    err.check(folder.may_open(path, true))
   end
   local where = root and root:path() or path
   return setmetatable({
