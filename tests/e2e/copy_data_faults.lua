@@ -95,7 +95,8 @@ test("what fails for a passing reason is tried again, alone", function(t)
     elseif seen.path:find("file%%20004") then
       return answer(500, "oops")
     elseif seen.path:find("file%%20005") then
-      return "cut"
+      return { status = 502, headers = { ["Content-Type"] = "text/html" },
+        body = "<html>bad gateway" }
     end
   end)
   local r = e2e.expect(between(w, { "acme/models" }), 0)
