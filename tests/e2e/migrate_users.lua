@@ -35,6 +35,7 @@ test("first run, plan, and repeat", function(t)
   local w = world(t)
   local r = e2e.expect(run(w, { "-n" }), 0)
   t:eq(r.doc.counts.created, 3)
+  t:match(r.doc.notes[1], "only trying can tell whether names or addresses")
   t:no(people.admin(w.prod):try_get_user("carol"))
   r = e2e.expect(run(w), 0)
   t:eq(people.words(r), { "alice unchanged", "bob unchanged", "carol created",

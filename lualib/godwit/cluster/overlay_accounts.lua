@@ -166,15 +166,6 @@ local function check(why)
   end
 end
 
--- Deleted in this run, a name is burnt.
-local function taken_by(overlay, name)
-  if state_of(overlay, "users").deleted[name]
-    or overlay:try_get_user(name) then
-    return "user"
-  end
-  return overlay:try_get_organization(name) and "organization" or nil
-end
-
 -- Who has an e-mail address there; asked once, when it first matters.
 ---@async
 local function addresses(overlay)
@@ -182,6 +173,7 @@ local function addresses(overlay)
   if not state.addresses then
     local known = {}
     for doc in overlay.under:each_user() do
+      overlay:saw("users", doc.username)
       if type(doc.email) == "string" then
         known[doc.email:lower()] = true
       end
@@ -189,6 +181,18 @@ local function addresses(overlay)
     state.addresses = known
   end
   return state.addresses
+end
+
+-- Deleted in this run, a name is burnt. Once all users were read, nobody is
+-- asked about one of them.
+local function taken_by(overlay, name)
+  local state = state_of(overlay, "users")
+  if state.deleted[name] or state.created[name]
+    or overlay.pretended_accounts.known[name]
+    or not state.addresses and overlay:try_get_user(name) then
+    return "user"
+  end
+  return overlay:try_get_organization(name) and "organization" or nil
 end
 
 --- As the http driver's; its id is unknown.
@@ -200,11 +204,11 @@ function Accounts:create_user(spec)
   need(sent, { "username", "email" })
   check(account_rules.name_problem(sent.username))
   check(account_rules.email_problem(sent.email))
+  local known, email = addresses(self), sent.email:lower()
   if taken_by(self, sent.username) then
     refuse("exists", 409, NAME_TAKEN, "the username %s is taken",
       sent.username)
   end
-  local known, email = addresses(self), sent.email:lower()
   if known[email] then
     refuse("exists", 409, EMAIL_TAKEN, "the e-mail address %s is taken",
       sent.email)

@@ -370,6 +370,9 @@ function M.finish(cx, run)
     cx:note("Used no more, and to be removed by hand, since no call of the "
       .. "platform does: %s", table.concat(run.old, ", "))
   end
+  if cx.dry_run then
+    cx:note("only trying can tell whether %s takes keys for users", run.to.name)
+  end
   if run.file and #run.file.entries > 0 then
     cx:note("A profile reads the file as key = keys %q", run.params.out)
   end

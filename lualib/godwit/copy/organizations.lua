@@ -135,6 +135,9 @@ function M.jobs(side, docs, at_once)
   for i, doc in ipairs(docs) do
     jobs[i] = organization.job(side, doc)
   end
+  if #jobs > 0 then
+    side.roster:read("names")
+  end
   task.each(jobs, function(job)
     stages.guard(job, organization.name)
   end, { jobs = at_once })

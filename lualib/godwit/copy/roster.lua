@@ -113,6 +113,18 @@ function Roster:user(name)
   return doc and note(known, doc) or known.by_name[name]
 end
 
+--- Reads what will be asked for, so that what goes wrong with it is said once.
+---@async
+---@param what "names"|"users" Only names of users; or all there is to compare.
+function Roster:read(what)
+  if what == "names" then
+    user_names(self)
+  else
+    users(self)
+    organizations(self)
+  end
+end
+
 --- Whose e-mail address that is; nil: nobody's.
 ---@async
 ---@param email string

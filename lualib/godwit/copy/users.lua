@@ -63,6 +63,9 @@ function M.jobs(side, docs, at_once)
   for i, doc in ipairs(docs) do
     jobs[i] = user.job(side, doc)
   end
+  if #jobs > 0 then
+    side.roster:read("users")
+  end
   task.each(jobs, function(job)
     stages.guard(job, user.name)
   end, { jobs = at_once })
@@ -103,12 +106,18 @@ function M.plan(cx)
   return jobs
 end
 
---- Says what no migration of users moves, if one was made or would be.
+--- Says what no migration of users moves, if one was made or would be, and
+--- what nobody can know before.
 ---@param cx godwit.workflow.Cx
 ---@param jobs godwit.copy.UserJob[]
 function M.finish(cx, jobs)
   for _, job in ipairs(jobs) do
-    if #job.steps > 0 then
+    local step = job.steps[1]
+    if step and step.symbol == "+" and cx.dry_run then
+      cx:note("only trying can tell whether names or addresses were deleted on "
+        .. "%s once: such stay taken", job.side.to.name)
+    end
+    if step then
       return cx:note("%s", user.NOT_MOVED)
     end
   end
