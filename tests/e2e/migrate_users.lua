@@ -143,6 +143,19 @@ return {
   t:match(r.err, "bad.csv:1: 'a b' is no name.*bad.csv:2: expected OLD,NEW")
 end)
 
+test("a policy that cannot be used ends the run, once", function(t)
+  local w = world(t)
+  for text, pattern in pairs({ ["return {"] = "policy.lua:1: ",
+      ["return { map_user = 5 }"] = "expected a function or a table",
+      ["return { map_usr = {} }"] = "no point 'map_usr' .*map_user" }) do
+    local r = run(w, { "--policy", file(w, "policy.lua", text) })
+    t:eq(r.code, 2, r.all)
+    t:match(r.err, pattern)
+    t:eq(select(2, r.err:gsub("error: ", "")), 1)
+  end
+  t:eq(run(w, { "--policy", "none.lua" }).code, 2)
+end)
+
 test("lists with duplicates, names that are not there, globs", function(t)
   local w = world(t)
   local list = file(w, "list.txt", "carol\n# more\ncarol # again\nnobody\nd*\n")

@@ -139,7 +139,7 @@ function M.jobs(side, docs, at_once)
     side.roster:read("names")
   end
   task.each(jobs, function(job)
-    stages.guard(job, organization.name)
+    stages.guard(job, organization.name, true)
   end, { jobs = at_once })
   check_types(side, jobs)
   check_double(jobs)

@@ -67,7 +67,7 @@ function M.jobs(side, docs, at_once)
     side.roster:read("users")
   end
   task.each(jobs, function(job)
-    stages.guard(job, user.name)
+    stages.guard(job, user.name, true)
   end, { jobs = at_once })
   check_double(jobs, "name", function(person)
     return person.username
@@ -111,15 +111,17 @@ end
 ---@param cx godwit.workflow.Cx
 ---@param jobs godwit.copy.UserJob[]
 function M.finish(cx, jobs)
+  local any, made = false, nil
   for _, job in ipairs(jobs) do
     local step = job.steps[1]
-    if step and step.symbol == "+" and cx.dry_run then
-      cx:note("only trying can tell whether names or addresses were deleted on "
-        .. "%s once: such stay taken", job.side.to.name)
-    end
-    if step then
-      return cx:note("%s", user.NOT_MOVED)
-    end
+    any, made = any or step ~= nil, step and step.symbol == "+" and job or made
+  end
+  if made and cx.dry_run then
+    cx:note("only trying can tell whether names or addresses were deleted on "
+      .. "%s once: such stay taken", made.side.to.name)
+  end
+  if any then
+    cx:note("%s", user.NOT_MOVED)
   end
 end
 

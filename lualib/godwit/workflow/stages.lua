@@ -148,15 +148,17 @@ end
 ---@field private items godwit.Outcome[]
 
 --- Runs something for a job before its work; what it raises is the job's
---- failure, unless the run is over.
+--- failure, unless the run is over. `usage`: so it is for what is wrong with
+--- the command line or a configuration.
 ---@async
 ---@param job godwit.workflow.Job
 ---@param fn async fun(job: godwit.workflow.Job)
-function M.guard(job, fn)
+---@param usage? boolean
+function M.guard(job, fn, usage)
   local ok, e = xpcall(fn, err.traced, job)
   if not ok then
     e = err.from(e)
-    if err._is_final(e) then
+    if err._is_final(e) or usage and e.kind == "usage" then
       error(e, 0)
     end
     job.failure = e
