@@ -484,10 +484,13 @@ test("the Node client's requests", function(t)
   t:eq(node("POST", ".my", { body = "c", type = "text/plain" }).status, 200)
   t:eq(node("HEAD", ".my/c").status, 200)
   node("PUT", ".my/c/f.txt", { body = "text" })
-  for _, accept in ipairs({ "application/json", "text/plain",
-    "application/octet-stream" }) do
-    t:eq(s:send("GET", "/v1/data/.my/c/f.txt",
-      { headers = { Accept = accept } }).body, "text")
+  for accept, kind in pairs({ ["application/json"] = "application/json",
+    ["text/plain"] = "text/plain; charset=utf-8",
+    ["application/octet-stream"] = "application/octet-stream",
+    ["*/*"] = "application/octet-stream" }) do
+    local r = s:send("GET", "/v1/data/.my/c/f.txt",
+      { headers = { Accept = accept } })
+    t:eq({ r.body, r.headers["content-type"] }, { "text", kind })
   end
   t:eq(node("DELETE", ".my/c/f.txt").body, '{"result":{"deleted":1}}')
 end)
