@@ -49,6 +49,7 @@ struct gw_copier {
 
   struct gw_window window;
   struct gw_rate rate;
+  bool full;      /* more would run if the window were larger */
   bool throttled; /* a pair waits for the bucket */
   uint64_t pause_until;
   uint64_t done, bytes;
@@ -272,9 +273,8 @@ static void report(struct gw_copier *c, struct gw_data_job *job)
 static void end(struct gw_copier *c, struct gw_pair *p)
 {
   struct gw_data_job *job = gw_pair_result(p);
-  unsigned small = c->in_flight - c->large_in_flight;
 
-  learn(c, job, !p->large && small >= c->window.limit);
+  learn(c, job, !p->large && c->full);
   report(c, job);
   leave(c, p);
 }
@@ -329,10 +329,13 @@ static void begin_more(struct gw_copier *c, uint64_t now)
 {
   struct list *queue;
 
+  c->full = false;
   if (now < c->pause_until)
     return;
   while (c->results.count < RESULTS && (queue = next_queue(c)) != NULL)
     begin(c, shift(queue));
+  c->full = c->small.head &&
+            c->in_flight - c->large_in_flight >= c->window.limit;
 }
 
 /* It stays marked while it is stepped: it cannot be in the list again when it

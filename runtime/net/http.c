@@ -40,8 +40,9 @@ int gw_http_new(struct gw_http **out, struct gw_loop *loop,
   http->loop = loop;
   http->guard = guard;
   http->in_callback = &http->depth;
-  /* The default shrinks with few transfers: keep warm what a burst opened. */
-  curl_multi_setopt(gw_loop_multi(loop), CURLMOPT_MAXCONNECTS, 128L);
+  /* The default shrinks with few transfers: keep warm what a burst
+   * opened, two for each file that is copied. */
+  curl_multi_setopt(gw_loop_multi(loop), CURLMOPT_MAXCONNECTS, 640L);
   *out = http;
   return 0;
 }

@@ -23,7 +23,7 @@ test("bench", function(t)
   for name, size in assert(fs.read(sys.env("LIST"), 1 << 28)):gmatch("([^\t\n]+)\t(%d+)\n") do
     jobs[#jobs + 1] = { name = name, size = math.tointeger(tonumber(size)) }
   end
-  local most = 0
+  local most, begin = 0, sys.monotonic()
   c:submit(jobs)
   c:finish()
   for results in c.wait, c do
@@ -34,5 +34,7 @@ test("bench", function(t)
     most = math.max(most, c:stats().limit)
   end
   t:eq(count, #jobs)
-  if sys.env("SAY") then print(("window %d, in the end %d"):format(most, c:stats().limit)) end
+  if sys.env("SAY") then
+    print(("took %.4f s, at most %d at a time"):format(sys.monotonic() - begin, most))
+  end
 end)
