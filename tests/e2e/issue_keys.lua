@@ -288,3 +288,14 @@ test("a second run at the same time is told; an archive has no keys",
     t:eq(r.code, 2)
     t:match(r.err, "no live cluster")
   end)
+
+test("what misses a key says how to get one, and then finds it", function(t)
+  local w = world(t)
+  people.configure(w, { prod = { more = 'key = keys "../../keys",' } })
+  local ask = { "eval", 'print(godwit.cluster("prod"):whoami("labs"))' }
+  local r = people.godwit(w, ask)
+  t:match(r.all, "godwit issue%-keys labs %-%-to prod makes one")
+  e2e.expect(run(w, { "labs", "--out", "keys" }), 0)
+  t:match(e2e.expect(people.godwit(w, ask), 0).out, "labs")
+  nothing_said(t, w)
+end)

@@ -83,8 +83,10 @@ function Http:key(owner)
       err.throw("auth", "%s: there is no key; its profile needs one, as in "
         .. 'key = env "KEY"', self.name)
     end
-    err.throw("auth", owner and "%s: there is no key for the owner %s"
-      or "%s: there is no key", self.name, owner)
+    local hint = owner and self.profile.admin_key ~= nil
+      and ("; godwit issue-keys %s --to %s makes one"):format(owner, self.name)
+    err.throw("auth", owner and "%s: there is no key for the owner %s%s"
+      or "%s: there is no key", self.name, owner, hint or "")
   end
   return key
 end
