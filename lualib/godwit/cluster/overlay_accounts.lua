@@ -252,6 +252,9 @@ local function delete(overlay, which, name)
       state.created[name], state.patched[name] = nil, nil
       state.deleted[name] = true
       overlay.pretended_accounts.known[name] = nil
+      for _, members in pairs(overlay.pretended_accounts.members) do
+        members.roles = nil -- he is none any more
+      end
       return true
     end)
 end

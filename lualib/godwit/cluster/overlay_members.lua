@@ -18,6 +18,7 @@ local refuse = writes.refuse
 ---@field first? { username: any, role: string } Of an organization that was made.
 ---@field added table<string, string>  Role by name
 ---@field removed table<string, boolean>
+---@field roles? table<any, string>  Of all, once somebody asked
 
 ---@return godwit.cluster.PretendedMembers
 local function state_of(overlay, org)
@@ -73,21 +74,29 @@ function Members:each_member(org)
   end
 end
 
-local function role_of(overlay, org, user)
-  for row in overlay:each_member(org) do
-    if rawequal(row.username, user) then
-      return row.role
+-- Roles by name, read once for all that is asked about them.
+---@async
+local function roles_of(overlay, org)
+  local state = state_of(overlay, org)
+  if not state.roles then
+    local roles = {}
+    for row in overlay:each_member(org) do
+      roles[row.username] = row.role
     end
+    state.roles = roles
   end
-  return nil
+  return state.roles
 end
 
-local function owners_of(overlay, org)
-  local n = 0
-  for row in overlay:each_member(org) do
-    n = n + (row.role == "owner" and 1 or 0)
+local function is_last_owner(roles, user)
+  if roles[user] ~= "owner" then
+    return false
   end
-  return n
+  local n = 0
+  for _, role in pairs(roles) do
+    n = n + (role == "owner" and 1 or 0)
+  end
+  return n == 1
 end
 
 local function perform(overlay, kind, org, user, pretend)
@@ -117,6 +126,9 @@ function Members:add_member(org, user)
       return "unchanged"
     end
     state.removed[user], state.added[user] = nil, "member"
+    if state.roles then
+      state.roles[user] = state.roles[user] or "member"
+    end
     return "created"
   end)
 end
@@ -126,7 +138,8 @@ function Members:remove_member(org, user)
   secrets.check_deletion(self)
   check_org(self, org)
   local state = state_of(self, org)
-  if role_of(self, org, user) == "owner" and owners_of(self, org) == 1 then
+  local roles = roles_of(self, org)
+  if is_last_owner(roles, user) then
     refuse("conflict", 400, LAST_OWNER, "%s is the last owner of %s",
       tostring(user), org)
   end
@@ -137,6 +150,7 @@ function Members:remove_member(org, user)
       state.added[user] = nil
       state.removed[user] = true
     end
+    roles[user] = nil
     return true
   end)
 end
@@ -166,7 +180,7 @@ end
 ---@async
 function Members:create_organization_key(org, user, spec)
   check_org(self, org)
-  if not unknown.is(user) and not role_of(self, org, user) then
+  if not unknown.is(user) and not roles_of(self, org)[user] then
     refuse("notfound", 404, NO_USER, "%s has no member %s", org, user)
   end
   return made_key(self, "key.create", org, user, spec, about(spec))
