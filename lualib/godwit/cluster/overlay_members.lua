@@ -18,6 +18,7 @@ local refuse = writes.refuse
 ---@field first? { username: any, role: string } Of an organization that was made.
 ---@field added table<string, string>  Role by name
 ---@field removed table<string, boolean>
+---@field there? boolean  The organization is
 ---@field roles? table<any, string>  Of all, once somebody asked
 
 ---@return godwit.cluster.PretendedMembers
@@ -32,10 +33,14 @@ local function is_made(overlay, org)
     ~= nil
 end
 
+-- Asked once, not for every member.
 local function check_org(overlay, org)
-  if not is_made(overlay, org) and not overlay:try_get_organization(org) then
+  local state = state_of(overlay, org)
+  if not state.there and not is_made(overlay, org)
+    and not overlay:try_get_organization(org) then
     refuse("notfound", 404, NO_ORG, "there is no organization %s", org)
   end
+  state.there = true
 end
 
 local function names_of(t)
