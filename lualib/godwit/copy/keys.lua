@@ -1,11 +1,11 @@
 --- keys: what the bundled `issue-keys` does: a least-privilege key for each
 --- owner, into a private file that profiles read.
 ---
----   look   is there an owner like that, and does the file's key work  writes nothing
+---   look   is there an owner like that, does the file's key work
 ---   issue  makes a key and has it in the file before anything else
 ---
---- No call takes a key away again: labels of keys that are no longer used are
---- named, to be removed by hand.
+--- The first writes nothing. No call takes a key away again: labels of keys
+--- that are no longer used are named, to be removed by hand.
 
 local account_rules = require("godwit.cluster.account_rules")
 local driver_of = require("godwit.cluster.driver_of")
