@@ -71,13 +71,12 @@ local function refuse_entries(job, plan)
   if not job.from.is_folder or plan.bad == 0 then
     return nil
   end
-  local refused = record.refused(job, "%d entr%s of %s cannot be copied%s: %s; "
-    .. "leave out with exclude what is not meant", plan.bad,
+  return record.refused(job, "%d entr%s of %s cannot be copied%s: %s%s; leave "
+    .. "out with exclude what is not meant", plan.bad,
     plan.bad == 1 and "y" or "ies", job.from.label,
     plan.unfit == "dir" and " (a collection has no folders)" or "",
-    plan.problems[1])
-  refused.problems = plan.problems
-  return refused
+    table.concat(plan.problems, ", "), plan.bad > #plan.problems
+      and (" and %d more"):format(plan.bad - #plan.problems) or "")
 end
 
 local function refuse_deletions(job, plan)
