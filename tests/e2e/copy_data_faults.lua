@@ -329,3 +329,34 @@ test("owners without a usable key are named before anything else", function(t)
   t:match(by["bob/*"].problems[1], "no key for the owner bob")
   t:match(r.err, "there is no usable key for acme on dev, bob on dev")
 end)
+
+test("a ledger that is damaged or cannot be written stops nothing",
+  function(t)
+    local files = many(5, "x")
+    local w = world(t, files)
+    local r = e2e.expect(between(w, { "acme/models" },
+      { GODWIT_FAULT = "ledger.put" }), 0)
+    t:match(r.err, "what is known of files cannot be used")
+    t:eq(w.prod:files("acme", "models"), files)
+    local path = w.home .. "/.local/state/godwit/digests.db"
+    err.check(fs.write(path, ("no database "):rep(100)))
+    for _, suffix in ipairs({ "-wal", "-shm" }) do
+      fs.remove(path .. suffix)
+    end
+    r = e2e.expect(between(w, { "acme/models" }), 0)
+    t:match(r.err, "digests.db cannot be used")
+    t:eq(numbers(r.item), { "unchanged", 5, 0, 5, 0, 0, 0 })
+    fs.remove(path)
+    e2e.expect(between(w, { "acme/models" }), 0)
+    r = e2e.expect(between(w, { "acme/models" },
+      { GODWIT_FAULT = "ledger.get" }), 0)
+    t:eq(r.item.outcome, "unchanged")
+  end)
+
+test("no room for the table of names: one clear sentence", function(t)
+  local w = world(t, many(5, "x"))
+  local r = e2e.expect(between(w, { "acme/models" },
+    { GODWIT_FAULT = "names.put" }), 1)
+  t:match(r.item.why, "table of names: No space left")
+  t:no(w.prod:files("acme", "models"))
+end)

@@ -206,3 +206,21 @@ test("digests are told by the cluster, or read; files of one size differ",
       t:eq(contents(b), { big = big, small = "one" })
     end
   end)
+
+test("a folder: what is too much goes, what a killed run left goes, links stay",
+  function(t)
+    state(t)
+    local from, to = folder(t, { a = "1" }), folder(t, { a = "1", b = "2" })
+    local stale, fresh = ".godwit-0123456789abcdef", ".godwit-fedcba9876543210"
+    put(to, stale, "half")
+    put(to, fresh, "at work")
+    assert(os.execute(("touch -d '3 hours ago' %s/%s"):format(to, stale)))
+    assert(os.execute(("ln -s /etc/passwd %s/link; mkdir %s/sub"):format(to,
+      to)))
+    local r = data.copy(from, to, { delete = true })
+    t:eq(counts(r), { outcome = "updated", files = 1, copied = 0,
+      unchanged = 1, skipped = 0, failed = 0, deleted = 1 })
+    local left = {}
+    for _, e in ipairs(fs.list(to)) do left[#left + 1] = e.name end
+    t:eq(left, { fresh, "a", "link", "sub" })
+  end)

@@ -17,6 +17,7 @@ local WINDOW = 256 -- pairs in flight, over all copies of a run
 ---@field private taken integer
 ---@field private copiers table<table, boolean>
 ---@field private active integer
+---@field windows table<string, integer> Pairs in flight that were found to be good.
 ---@field why? string What is used up.
 local Budget = {}
 Budget.__index = Budget
@@ -34,6 +35,7 @@ function M.new(opts, named)
     max_duration = units.duration(opts.max_duration,
       named("max_duration")),
     began = sys.monotonic(), taken = 0, copiers = {}, active = 0,
+    windows = {},
   }, Budget)
 end
 

@@ -288,6 +288,21 @@ local function scope(self, children)
   end })
 end
 
+local function host(side)
+  return side and (side.url or ""):match("^%a+://[^/]+") or "here"
+end
+
+-- Many small collections are one after the other: each begins with as many
+-- pairs in flight as the one before had in the end.
+local function options(self)
+  local way = host(self.from) .. " " .. host(self.to)
+  local opts = { start = self.budget.windows[way] }
+  for k, v in pairs(self.opts or {}) do
+    opts[k] = v
+  end
+  return opts, way
+end
+
 --- Carries all items. Returns why the rest was not tried, or nil, and whether
 --- that was for too many failures.
 ---@async
@@ -300,13 +315,15 @@ function M.run(how)
   for k, v in pairs(how) do
     self[k] = v
   end
-  self.copier = err.check(engine.copier(self.from, self.to, self.opts or {}))
+  local opts, way = options(self)
+  self.copier = err.check(engine.copier(self.from, self.to, opts))
   local shared <close> = self.budget:enter(self.copier)
   local children = {}
   local closed <close> = scope(self, children)
   children[1] = task.spawn(guarded(self, feed))
   children[2] = task.spawn(guarded(self, watch))
   collect(self)
+  self.budget.windows[way] = self.copier:stats().limit
   if self.to and self.to.folder then
     err.check(self.copier:flush())
   end

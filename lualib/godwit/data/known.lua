@@ -7,6 +7,7 @@
 --- and from its first listing on by that time.
 
 local err = require("godwit.err")
+local log = require("godwit.log")
 local units = require("godwit.data.units")
 local sys = require("godwit.core.sys")
 
@@ -39,6 +40,16 @@ function M.new(ledger, side, writes)
     writes = writes and ledger ~= nil }, Known)
 end
 
+-- What cannot be read or written is not known, and no more than that.
+local function lose(self, e)
+  if err._is_final(e) then
+    error(e, 0)
+  end
+  self.ledger, self.writes, self.rows = nil, false, {}
+  log.warn("what is known of files cannot be used, so they are read again: %s",
+    tostring(e))
+end
+
 -- "time", "written" or nil: by what a row counts for a listed file.
 local function counts(row, file)
   if not row or not row.md5 or row.size ~= file.size or not file.time then
@@ -63,7 +74,11 @@ function Known:of(files)
   if not self.ledger or #names == 0 then
     return out
   end
-  for i, row in ipairs(err.check(self.ledger:get(self.place, names))) do
+  local rows, e = self.ledger:get(self.place, names)
+  if not rows then
+    lose(self, e)
+  end
+  for i, row in ipairs(rows or {}) do
     local how = counts(row, files[i])
     if how then
       out[i] = { md5 = row.md5, sha256 = row.sha256 }
@@ -124,7 +139,13 @@ end
 function Known:forget(names)
   if self.writes and #names > 0 then
     self:flush()
-    err.check(self.ledger:forget(self.place, names))
+    local ok, e = true, nil
+    if self.ledger then
+      ok, e = self.ledger:forget(self.place, names)
+    end
+    if not ok then
+      lose(self, e)
+    end
   end
 end
 
@@ -133,8 +154,11 @@ end
 function Known:flush()
   local rows = self.rows
   self.rows, self.since = {}, nil
-  if #rows > 0 then
-    err.check(self.ledger:put(self.place, rows))
+  if #rows > 0 and self.ledger then
+    local ok, e = self.ledger:put(self.place, rows)
+    if not ok then
+      lose(self, e)
+    end
   end
 end
 

@@ -259,6 +259,7 @@ end
 --- Removes what a killed run left behind.
 ---@async
 function Folder:sweep()
+  self:open("write")
   local walk = err.check(self.out:walk())
   for page in function() return walk:next(PAGE) end do
     for _, r in ipairs(page) do
