@@ -149,6 +149,9 @@ test("killed in the middle and run again, from cluster and to a folder",
       t:eq(fs.read(w.home .. "/out/" .. name, 1 << 20), text)
     end
     t:eq(r.item.files, r.item.copied + r.item.unchanged)
+    -- what the killed run left half written is no file of a collection
+    r = e2e.expect(run(w, { "./out", "prod:acme/back" }), 0)
+    t:eq({ r.item.files, r.item.copied }, { 60, 60 })
   end)
 
 test("interrupted: what arrived stays, the rest comes next time", function(t)

@@ -211,7 +211,8 @@ test("a folder: what is too much goes, what a killed run left goes, links stay",
   function(t)
     state(t)
     local from, to = folder(t, { a = "1" }), folder(t, { a = "1", b = "2" })
-    local stale, fresh = ".godwit-0123456789abcdef", ".godwit-fedcba9876543210"
+    local stale, fresh = ".godwit-0123456789abcdef-1f",
+      ".godwit-fedcba9876543210"
     put(to, stale, "half")
     put(to, fresh, "at work")
     assert(os.execute(("touch -d '3 hours ago' %s/%s"):format(to, stale)))

@@ -184,8 +184,11 @@ function Folder:look()
   return self.root and {} or nil
 end
 
+-- As tree/put.c and data/side_file.c name what is not whole yet.
 local function is_temporary(name)
-  return name:find("^%.godwit%-%x+$") ~= nil and #name == 24
+  local dice, rest = name:match("^%.godwit%-(%x+)(.*)$")
+  return dice ~= nil and #dice == 16
+    and (rest == "" or rest:find("^%-%x+$") ~= nil)
 end
 
 local KINDS = { dir = "a folder", link = "a link",
