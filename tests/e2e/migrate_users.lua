@@ -179,11 +179,18 @@ test("a name that was deleted stays taken, and that is said", function(t)
   prod:delete_user("carol")
   local r = e2e.expect(run(w), 3)
   t:eq(r.by.carol.outcome, "refused")
-  t:match(r.by.carol.why, "the name of carol is taken, and nobody has it: "
+  t:match(r.by.carol.why, "the name carol is taken, and nobody has it: "
     .. "names and addresses of deleted users stay taken")
   t:eq(r.by.dave.outcome, "created")
   r = e2e.expect(run(w, { "carol", "--map-user", "carol=carol2" }), 6)
-  t:match(r.by.carol.why, "the e%-mail address of carol@example.com is taken")
+  t:match(r.by.carol.why, "the address carol@example.com is taken")
+  -- what was learned is known before the first write from then on
+  r = e2e.expect(run(w, { "-n" }), 3)
+  t:match(table.concat(r.by.carol.problems, "\n"), "the name carol is taken")
+  r = e2e.expect(run(w, { "carol", "--map-user", "carol=carol3", "-n" }), 6)
+  t:match(r.by.carol.problems[1], "the address carol@example.com is taken")
+  t:eq(e2e.expect(run(w, { "carol", "--map-user", "carol=carol3",
+    "--map-email", "carol@*=c@*" }), 0).by.carol.outcome, "created")
 end)
 
 test("one that fails among good ones, and what a repeat makes of it",
@@ -280,3 +287,25 @@ test("nothing secret was said in all of this", function(t)
     t:no(w.said:find(box.admin_key, 1, true))
   end
 end)
+
+test("what somebody else takes in the meantime is his, and not burnt",
+  function(t)
+    local w = world(t)
+    local raced
+    local to = relay.start(t, w.prod.api, function(seen)
+      if seen.method == "POST" and not raced then
+        raced = true
+        local prod = people.admin(w.prod)
+        prod:create_user { username = "zed", email = "carol@example.com" }
+        prod:create_user { username = "dave", email = "dave@example.com" }
+        prod:create_user { username = "erin", email = "other@example.com" }
+      end
+    end)
+    people.configure(w, { prod = { api = to.url } })
+    local r = e2e.expect(run(w, { "-j", "1" }), 3)
+    t:match(r.by.carol.why, "the address carol@example.com is zed's on prod")
+    t:eq(r.by.dave.outcome, "unchanged")
+    t:match(r.by.dave.steps[1].text, "made by somebody else in the meantime")
+    t:match(r.by.erin.why, "a user erin with another e%-mail address by now")
+    t:no(fs.stat(w.home .. "/.local/state/godwit/burnt"))
+  end)

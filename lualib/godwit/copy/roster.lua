@@ -3,6 +3,7 @@
 --- run makes. It answers what no cluster can be asked: whose address this is.
 
 local accounts = require("godwit.cluster.accounts")
+local burnt = require("godwit.copy.burnt")
 local docs = require("godwit.cluster.account_docs")
 local memo = require("godwit.memo")
 
@@ -19,6 +20,7 @@ local M = {}
 ---@field private driver table
 ---@field private memo godwit.Memo
 ---@field private made table<string, boolean> Users this run makes.
+---@field private taken? godwit.copy.Burnt
 ---@field private asks? boolean
 ---@field private detailed? boolean More than their names was asked for.
 local Roster = {}
@@ -131,6 +133,13 @@ end
 ---@return string|nil
 function Roster:owner_of(email)
   return users(self).by_email[email:lower()]
+end
+
+--- What earlier runs have learned of names and addresses that were deleted.
+---@return godwit.copy.Burnt
+function Roster:burnt()
+  self.taken = self.taken or burnt.of(self.driver)
+  return self.taken
 end
 
 ---@async

@@ -65,6 +65,23 @@ local function check_fields(job, person)
   end
 end
 
+-- What is taken, by the platform's codes.
+local TAKEN = { [3003] = "name", [3004] = "address" }
+local BURNT = "%s says that the %s %s is taken, and nobody has it: names and "
+  .. "addresses of deleted users stay taken for ever; map it to another one "
+  .. "(--map)"
+
+-- What an earlier run has learned by trying.
+local function check_burnt(job, person)
+  local known = job.side.roster:burnt()
+  for _, one in ipairs({ { "name", person.username },
+      { "address", person.email } }) do
+    if known:has(one[1], one[2]) then
+      job:problem(BURNT, job.side.to.name, one[1], one[2])
+    end
+  end
+end
+
 local function check_address(job, person)
   local owner = job.side.roster:owner_of(person.email)
 
@@ -115,14 +132,26 @@ function M.look(job)
       job.side.to.name)
   else
     check_address(job, person)
+    check_burnt(job, person)
   end
   if #job.problems == 0 then
     roster:expect(person.username)
   end
 end
 
--- The platform's words for what is taken, or was once.
-local TAKEN = { [3003] = "the name", [3004] = "the e-mail address" }
+-- Who has it by now.
+---@async
+local function holder(to, what, text)
+  if what == "name" then
+    return to:try_get_organization(text) and "an organization" or nil
+  end
+  for doc in to:each_user() do
+    if docs.same_email(doc.email, text) then
+      return doc.username
+    end
+  end
+  return nil
+end
 
 -- Refused although nobody was there: somebody came in between, or had it once.
 ---@async
@@ -138,10 +167,15 @@ local function explain(job, e)
   elseif not TAKEN[e.code] then
     error(e, 0)
   end
-  err.throw("refused", "%s says that %s of %s is taken, and nobody has it: "
-    .. "names and addresses of deleted users stay taken for ever; map it to "
-    .. "another one (--map) [%d]", to.name, TAKEN[e.code], e.code == 3003
-    and person.username or person.email, e.code)
+  local what = TAKEN[e.code]
+  local text = what == "name" and person.username or person.email
+  local who = holder(to, what, text)
+  if who then
+    err.throw("refused", "the %s %s is %s's on %s by now", what, text, who,
+      to.name)
+  end
+  job.side.roster:burnt():add(what, text)
+  err.throw("refused", BURNT .. " [%d]", to.name, what, text, e.code)
 end
 
 ---@async
