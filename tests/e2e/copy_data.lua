@@ -65,6 +65,7 @@ test("plan, first run, repeat, something changed on either side", function(t)
   local r = e2e.expect(between(w, { "acme/*", "-n" }), 0)
   t:eq(numbers(r.by["acme/models"]), { "created", 5, 5, 0, 0, 0, 0 })
   t:no(w.prod:files("acme", "models"))
+  t:no(fs.stat(w.home .. "/.local/state/godwit/digests.db"))
   local planned = r.by["acme/models"]
   r = e2e.expect(between(w, { "acme/*" }), 0)
   reconcile(t, r)

@@ -225,3 +225,18 @@ test("a folder: what is too much goes, what a killed run left goes, links stay",
     for _, e in ipairs(fs.list(to)) do left[#left + 1] = e.name end
     t:eq(left, { fresh, "a", "link", "sub" })
   end)
+
+test("checksum: what looks the same is read all the same", function(t)
+  state(t)
+  local a, dir = over_archive(t), folder(t, { a = "12345", b = "same" })
+  data.copy(dir, side(a))
+  t:eq(data.copy(dir, side(a)).outcome, "unchanged") -- known by its time now
+  local files = a.store.dir .. "/data/acme/m/files"
+  local stamp = t:tmpdir() .. "/stamp"
+  assert(os.execute(("touch -r %s/a %s; printf 54321 > %s/a; touch -r %s %s/a")
+    :format(files, stamp, files, stamp, files)))
+  t:eq(data.copy(dir, side(a)).outcome, "unchanged")
+  local r = data.copy(dir, side(a), { checksum = true })
+  t:eq({ r.outcome, r.copied, r.unchanged }, { "updated", 1, 1 })
+  t:eq(contents(a), { a = "12345", b = "same" })
+end)

@@ -8,7 +8,9 @@ local filter = require("godwit.data.filter")
 local known = require("godwit.data.known")
 local names = require("godwit.data.names")
 local place = require("godwit.data.place")
+local progress = require("godwit.data.progress")
 local sys = require("godwit.core.sys")
+local task = require("godwit.task")
 local units = require("godwit.data.units")
 
 test("sizes, durations and moments", function(t)
@@ -167,3 +169,21 @@ test("what is remembered counts while size and time are what they were",
     t:eq(known.new(nil, { place = "q" }, true):of({ row("a", 1, 5.5) }),
       { false })
   end)
+
+test("progress: files, bytes, rate and time left, now and then", function(t)
+  local said = {}
+  local tell = progress.of(function(phase, detail)
+    said[#said + 1] = phase .. ": " .. (detail or "")
+  end)
+  local plan = { bytes = 100 << 20, files = function() return 200 end }
+  tell("list", "10 files")
+  tell("list", "20 files") -- too soon
+  tell("copy", nil, { bytes = 0, done = 0 }, plan)
+  task.sleep(1.1)
+  tell("copy", nil, { bytes = 10 << 20, done = 20 }, plan)
+  t:eq(said[1], "list: 10 files")
+  t:eq(said[2], "copy: 0 of 200 files, 0 B of 100.0 MiB")
+  t:match(said[3], "^copy: 20 of 200 files, 10%.0 MiB of 100%.0 MiB, %d+%.%d "
+    .. "MiB/s, 1?%d s left$")
+  t:eq(#said, 3)
+end)
