@@ -291,3 +291,36 @@ test("hostile lists of members are an error", function(t)
   end
   t:no(people.admin(w.prod):try_get_organization("acme"))
 end)
+
+test("changed on either side: what is missing there comes back", function(t)
+  local w = world(t)
+  e2e.expect(run(w, { "acme" }), 0)
+  local dev, prod = people.admin(w.dev), people.admin(w.prod)
+  prod:remove_member("acme", "bob")
+  dev:add_member("acme", "dave")
+  dev:update_organization("acme", { org_label = "ACME II" })
+  local r = e2e.expect(run(w, { "acme" }), 0)
+  t:eq(r.by.acme.outcome, "updated")
+  t:eq(r.by.acme.steps[2], { symbol = "+", text = "2 members: bob, dave" })
+  t:eq(r.by.acme.differences, { { field = "org_label", source = "ACME II",
+    destination = "acme label" } })
+  t:eq(prod:try_get_organization("acme").org_label, "acme label")
+  dev:remove_member("acme", "dave")
+  r = e2e.expect(run(w, { "acme", "--update", "--remove-members" }), 0)
+  t:eq(r.by.acme.steps, { { symbol = "~", text = "org_label" },
+    { symbol = "-", text = "1 member: dave" } })
+  t:eq(prod:try_get_organization("acme").org_label, "ACME II")
+  t:eq(e2e.expect(run(w, { "acme", "--update" }), 0).by.acme.outcome,
+    "unchanged")
+  -- from a folder and into one it is the same
+  local folder = w.home .. "/folder"
+  require("godwit.cluster.archive").create(folder):close()
+  r = e2e.expect(people.godwit(w, { "migrate-users", "--from", "prod", "--to",
+    folder }), 0)
+  r = e2e.expect(people.godwit(w, { "migrate-organizations", "--from", "prod",
+    "--to", folder, "--map-type", "pro=none", "--without-missing-members" }), 0)
+  t:match(r.out, "created    acme")
+  r = e2e.expect(people.godwit(w, { "migrate-organizations", "--from", folder,
+    "--to", "prod", "--map-type", "none=pro" }), 0)
+  t:match(r.out, "unchanged  acme")
+end)
