@@ -312,15 +312,44 @@ test("changed on either side: what is missing there comes back", function(t)
   t:eq(prod:try_get_organization("acme").org_label, "ACME II")
   t:eq(e2e.expect(run(w, { "acme", "--update" }), 0).by.acme.outcome,
     "unchanged")
-  -- from a folder and into one it is the same
+end)
+
+test("a folder keeps roles, and gives back what there was", function(t)
+  local w = world(t)
   local folder = w.home .. "/folder"
-  require("godwit.cluster.archive").create(folder):close()
-  r = e2e.expect(people.godwit(w, { "migrate-users", "--from", "prod", "--to",
-    folder }), 0)
-  r = e2e.expect(people.godwit(w, { "migrate-organizations", "--from", "prod",
-    "--to", folder, "--map-type", "pro=none", "--without-missing-members" }), 0)
+  local store = require("godwit.cluster.archive")
+  store.create(folder):close()
+  local function move(name, from, to, ...)
+    return e2e.expect(people.godwit(w, { name, "--from", from, "--to", to, ... }),
+      0)
+  end
+  move("migrate-users", "dev", folder)
+  local function take(...)
+    return move("migrate-organizations", "dev", folder, "--map-type",
+      "pro=none", "--map-type", "basic=none", ...)
+  end
+  t:match(take("-n").out, "created    acme")
+  local r = take()
   t:match(r.out, "created    acme")
-  r = e2e.expect(people.godwit(w, { "migrate-organizations", "--from", folder,
-    "--to", "prod", "--map-type", "none=pro" }), 0)
+  t:no(r.out:find("owner"), r.out)
+  t:match(take().out, "unchanged  acme")
+  local box = store.open({ dir = folder, name = "folder" })
+  local roles = {}
+  for m in box:each_member("acme") do roles[m.username] = m.role end
+  t:eq(roles, { alice = "owner", bob = "member", carol = "owner" })
+  t:eq(#box:try_get_organization("acme").owner_ids, 2)
+  -- somebody who is a member there and owner here becomes one
+  box:add_member("labs", "bob", "member")
+  box:close()
+  t:match(take("-n").out, "updated    labs")
+  r = take()
+  t:match(r.out, "updated    labs")
+  t:match(take().out, "unchanged  labs")
+  r = move("migrate-organizations", folder, "prod", "acme", "--map-type",
+    "none=pro")
+  t:match(r.out, "created    acme")
+  t:match(r.out, "no API makes an owner: alice, carol;")
+  r = move("migrate-organizations", folder, "prod", "acme", "--map-type",
+    "none=pro")
   t:match(r.out, "unchanged  acme")
 end)

@@ -223,15 +223,23 @@ function Accounts:delete_organization_type(name)
     function(p) organizations.delete_type(p, name) end)
 end
 
---- Makes a user a member. No role can be given.
+--- Whether members can be given the role they have elsewhere: here nobody's
+--- rules stand against it.
+---@return boolean
+function Accounts:keeps_roles()
+  return true
+end
+
+--- Makes a user a member, with a role if one is given.
 ---@async
 ---@param org string
 ---@param user string
----@return "created"|"unchanged"
-function Accounts:add_member(org, user)
+---@param role? "owner"|"member"
+---@return "created"|"updated"|"unchanged"
+function Accounts:add_member(org, user, role)
   return perform(self, "member.add", accounts.member_target(self, org, user), {
     class = "repeatable",
-    write = function(p) return organizations.add_member(p, org, user) end,
+    write = function(p) return organizations.add_member(p, org, user, role) end,
   })
 end
 

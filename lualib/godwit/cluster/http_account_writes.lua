@@ -220,6 +220,12 @@ end
 
 --- Members ----------------------------------------------------------------
 
+--- As the archive's: no call of the platform gives a role.
+---@return boolean
+function Writes:keeps_roles()
+  return false
+end
+
 --- Makes a user a member. No role can be given.
 ---@async
 ---@param org string

@@ -118,23 +118,31 @@ local function check_user(overlay, user)
   known[user] = true
 end
 
---- As the http driver's. Whether somebody was a member already is not looked
---- up: who asks for many has compared before.
+--- As the archive's; see there.
+---@return boolean
+function Members:keeps_roles()
+  return self.under:keeps_roles()
+end
+
+--- As the drivers'. Whether somebody was a member already is not looked up: who
+--- asks for many has compared before.
 ---@async
----@return "created"|"unchanged"
-function Members:add_member(org, user)
+---@return "created"|"updated"|"unchanged"
+function Members:add_member(org, user, role)
+  role = self:keeps_roles() and role or nil
   check_org(self, org)
   check_user(self, user)
   local state = state_of(self, org)
   return perform(self, "member.add", org, user, function()
-    if state.added[user] then
+    local now = state.added[user]
+    if now and (not role or role == now) then
       return "unchanged"
     end
-    state.removed[user], state.added[user] = nil, "member"
+    state.removed[user], state.added[user] = nil, role or "member"
     if state.roles then
-      state.roles[user] = state.roles[user] or "member"
+      state.roles[user] = role or state.roles[user] or "member"
     end
-    return "created"
+    return now and "updated" or "created"
   end)
 end
 

@@ -240,21 +240,23 @@ function M.member(p, org, username)
 end
 
 --- PUT /v1/organizations/ORG/members/USER: a member as any other; nobody's
---- role changes by it.
+--- role changes by it, but where `role` is given, which no request can do.
 ---@async
 ---@param org string
 ---@param username string
----@return "created"|"unchanged"
-function M.add_member(p, org, username)
+---@param role? "owner"|"member"
+---@return "created"|"updated"|"unchanged"
+function M.add_member(p, org, username, role)
   M.need(p, org)
   return p.store:locked("organizations/" .. org, function()
     M.need(p, org)
-    if p.store:role(org, username) then return "unchanged" end
+    local now = p.store:role(org, username)
+    if now and (not role or role == now) then return "unchanged" end
     if not p.store:user(username) then
       reject(404, 3000, "there is no user %s", username)
     end
-    roster.set(p.store, org, username, "member")
-    return "created"
+    roster.set(p.store, org, username, role or "member")
+    return now and "updated" or "created"
   end)
 end
 

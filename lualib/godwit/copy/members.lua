@@ -19,8 +19,8 @@ local AT_ONCE = 16
 ---@field extra string[] Members there who are none at the source, and stay.
 ---@field demoted string[] Owners at the source, not there.
 ---@field missing string[] Not users there.
----@field wanted integer
----@field keep table<string, boolean> Who is to be a member, of the owners there.
+---@field owners table<string, boolean> Who is to be an owner where roles are kept.
+---@field keeps_roles boolean
 ---@field left_out integer By the map.
 ---@field invited integer
 ---@field dismiss? string The migrating account, which does not stay.
@@ -76,10 +76,13 @@ local function compare(job, names, found)
     local role = names[row.username]
     owners = owners + (row.role == "owner" and 1 or 0)
     if role then
-      if role == "owner" and row.role ~= "owner" then
+      local promote = role == "owner" and row.role ~= "owner"
+      if promote and not found.keeps_roles then
         found.demoted[#found.demoted + 1] = row.username
       end
-      names[row.username] = nil
+      if not promote or not found.keeps_roles then
+        names[row.username] = nil
+      end
     else
       extra[#extra + 1] = row.username
       if row.role == "owner" then
@@ -115,15 +118,17 @@ end
 ---@return godwit.copy.Members
 function M.look(job)
   local found = { add = {}, remove = {}, extra = {}, demoted = {},
-    missing = {}, left_out = 0, invited = 0 }
+    missing = {}, owners = {}, left_out = 0, invited = 0,
+    keeps_roles = job.side.to:keeps_roles() }
   local names = wanted(job, found)
   if job.there then
     decide(job, found, compare(job, names, found))
-  else
-    for name, role in pairs(names) do
-      if role == "owner" then
-        found.demoted[#found.demoted + 1] = name
-      end
+  end
+  for name, role in pairs(names) do
+    if role == "owner" and found.keeps_roles then
+      found.owners[name] = true
+    elseif role == "owner" then
+      found.demoted[#found.demoted + 1] = name
     end
   end
   found.add = sorted(names)
@@ -281,7 +286,7 @@ end
 function M.ensure(job)
   local m, to = job.members, job.side.to
   each(job, m.add, "added", "+", function(name)
-    to:add_member(job.name, name)
+    to:add_member(job.name, name, m.owners[name] and "owner" or nil)
   end)
   each(job, m.remove, "taken out", "-", function(name)
     to:remove_member(job.name, name)
