@@ -353,3 +353,22 @@ test("a folder keeps roles, and gives back what there was", function(t)
     "none=pro")
   t:match(r.out, "unchanged  acme")
 end)
+
+test("who made what we could not make is nobody of ours", function(t)
+  local w = world(t)
+  local to = relay.start(t, w.prod.api, function(seen)
+    if seen.method == "POST" then
+      return { status = 400, body = '{"error":{"code":6001,"message":"no"}}' }
+    end
+  end)
+  people.configure(w, { prod = { api = to.url } })
+  t:eq(run(w, { "acme" }).by.acme.outcome, "failed")
+  to.on = nil
+  w.prod:stop()
+  people.organization(w.prod, "acme", { "dave:owner", "alice:owner" })
+  w.prod:start()
+  people.configure(w)
+  local r = e2e.expect(run(w, { "acme" }), 0)
+  t:match(notes(r.by.acme), "who stay: dave")
+  t:eq(#people.members(w.prod, "acme"), 4)
+end)

@@ -8,6 +8,7 @@
 
 local docs = require("godwit.cluster.account_docs")
 local err = require("godwit.err")
+local err = require("godwit.err")
 local members = require("godwit.copy.members")
 local migrator = require("godwit.copy.migrator")
 local rules = require("godwit.cluster.account_rules")
@@ -167,7 +168,14 @@ local function create(job)
   local to = job.side.to
   job:progress("create")
   migrator.begin(to, job.name)
-  to:create_organization(job.wanted)
+  local ok, e = pcall(to.create_organization, to, job.wanted)
+  if not ok then
+    e = err.from(e)
+    if not e.in_doubt and not err._is_final(e) then
+      migrator.forget(to, job.name) -- who makes it later is not ours
+    end
+    error(e, 0)
+  end
   job:did("+", "organization %s%s", job.name, job.type ~= "none"
     and " of type " .. job.type or "")
   members.meet_migrator(job)
