@@ -123,23 +123,30 @@ local function check_found(list, driver)
 end
 
 -- Owners in the order of their jobs; who is left out has nothing that moves.
+-- Of one whose name there is not known nothing moves either, and it is said.
 local function owners_of(self, jobs, name_of, is_there, made_here)
   for _, job in ipairs(jobs) do
     local to = name_of(job)
-    if to and not job.record then
-      self.owners[#self.owners + 1] = { name = job.ref, to = to, job = job,
-        coming = made_here and not is_there(to) or nil }
+    if not job.record then
+      self.owners[#self.owners + 1] = { name = job.ref, to = to or job.ref,
+        job = job, coming = to and made_here and not is_there(to) or nil }
     end
   end
 end
 
--- Why nothing can be written for an owner: nobody, or it could not be made.
+-- Why nothing can be written for an owner: nobody, it could not be made, or
+-- whoever has the name there may be somebody else.
 local function obstacle(owner)
-  if not owner.coming or owner.job.done then
+  local job = owner.job
+  local has_hole = #job.problems > 0 or job.failure ~= nil
+  if job.done then
     return nil
-  elseif #owner.job.problems > 0 or owner.job.failure or owner.job.begun then
+  elseif owner.coming and (has_hole or job.begun) then
     return ("its owner %s is not there, and could not be created"):format(
       owner.to)
+  elseif has_hole then
+    return ("its owner %s was not taken to be %s there: %s"):format(owner.name,
+      owner.to, job.problems[1] or tostring(job.failure.message))
   end
   return nil
 end

@@ -129,6 +129,39 @@ test("a hole stops what it concerns, or with --fail-fast everything", function(t
     "algorithm acme/One created" })
 end)
 
+test("nothing goes to somebody else of the same name", function(t)
+  local w = world(t, function(dev, prod)
+    e2e.seed(dev, "alice/Hers")
+    err.check(fs.write(prod.dir .. "/users/alice.json", json.encode({
+      id = "5b0c2b6e-0000-4000-8000-0000000000f1", username = "alice",
+      email = "alice@elsewhere.org" }), 384))
+  end)
+  for _, flag in ipairs({ "-n", "--json" }) do
+    local r = e2e.expect(migrate(w, "--owner", "alice", flag), 6)
+    t:eq(words(r.items), { "user alice refused",
+      "collection alice/notes refused", "algorithm alice/Hers refused" })
+    t:match(r.items[2].why, "its owner alice was not taken to be alice there: "
+      .. ".*another e%-mail address")
+  end
+  t:eq(open(w.prod):try_get_collection("alice", "notes"), nil)
+  -- Two that would become one are both refused, also who is there already.
+  local r = e2e.expect(migrate(w, "--map-user", "bob=alice", "--owner",
+    "alice", "--owner", "bob", "--map-email",
+    "alice@dev.example.com=alice@elsewhere.org"), 6)
+  for _, item in ipairs(r.items) do
+    t:eq(item.outcome, "refused", item.ref)
+  end
+end)
+
+test("what is printed says of what kind each thing is", function(t)
+  local w = world(t)
+  local r = w:run({ "migrate-cluster", "--from", "sandbox:" .. w.dev.dir,
+    "--to", "sandbox:" .. w.prod.dir, "-n" })
+  t:match(r.out, "created    user alice %-> ")
+  t:match(r.out, "created    collection acme/models %-> ")
+  t:match(r.out, "created    algorithm acme/One %-> ")
+end)
+
 test("one that fails never hides the others", function(t)
   local w = world(t, function(_, prod)
     prod:options({ fail_builds = { ["acme/Two"] = true } })

@@ -99,7 +99,8 @@ test("who made it goes once there is another owner, and only then", function(t)
   -- who comes back later is somebody's wish
   people.admin(w.prod):add_member("acme", "dave")
   r = e2e.expect(run(w, { "acme" }), 0)
-  t:match(notes(r.by.acme), "not at the source, who stay: dave %(%-%-remove")
+  t:match(notes(r.by.acme), "not at the source, who stay: dave "
+    .. "%(migrate%-organizations %-%-remove")
 end)
 
 test("types go by name; a missing one names all it concerns", function(t)
@@ -159,7 +160,8 @@ test("members of the destination are kept, or taken out", function(t)
   end)
   local r = e2e.expect(run(w), 0)
   t:eq(people.words(r), { "acme updated", "labs unchanged" })
-  t:match(notes(r.by.acme), "who stay: dave %(%-%-remove%-members")
+  t:match(notes(r.by.acme), "who stay: dave %(migrate%-organizations "
+    .. "%-%-remove%-members")
   t:match(notes(r.by.labs), "who stay: carol, dave")
   t:eq(r.by.acme.steps[2].text, "1 member: alice")
   r = e2e.expect(run(w, { "--remove-members" }), 0)

@@ -79,3 +79,10 @@ test("what a server says makes no line of its own", function(t)
       or line:find("^ ") or line == "1 updated, 1 refused.", line)
   end
 end)
+
+test("where there are several kinds, each thing says its own", function(t)
+  local user = { outcome = "created", type = "user", ref = "a" }
+  local data = { outcome = "created", type = "collection", ref = "a/B" }
+  t:match(text { user, data }, "^created    user a\ncreated    collection a/B\n")
+  t:match(text { data, data }, "^created    a/B\n")
+end)

@@ -25,8 +25,11 @@ local function short(v)
   return v:find("^%x+$") and #v == 40 and v:sub(1, 12) or v
 end
 
-local function head(item)
+local function head(item, with_type)
   local text = tostring(item.ref or item.to or "?")
+  if with_type and item.type then
+    text = item.type .. " " .. text
+  end
   if item.source_version then
     text = text .. " " .. tostring(item.source_version)
   end
@@ -107,10 +110,10 @@ local function source_lines(out, item, shown)
   end
 end
 
-local function paragraph(out, item, shown)
+local function paragraph(out, item, shown, with_type)
   local word = item.outcome
   out[#out + 1] = output.paint(STYLE[word] or "bold", ("%-" .. COLUMN
-    .. "s"):format(word)) .. head(item)
+    .. "s"):format(word)) .. head(item, with_type)
   list(out, "problem: ", item.problems)
   -- A refusal's reason is its problems.
   if item.why and not (item.problems and word == "refused") then
@@ -136,6 +139,18 @@ local function counts(of)
   return #parts > 0 and table.concat(parts, ", ") or "nothing to do"
 end
 
+-- A collection may be called as an algorithm is.
+local function is_mixed(items)
+  local first
+  for _, item in ipairs(items) do
+    first = first or item.type
+    if item.type ~= first then
+      return true
+    end
+  end
+  return false
+end
+
 local function used(of)
   return of and (" By then: %d requests, %d writes, %d deletes, %s."):format(
     of.requests, of.writes, of.deletes, size.format(of.bytes)) or ""
@@ -147,8 +162,9 @@ end
 function M.text(result)
   local out = {}
   local shown = {} -- lines of scripts: many items may fail at one
+  local with_type = is_mixed(result.items)
   for _, item in ipairs(result.items) do
-    paragraph(out, item, shown)
+    paragraph(out, item, shown, with_type)
   end
   for _, note in ipairs(result.notes or {}) do
     out[#out + 1] = note

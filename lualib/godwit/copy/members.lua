@@ -170,7 +170,7 @@ function M.report(job)
     job:warn("members there and not at the source, who stay: %s%s",
       account_list.some(m.extra, SHOWN), job.side.remove_members
       and " (an organization needs an owner)"
-      or " (--remove-members takes them out)")
+      or " (migrate-organizations --remove-members takes them out)")
   end
   if #m.remove > 0 and (job.side.to.profile or {}).protected then
     job:problem("%s is protected: nobody is taken out there; leave out "

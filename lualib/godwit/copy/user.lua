@@ -103,7 +103,7 @@ local function compare(job, there, person)
   end
   job.there = there
   job.differences = docs.differences(there, person, docs.USER_FIELDS)
-  if #job.differences == 0 or not job.side.update then
+  if #job.problems == 0 and (#job.differences == 0 or not job.side.update) then
     job.record = M.unchanged(job, job.differences)
   end
 end
