@@ -5,22 +5,29 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 struct gw_hash {
   EVP_MD_CTX *ctx;
 };
 
+/* Looked up once for the process: libcrypto's own short names are looked up
+ * again for every digest, which costs as much as hashing a KiB. */
+static EVP_MD *known[3];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void look_up(void)
+{
+  known[GW_HASH_MD5] = EVP_MD_fetch(NULL, "MD5", NULL);
+  known[GW_HASH_SHA1] = EVP_MD_fetch(NULL, "SHA1", NULL);
+  known[GW_HASH_SHA256] = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
 static const EVP_MD *algorithm(enum gw_hash_kind kind)
 {
-  switch (kind) {
-  case GW_HASH_MD5:
-    return EVP_md5();
-  case GW_HASH_SHA1:
-    return EVP_sha1();
-  default:
-    return EVP_sha256();
-  }
+  (void)pthread_once(&once, look_up);
+  return known[kind];
 }
 
 static int fail(struct gw_err *err)
@@ -36,7 +43,7 @@ struct gw_hash *gw_hash_new(enum gw_hash_kind kind, struct gw_err *err)
     gw_err_set(err, GW_ENOMEM, "hash", "out of memory");
     return NULL;
   }
-  hash->ctx = EVP_MD_CTX_new();
+  hash->ctx = algorithm(kind) ? EVP_MD_CTX_new() : NULL;
   if (!hash->ctx || EVP_DigestInit_ex(hash->ctx, algorithm(kind), NULL) != 1) {
     fail(err);
     gw_hash_free(hash);

@@ -17,7 +17,7 @@
 #define START 32
 #define MAX 256
 #define LARGE_AT_A_TIME 4
-#define BUFFER ((size_t)1 << 20)
+#define BUFFER ((size_t)512 << 10)
 #define BUFFER_LEAST ((size_t)64 << 10)
 #define MEMORY ((size_t)16 << 20) /* of all rings together */
 #define RESULTS 4096              /* not taken: nothing more begins */

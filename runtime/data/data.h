@@ -29,7 +29,7 @@ struct gw_data_end {
 
 struct gw_data_opts {
   unsigned start, max; /* pairs at a time at first and at most; 0: 32, 256 */
-  size_t buffer;       /* bytes of a pair at most; 0: 1 MiB */
+  size_t buffer;       /* bytes of a pair at most; 0: 512 KiB */
   double rate;         /* bytes a second over all pairs; 0: no limit */
   bool no_md5, sha256; /* digests that are made */
   bool any_etag;       /* one that looks like an MD5 need not be it */

@@ -1,19 +1,19 @@
 #!/bin/sh
 # Data collections, side by side, as ratios from one run: nginx to nginx with
 # WebDAV on this machine, in memory, two workers, which share its cores with
-# whoever asks them. The listings that a cluster would make lie there as files.
+# whoever asks them. The listings that a cluster would make lie there as files;
+# like a cluster's, its files' ETag is their MD5.
 #
 #   godwit   godwit copy-data, from collection to collection, into nothing
 #   engine   the streaming alone, without command, comparison and records
-#   rclone   rclone's best way: from http to a folder
-#   rclone-dav  from http to WebDAV (large files only: it waits 10 ms between
-#            two requests)
+#   rclone   rclone's best way: from http to a folder. To WebDAV it waits 10 ms
+#            between two requests.
 #   cp       cp -r, from folder to folder
 #
 # small: COUNT files of 4 KB. rtt: 2,000 of them with 20 ms added to a round
 # trip, so many at a time; 1 would be in flight / (2 * RTT). large: 20 files of
-# MEGABYTES. listed: LISTED entries that are all there already, once more with
-# --delete: what the program holds in memory.
+# MEGABYTES. listed: what the program holds in memory while it compares LISTED
+# entries (million.sh).
 #
 # Usage: tests/bench/data.sh [small|rtt|large|listed]...
 # Environment: BUILD (a build folder with tests, default build), COUNT (10000),
@@ -67,10 +67,15 @@ collection() { # ROOT EXTRA
     location ~ ^/v1/data/bench\$ { return 200 '{"result":"data://bench/x"}'; }
     location /v1/data/bench/ {
       default_type application/octet-stream;
+      etag off;
+      add_header ETag \$etag;
       $2
     }
     location = /v1/data/ { return 200 '{"folders":[{"name":"bench"}]}'; }
 CONF
+}
+block() { # BYTES: what is in every file of that size
+  head -c "$1" /dev/zero
 }
 start_nginx() { # PORT PORT
   cat >"$work/nginx.conf" <<CONF
@@ -85,6 +90,10 @@ http {
   sendfile on;
   keepalive_requests 100000000;
   client_max_body_size 0;
+  map \$uri \$etag {
+    ~/large/ '"$(block $((megabytes * 1048576)) | md5sum | cut -c1-32)"';
+    default '"$(block 4096 | md5sum | cut -c1-32)"';
+  }
   client_body_temp_path $work/body;
   proxy_temp_path $work/proxy;
   fastcgi_temp_path $work/fastcgi;
@@ -158,7 +167,7 @@ no_pages() { # COLLECTION: it is there, private and empty
 seed() { # COLLECTION COUNT BYTES
   dir=$work/from/v1/data/bench/$1
   mkdir -p "$dir"
-  head -c "$3" /dev/urandom >"$work/block"
+  block "$3" >"$work/block"
   seq -f "f%06.0f" "$2" | while read -r name; do cp "$work/block" "$dir/$name"; done
   seq -f "f%06.0f	$3" "$2" >"$work/$1.list"
   pages from "$1" <"$work/$1.list"
@@ -183,11 +192,6 @@ way_rclone() {
   rclone copy --config /dev/null --transfers "$transfers" --checkers 8 -q \
     --http-url "http://127.0.0.1:$from/v1/data/bench/$1/" --http-no-head \
     :http: "$work/local"
-}
-way_rclone_dav() {
-  rclone copy --config /dev/null --transfers "$transfers" --checkers 8 -q \
-    --http-url "http://127.0.0.1:$from/v1/data/bench/$1/" --http-no-head \
-    --webdav-url "http://127.0.0.1:$to/v1/data/bench/$1/" :http: :webdav:
 }
 way_cp() {
   cp -r "$work/from/v1/data/bench/$1" "$work/local"
@@ -275,22 +279,12 @@ bench_large() {
   seed large 20 $((megabytes * 1048576))
   transfers=4
   echo "large: 20 files of $megabytes MB, median of $rounds"
-  compare large 20 godwit engine rclone rclone_dav
+  compare large 20 godwit engine rclone cp
   rm -rf "$work/from/v1/data/bench/large" "$work/to/v1/data/bench/large"
 }
 bench_listed() {
-  seq -f "f%07.0f	4096" "$listed" >"$work/listed.list"
-  pages from listed <"$work/listed.list"
-  pages to listed <"$work/listed.list"
-  echo "listed: $listed entries, all there with the same size"
-  printf '%-22s %9s %9s\n' way wall_s RSS_MiB
-  for flag in "" --delete; do
-    /usr/bin/time -f '%e %M' -o "$work/time" "$godwit" copy-data bench/listed \
-      --from from --to to -y --quiet --no-input $flag >"$work/godwit.out" 2>&1 ||
-      { cat "$work/godwit.out" >&2; exit 1; }
-    awk -v way="godwit $flag" \
-      '{ printf "%-22s %9.2f %9.1f\n", way, $1, $2 / 1024 }' "$work/time"
-  done
+  echo "listed: $listed entries on both sides, with --delete"
+  BUILD=$build COUNT=$listed "$here/million.sh"
 }
 
 from=$(free_port)

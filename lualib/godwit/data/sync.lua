@@ -105,9 +105,17 @@ local function is_proven(work, result)
     and md5_of(result.source_etag) == result.md5)
 end
 
+-- Many answers come within a second: the text is read once.
+local function date_of(work, text)
+  if text ~= work.date_text then
+    work.date_text, work.date_at = text, retry.date(text)
+  end
+  return work.date_at
+end
+
 local function written_at(work, result)
   return work.to.is_folder and sys.time()
-    or result.date and retry.date(result.date) or nil
+    or result.date and date_of(work, result.date) or nil
 end
 
 ---@async

@@ -18,7 +18,7 @@ local M = {}
 ---@class godwit.data.Opts
 ---@field start? integer Pairs at a time at first; 32.
 ---@field max? integer And at most; 256.
----@field buffer? integer Bytes of a file in memory at most; 1 MiB.
+---@field buffer? integer Bytes of a file in memory at most; 512 KiB.
 ---@field rate? number Bytes a second, all together.
 ---@field md5? boolean Is made; true.
 ---@field sha256? boolean Is made; false.
