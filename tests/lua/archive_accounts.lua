@@ -214,3 +214,16 @@ test("one that a sandbox serves is not written to", function(t)
     body = "" })
   t:eq(#all(a:each_member("labs")), 2)
 end)
+
+test("an archive without its empty folders takes what belongs there", function(t)
+  local a, dir = fresh(t)
+  a:close()
+  for _, name in ipairs({ "users", "organizations", "algorithms", "git" }) do
+    assert(os.remove(dir .. "/" .. name))
+  end
+  local again = archive.open({ dir = dir, name = "shelf" })
+  t:defer(function() again:close() end)
+  again:create_user(user("dora"))
+  again:create_organization(organization(again, "guild"))
+  t:eq(again:try_get_organization("guild").org_label, "guild")
+end)

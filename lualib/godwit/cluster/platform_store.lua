@@ -117,6 +117,9 @@ function Store:locked(key, fn)
   return lock:with(fn)
 end
 
+-- What every archive has, be it empty.
+local FOLDERS = { "users", "organizations", "algorithms", "git" }
+
 --- Takes the folder for writing; only one process may hold it.
 function Store:lock_folder()
   if self.folder_lock then return end
@@ -130,6 +133,9 @@ function Store:lock_folder()
   end
   self.folder_lock = lock
   self:mkdir("run/hooks")
+  for _, name in ipairs(FOLDERS) do
+    self:mkdir(name) -- one that was packed or copied has no empty ones
+  end
 end
 
 --- True if another process (or another user of this one) writes here.
@@ -396,8 +402,8 @@ function M.create(dir, opts)
   end
   err.check(fs.mkdir(dir, DIR))
   local store = open_at(err.check(fs.realpath(dir)), { id = sys.uuid() })
-  for _, name in ipairs({ "users", "organizations", "algorithms", "git",
-    "run/hooks" }) do
+  store:mkdir("run/hooks")
+  for _, name in ipairs(FOLDERS) do
     store:mkdir(name)
   end
   store:write("environments.json", json.array({}))
