@@ -150,12 +150,19 @@ test("a wider ACL comes last, a narrower one first and always", function(t)
   r = e2e.expect(between(w, { "acme/models", "--acl", "algorithms", "-n" }), 0)
   t:match(r.by["acme/models"].steps[2].text, "private %-> the owner's alg")
   t:eq(select(2, w.prod:files("acme", "models")), {})
-  -- Narrowing travels although the run ends before its files.
-  w.prod:put("acme", "models", nil, nil, { "user://*" })
+  -- Narrowing travels although the run ends before its files, or is refused.
+  w.prod:put("acme", "models", "more", "x", { "user://*" })
   w.dev:put("acme", "models", "a b", "changed")
   r = e2e.expect(between(w, { "acme/models", "--max-transfer", "1" }), 8)
+  t:match(r.by["acme/models"].steps[2].text, "public %-> private")
   t:eq(select(2, w.prod:files("acme", "models")), {})
   t:eq(w.prod:files("acme", "models")["a b"], "one")
+  w.prod:put("acme", "models", nil, nil, { "user://*" })
+  r = e2e.expect(between(w, { "acme/models", "--delete", "--max-delete", "0" }),
+    1)
+  t:eq({ r.by["acme/models"].outcome, r.by["acme/models"].wrote },
+    { "refused", true })
+  t:eq(select(2, w.prod:files("acme", "models")), {})
 end)
 
 test("an ACL that is refused: the files are there, and nobody reads them",

@@ -210,6 +210,13 @@ test("a collection that vanishes while it is listed", function(t)
   t:eq(r.item.outcome, "failed")
   t:match(r.item.why, "dev:acme/models vanished while it was listed")
   t:no(w.prod:files("acme", "models"))
+  -- Who may no longer read it is shut out all the same.
+  w.prod:put("acme", "models", "a", "x", { "user://*" })
+  w.dev:put("acme", "models", nil, nil, {})
+  r = e2e.expect(between(w, { "acme/models" }), 1)
+  t:match(r.item.steps[1].text, "public %-> private")
+  t:ok(r.item.wrote)
+  t:eq(select(2, w.prod:files("acme", "models")), {})
 end)
 
 test("a list without an end", function(t)

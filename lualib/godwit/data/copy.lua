@@ -25,7 +25,11 @@ local MAX_DELETE = 100
 ---@field tick? fun(phase: string, detail: string?, stats: table?, plan: godwit.data.Plan?)
 ---@field private plan godwit.data.Plan
 ---@field private warnings string[]
----@field private acl_was? string[]
+---@field private exists boolean
+---@field private acl_was? string[] Who could read it there
+---@field private acl_now? string[] Who can, after it was narrowed
+---@field private acl? string[] Who shall; nil: as it is
+---@field private narrowed? boolean
 
 -- what is there ---------------------------------------------------------------
 
@@ -50,8 +54,18 @@ local function look(job)
     err.throw("usage", "%s would be copied to itself", job.from.label)
   end
   local there = job.to:look()
-  job.acl_was = there and there.acl
-  return there ~= nil, wanted_acl(job, source)
+  job.exists, job.acl_was = there ~= nil, there and there.acl
+  job.acl_now, job.acl = job.acl_was, wanted_acl(job, source)
+end
+
+-- Who may no longer read it is shut out first and always, whatever becomes of
+-- the files.
+---@async
+local function narrow(job)
+  if job.acl and job.acl_was and acl.narrows(job.acl_was, job.acl) then
+    sync.let_in(job.to, job.acl)
+    job.acl_now, job.narrowed = job.acl, true
+  end
 end
 
 local function reader_of(job, side, remembered)
@@ -96,9 +110,16 @@ end
 
 -- doing it ------------------------------------------------------------------------
 
-local function nothing_to_do(job, plan, exists, want)
-  return exists and plan:files() + plan.gone + plan.bad == 0
-    and not (want and job.acl_was and not acl.same(want, job.acl_was))
+-- The ACL that is still to come.
+local function missing_acl(job)
+  local now = job.exists and job.acl_now or not job.exists and acl.PRIVATE
+  return job.acl and now and not acl.same(job.acl, now) and job.acl or nil
+end
+
+local function nothing_to_do(job)
+  local plan = job.plan
+  return job.exists and plan:files() + plan.gone + plan.bad == 0
+    and not missing_acl(job)
 end
 
 local function detail_of(plan)
@@ -109,13 +130,12 @@ end
 
 -- Later reads of the same script see what would be there.
 ---@async
-local function pretend(job, exists, want)
-  local narrowed = want and not acl.same(want, exists and job.acl_was
-    or acl.PRIVATE) and want or nil
-  if not exists and not job.to.is_folder then
-    job.to:create(want or acl.PRIVATE)
-  elseif narrowed and job.acl_was then
-    job.to:set_acl(want)
+local function pretend(job)
+  local coming = missing_acl(job)
+  if not job.exists and not job.to.is_folder then
+    job.to:create(coming or acl.PRIVATE)
+  elseif coming then
+    job.to:set_acl(coming)
   end
   for page in job.plan:to_copy() do
     job.to:pretend(job.from, page)
@@ -123,28 +143,28 @@ local function pretend(job, exists, want)
   for page in job.plan:to_delete() do
     job.to:pretend_removed(page)
   end
-  return record.plan(job, { created = not exists or nil,
-    read_by = (not exists or job.acl_was) and narrowed or nil })
+  return record.plan(job, { created = not job.exists or nil,
+    read_by = coming })
 end
 
 ---@async
-local function write(job, exists, want, remembered)
+local function write(job, remembered)
   return record.of(job, sync.run({
     from = job.from, to = job.to, plan = job.plan, known = remembered,
-    budget = job.budget, exists = exists, acl = want, was = job.acl_was,
-    sha256 = true, tick = function(phase, detail, stats)
+    budget = job.budget, exists = job.exists, acl = job.acl,
+    was = job.acl_now, sha256 = true, tick = function(phase, detail, stats)
       job.tick(phase, detail, stats, job.plan)
     end,
   }))
 end
 
 ---@async
-local function carry_out(job, exists, want, remembered)
+local function carry_out(job, remembered)
   local plan = job.plan
   local refused = refuse_entries(job, plan) or refuse_deletions(job, plan)
   if refused then
     return refused
-  elseif nothing_to_do(job, plan, exists, want) then
+  elseif nothing_to_do(job) then
     return record.plan(job, {})
   end
   return effect.perform({
@@ -152,12 +172,30 @@ local function carry_out(job, exists, want, remembered)
     cluster = job.to.driver, folder = job.to.is_folder or nil,
     detail = detail_of(plan), plan = is_planned(job),
     write = function()
-      return write(job, exists, want, remembered)
+      return write(job, remembered)
     end,
     pretend = function()
-      return pretend(job, exists, want)
+      return pretend(job)
     end,
   })
+end
+
+---@async
+local function compare_and_copy(job)
+  local ledger = store.ledger()
+  local writes = not is_planned(job)
+  local remembered = { from = known.new(ledger, job.from, writes),
+    to = known.new(ledger, job.to, writes) }
+  local plan <close> = compare.run(job.from, job.exists and job.to or nil, {
+    filter = filter.of(job.opts), delete = job.opts.delete or false,
+    readers = { from = reader_of(job, job.from, remembered.from),
+      to = reader_of(job, job.to, remembered.to) },
+    tick = job.tick,
+  })
+  job.plan = plan
+  remembered.from:flush()
+  remembered.to:flush()
+  return carry_out(job, remembered)
 end
 
 --- Copies. What is wrong with the request and what cannot be looked at is
@@ -168,21 +206,18 @@ end
 function M.run(job)
   job.warnings = {}
   job.tick = job.tick or function() end
-  local exists, want = look(job)
-  local ledger = store.ledger()
-  local writes = not is_planned(job)
-  local remembered = { from = known.new(ledger, job.from, writes),
-    to = known.new(ledger, job.to, writes) }
-  local plan <close> = compare.run(job.from, exists and job.to or nil, {
-    filter = filter.of(job.opts), delete = job.opts.delete or false,
-    readers = { from = reader_of(job, job.from, remembered.from),
-      to = reader_of(job, job.to, remembered.to) },
-    tick = job.tick,
-  })
-  job.plan = plan
-  remembered.from:flush()
-  remembered.to:flush()
-  return carry_out(job, exists, want, remembered)
+  look(job)
+  narrow(job)
+  local ok, made = xpcall(compare_and_copy, err.traced, job)
+  if not ok then
+    made = err.from(made)
+    if job.narrowed and not err._is_final(made) then
+      made.record = record.narrowed(job, made, is_planned(job))
+    end
+    error(made, 0)
+  end
+  made.wrote = made.wrote or job.narrowed and not is_planned(job) or nil
+  return made
 end
 
 return M

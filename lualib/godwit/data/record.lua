@@ -3,6 +3,7 @@
 
 local acl = require("godwit.data.acl")
 local names = require("godwit.data.names")
+local outcome = require("godwit.workflow.outcome")
 local size = require("godwit.cli.size")
 
 local M = {}
@@ -28,6 +29,11 @@ local function add(steps, symbol, fmt, ...)
   steps[#steps + 1] = { symbol = symbol, text = fmt:format(...) }
 end
 
+local function narrowing(job, read_by)
+  return ("read by: %s -> %s"):format(job.acl_was and acl.show(job.acl_was)
+    or "nobody else", acl.show(read_by or job.acl))
+end
+
 -- What was done, or would be.
 local function steps_of(job, done)
   local steps, plan = {}, job.plan
@@ -47,9 +53,8 @@ local function steps_of(job, done)
     add(steps, "-", "%s that the source does not have: %s",
       names.count(done.deleted), names.some(plan.first.gone, done.deleted))
   end
-  if done.read_by then
-    add(steps, "~", "read by: %s -> %s", job.acl_was and acl.show(job.acl_was)
-      or "nobody else", acl.show(done.read_by))
+  if done.read_by or job.narrowed then
+    add(steps, "~", "%s", narrowing(job, done.read_by))
   end
   return steps
 end
@@ -127,7 +132,7 @@ function M.of(job, work)
         and "; the rest was not tried: " .. work.stopped or "")
   end
   record.outcome = work.created and "created"
-    or record.wrote and "updated" or "unchanged"
+    or (record.wrote or job.narrowed) and "updated" or "unchanged"
   return record
 end
 
@@ -149,7 +154,7 @@ function M.plan(job, would)
       names.count(plan.listed))
   end
   record.outcome = would.created and "created"
-    or (would.read_by or plan:files() + plan.gone > 0) and "updated"
+    or (would.read_by or job.narrowed or plan:files() + plan.gone > 0) and "updated"
     or "unchanged"
   return record
 end
@@ -162,7 +167,21 @@ function M.refused(job, fmt, ...)
   local record = base(job, { copied = 0, deleted = 0, bytes = 0 })
   record.outcome, record.kind = "refused", "refused"
   record.why = fmt:format(...)
-  record.steps = nil
+  record.steps = job.narrowed
+    and { { symbol = "~", text = narrowing(job) } } or nil
+  return record
+end
+
+--- It failed while it was looked at, after it had been narrowed.
+---@param job table
+---@param e godwit.Err
+---@param planned boolean
+---@return godwit.Outcome
+function M.narrowed(job, e, planned)
+  local record = outcome.failure(e)
+  record.ref, record.to, record.type = job.ref, job.to.label, "collection"
+  record.wrote = not planned or nil
+  record.steps = { { symbol = "~", text = narrowing(job) } }
   return record
 end
 

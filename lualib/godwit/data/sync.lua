@@ -1,5 +1,5 @@
---- data.sync: carries out what the comparison found: the collection is made
---- private or narrowed first, files are copied, what could not be proven is
+--- data.sync: carries out what the comparison found: a new collection is made
+--- private, files are copied, what could not be proven is
 --- looked at again, then what is too much is deleted, and readers are let in
 --- last.
 
@@ -71,12 +71,13 @@ local function naming(what, fn, ...)
   end
 end
 
--- Who may read it from here on.
+--- Says who may read a collection from here on.
 ---@async
-local function let_in(work)
-  naming(("its ACL (%s) was not accepted"):format(acl.show(work.acl)),
-    work.to.set_acl, work.to, work.acl)
-  work.was, work.read_by = work.acl, work.acl
+---@param to godwit.data.Side
+---@param list string[]
+function M.let_in(to, list)
+  naming(("its ACL (%s) was not accepted"):format(acl.show(list)),
+    to.set_acl, to, list)
 end
 
 -- before the files ----------------------------------------------------------
@@ -87,8 +88,6 @@ local function prepare(work)
     naming("it cannot be created", work.to.create, work.to, acl.PRIVATE)
     work.created = true
     work.was = not work.to.is_folder and acl.PRIVATE or nil
-  elseif work.acl and work.was and acl.narrows(work.was, work.acl) then
-    let_in(work)
   end
 end
 
@@ -287,7 +286,8 @@ local function finish(work)
   end
   if is_whole(work) and work.acl and work.was
     and not acl.same(work.was, work.acl) then
-    let_in(work)
+    M.let_in(work.to, work.acl)
+    work.read_by = work.acl
   end
 end
 
