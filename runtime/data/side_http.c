@@ -120,6 +120,20 @@ static void take_head(struct gw_pair *p)
   (void)gw_pair_head(p, announced(p->get));
 }
 
+/* A length beside a chunked body binds nobody; the ring was made for it. */
+static bool is_too_much(struct gw_pair *p, size_t len)
+{
+  struct gw_err err = {0};
+
+  if (p->size < 0 || p->ring.in + len <= (uint64_t)p->size)
+    return false;
+  gw_err_set(&err, GW_EREMOTE, GW_DATA_READ_OP,
+             "%.120s: %lld bytes were announced, more came", p->job->name,
+             p->size);
+  gw_pair_fail(p, GW_DATA_READ, &err);
+  return true;
+}
+
 /* Inside curl. */
 static ssize_t on_push(void *arg, const char *data, size_t len)
 {
@@ -128,7 +142,7 @@ static ssize_t on_push(void *arg, const char *data, size_t len)
 
   if (!p->head)
     take_head(p);
-  if (p->job->err.kind || gw_http_status(p->get) != 200)
+  if (p->job->err.kind || gw_http_status(p->get) != 200 || is_too_much(p, len))
     return -2;
   if (gw_pair_room(p) < len || !gw_copier_may_read(p->c)) {
     p->source_waits = true;
@@ -195,14 +209,19 @@ void gw_get_start(struct gw_pair *p)
     gw_pair_fail(p, GW_DATA_READ, &err);
 }
 
+/* What curl hands over comes in pieces of 16 KiB at most. */
+static bool has_room(const struct gw_pair *p)
+{
+  uint64_t quarter = p->ring.cap / 4, room = gw_pair_room(p);
+
+  if (room >= (quarter < GW_DATA_SMALL ? quarter : GW_DATA_SMALL))
+    return true;
+  return p->size >= 0 && room >= (uint64_t)p->size - p->ring.in;
+}
+
 void gw_get_step(struct gw_pair *p)
 {
-  /* What curl hands over comes in pieces of 16 KiB at most. */
-  uint64_t enough = p->ring.cap / 4 < GW_DATA_SMALL ? p->ring.cap / 4
-                                                    : GW_DATA_SMALL;
-
-  if (!p->source_waits || gw_pair_room(p) < enough ||
-      !gw_copier_may_read(p->c))
+  if (!p->source_waits || !has_room(p) || !gw_copier_may_read(p->c))
     return;
   p->source_waits = false;
   gw_http_resume(p->get);

@@ -265,6 +265,14 @@ test("a rate is kept, and can be lifted", function(t)
   local c = copier({ url = a.url }, { folder = to }, { rate = 4 * MIB })
   t:ok(run(c, { { name = "f" } }).f.ok)
   t:ok(sys.monotonic() - begin > 0.3)
+  local jobs = {}
+  for i = 1, 4 do -- each fits into its ring, and comes in pieces
+    sparse(a.files .. "/s" .. i, 60000)
+    jobs[i] = { name = "s" .. i }
+  end
+  for _, r in pairs(run(copier({ url = a.url }, { folder = to }, { rate = 400000 }), jobs)) do
+    t:ok(r.ok, tostring(r.err))
+  end
   begin = sys.monotonic()
   c = copier({ url = a.url }, { folder = to }, { rate = 1000 })
   c:submit({ { name = "f" } })

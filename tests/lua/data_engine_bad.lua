@@ -52,6 +52,20 @@ test("bodies that are cut off, small and large", function(t)
   nothing(t, { url = bad.url .. "/close=0/" }, { name = "f" }, "net", "")
 end)
 
+test("a length beside a body in chunks is no reason to wait for ever", function(t)
+  local bad, to = badserver.start(t), open(t)
+  for _, length in ipairs({ 0, 5, 50000, 99999 }) do
+    local r = one(copier({ url = ("%s/both=%d/"):format(bad.url, length) }, { folder = to }), { name = "f" })
+    t:eq(r.err and r.err.kind, "remote", tostring(length))
+    t:match(r.err.message, "f: " .. length .. " bytes were announced, more came")
+  end
+  t:eq(fs.list(to:path()), {})
+  local r = one(copier({ url = bad.url .. "/both=100000/" }, { folder = to }), { name = "f" })
+  t:ok(r.ok)
+  r = one(copier({ url = bad.url .. "/both=100001/" }, { folder = to }), { name = "f" })
+  t:eq(r.err.kind, "conflict")
+end)
+
 test("a body without a length that ends before its listed size", function(t)
   local origin = listen(t, function(req)
     req:start(200, {})

@@ -7,7 +7,8 @@
  *   /deep?N /redirect?URL /slow?MS /drip?N /headers?N /longheader /badchunk
  *   /status?N /count /echo-head /early?N /deaf (reads no body) /sip?MS (a
  *   little of it every so often) /short?N (less than it says) /later?N (N
- *   bytes, in two halves); /X=N/ANYTHING is /X?N
+ *   bytes, in two halves) /both?N (a length of N beside 100000 bytes in
+ *   chunks); /X=N/ANYTHING is /X?N
  * godwit_badserver --proxy [options]     CONNECT, and http:// in full
  *   --to PORT        every name is this port of the loopback
  *   --need-auth      407 without Proxy-Authorization
@@ -314,6 +315,11 @@ static bool do_path(struct peer *p, const char *path, const char *arg)
     } else if (IS("/short")) {
       say(p, "HTTP/1.1 200 OK\r\nContent-Length: %ld\r\n\r\n", n + 1);
       fill(p, n, false);
+    } else if (IS("/both")) {
+      say(p, "HTTP/1.1 200 OK\r\nContent-Length: %ld\r\n"
+             "Transfer-Encoding: chunked\r\n\r\n", n);
+      fill(p, 100000, true);
+      say(p, "0\r\n\r\n");
     } else if (IS("/later")) {
       say(p, "HTTP/1.1 200 OK\r\nContent-Length: %ld\r\n\r\n", n / 2 * 2);
       fill(p, n / 2, false);
