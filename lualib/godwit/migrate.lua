@@ -78,7 +78,10 @@ end
 ---@field name string At the source.
 ---@field to string At the destination.
 ---@field coming? boolean It is created there in this run.
+---@field keyless? boolean It is there, and its key is made in this run.
+---@field no_key? string Why nothing can be written with a key of it.
 ---@field job godwit.workflow.Job What creates or compares it.
+---@field key_job? godwit.workflow.Job What makes its key.
 
 local function wanted(params)
   local list = {}
@@ -132,6 +135,18 @@ local function owners_of(self, jobs, name_of, is_there, made_here)
         job = job, coming = to and made_here and not is_there(to) or nil }
     end
   end
+end
+
+-- Why there will be no key for an owner who has none by now.
+local function missing_key(owner)
+  local job = owner.key_job
+  if not job then
+    return owner.no_key
+  elseif #job.problems > 0 or job.failure or job.begun and not job.done then
+    return ("there is no key for its owner %s, and none could be made"):format(
+      owner.to)
+  end
+  return nil
 end
 
 -- Why nothing can be written for an owner: nobody, it could not be made, or
@@ -208,6 +223,34 @@ local function account_stage(kind, jobs, look, ensure)
   end }
 end
 
+-- Who is created in this run may never have a key, whatever is tried.
+---@async
+local function foresee_keys(self)
+  local to = self.to
+  local profile = (to.under or to).kind == "http" and to.profile
+  if not profile or profile.keys_come_with_accounts then
+    return
+  end
+  for _, owner in ipairs(self.owners) do
+    local ok, e = true, nil
+    if owner.coming then
+      ok, e = pcall(to.under and to.under.key or to.key, to.under or to,
+        owner.to)
+    end
+    if not ok and (err.is(e, "auth") or err.is(e, "usage")) then
+      owner.no_key = ("%s (its owner is created first; --issue-keys FILE makes "
+        .. "a key on the way)"):format(err.from(e).message)
+    elseif not ok then
+      error(e, 0)
+    end
+  end
+end
+
+-- What belongs to an owner needs the owner, and a key.
+local function data_obstacle(owner)
+  return obstacle(owner) or missing_key(owner)
+end
+
 --- The stages of the kinds that were chosen, in their order. Collections and
 --- algorithms are listed here.
 ---@async
@@ -226,15 +269,18 @@ function Plan:stages()
   if cx.params.issue_keys then
     self.keys = keys.stage(cx, self.to, self.owners, obstacle)
     list[#list + 1] = self.keys
+  else
+    foresee_keys(self)
   end
   if self.kinds.data then
     self.collections = collections.stage(cx, self.from, self.to, self.owners,
-      obstacle)
+      data_obstacle)
     list[#list + 1] = self.collections
   end
   if self.kinds.algorithms then
-    list[#list + 1] = algorithms.stage(cx, self.from, self.to, self.owners,
-      obstacle)
+    self.algorithms = algorithms.stage(cx, self.from, self.to, self.owners,
+      data_obstacle)
+    list[#list + 1] = self.algorithms
   end
   return list
 end
@@ -252,6 +298,9 @@ function Plan:finish()
   end
   if self.keys then
     keys.finish(self.cx, self.keys)
+  end
+  if self.algorithms then
+    algorithms.finish(self.cx, self.algorithms)
   end
   for _, kind in ipairs(M.KINDS) do
     if self.kinds[kind] and NOT_MOVED[kind] then

@@ -217,3 +217,69 @@ test("owners get keys on the way, and keep them", function(t)
     t:eq(item.outcome, "unchanged", item.ref)
   end
 end)
+
+-- prod as a live cluster of somebody's configuration, who has its admin key.
+local function live(w, ...)
+  err.check(fs.write(w.home .. "/.config/godwit/config.lua", ("return { "
+    .. "clusters = { prod = { api = %q, admin_key = env 'PROD_ADMIN' } } }")
+    :format(w.prod.api), 384))
+  local r = w:run({ "migrate-cluster", "--from", "sandbox:" .. w.dev.dir,
+    "--to", "prod", "--json", ... }, { PROD_ADMIN = w.prod.admin_key })
+  r.items = r.doc and r.doc.items or {}
+  return r
+end
+
+local function outcomes(items)
+  local out = {}
+  for i, item in ipairs(items) do
+    out[i] = item.type .. " " .. item.outcome
+  end
+  return table.concat(out, ", ")
+end
+
+local AS_IT_WAS = "user unchanged, user unchanged, organization unchanged, "
+local KEYS = "key created, key created, key created, "
+
+test("who is there and has no key gets one before the data", function(t)
+  local w = world(t)
+  e2e.expect(migrate(w, "--only", "users", "--only", "organizations"), 0)
+  local path = w.dir .. "/prod.keys"
+  -- Nothing can be seen of them before, and that is said.
+  local plan = e2e.expect(live(w, "--issue-keys", path, "-n"), 0)
+  t:eq(outcomes(plan.items), AS_IT_WAS .. KEYS .. "collection created, "
+    .. "collection created, algorithm created, algorithm created")
+  t:match(table.concat(plan.items[7].warnings, "\n"), "when there is a key for")
+  t:match(table.concat(plan.doc.notes, "\n"), "only trying can tell what prod "
+    .. "says of the algorithms of acme, whose key is made first")
+  local r = e2e.expect(live(w, "--issue-keys", path), 0)
+  t:eq(words(r.items), words(plan.items))
+  -- A key the cluster does not know, and what is there is compared.
+  local text = err.check(fs.read(path, 1 << 16))
+  local n = 0
+  text = text:gsub("sim%x+", function()
+    n = n + 1
+    return ("sim%025d"):format(n)
+  end)
+  err.check(fs.write(path, text, 384))
+  r = e2e.expect(live(w, "--issue-keys", path), 0)
+  t:eq((outcomes(r.items):gsub("key updated", "key created")), AS_IT_WAS
+    .. KEYS .. "collection unchanged, collection unchanged, "
+    .. "algorithm unchanged, algorithm unchanged")
+  -- The file is read in a plan, too.
+  r = e2e.expect(live(w, "--issue-keys", path, "-n"), 0)
+  for _, item in ipairs(r.items) do
+    t:eq(item.outcome, "unchanged", item.ref)
+  end
+end)
+
+test("owners who will have no key are named before anything is made",
+  function(t)
+    local w = world(t)
+    local r = e2e.expect(live(w, "-n"), 3)
+    t:eq(outcomes(r.items), "user created, user created, organization created, "
+      .. "collection refused, collection refused, algorithm refused, "
+      .. "algorithm refused")
+    t:match(r.items[4].why, "there is no key;.*%-%-issue%-keys FILE")
+    r = e2e.expect(live(w, "--fail-fast"), 6)
+    t:eq(open(w.prod):try_get_user("alice"), nil)
+  end)

@@ -75,14 +75,21 @@ function Overlay:planned()
   return self.entries
 end
 
---- Whether an account was pretended to be created: nobody has a key of it, and
---- it has nothing but what was pretended.
+--- Pretends that an owner who is there has nothing: the key to look with is made
+--- when this is carried out.
+---@param owner string
+function Overlay:veil(owner)
+  self.pretended_accounts.veiled[owner] = true
+end
+
+--- Whether an account was pretended to be created, or is veiled: nobody has a
+--- key of it, and it has nothing but what was pretended.
 ---@param owner string|nil
 ---@return boolean
 function Overlay:is_new_owner(owner)
   local state = self.pretended_accounts
   return owner ~= nil and (state.users.created[owner] ~= nil
-    or state.organizations.created[owner] ~= nil)
+    or state.organizations.created[owner] ~= nil or state.veiled[owner] ~= nil)
 end
 
 --- As the drivers' whoami. A new account's key will be its own.

@@ -33,6 +33,7 @@ function M.state()
     users = { created = {}, patched = {}, deleted = {} },
     organizations = { created = {}, patched = {}, deleted = {} },
     members = {}, keys = {},
+    veiled = {}, -- owners of whom nothing can be seen yet
     types = {}, -- a row by name, false for one that is gone
     known = {}, -- users that are there
     scms = { made = {}, changed = {} },

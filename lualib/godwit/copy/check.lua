@@ -130,8 +130,8 @@ end
 -- is there.
 local function foresee(job)
   job.creating = true
-  job:only_trying("what %s says of the algorithms of %s, which is created "
-    .. "first", job.to.name, job.to_owner)
+  job:only_trying("what %s says of the algorithms of %s, %s", job.to.name,
+    job.to_owner, job.coming)
 end
 
 --- Reads documents and tips of both sides, at the same time: enough to see

@@ -57,7 +57,7 @@ local M = {}
 ---@field secrets_due? boolean One of them is missing there, as far as we looked.
 ---@field steps table[]
 ---@field withheld? string Why it was built and not published.
----@field coming? boolean Its owner is created in this run, before it is.
+---@field coming? string Why nobody can be asked about its owner there yet: "which is created first".
 ---@field label? string What the progress display calls it; default: its ref.
 
 local Job = {}

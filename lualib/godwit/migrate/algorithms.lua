@@ -51,7 +51,10 @@ local function new_job(from, to, owner, name, shared)
   local place = decide.place(named, from, to, opts)
   local inner = copy.placed(source.new(from, owner.name, name, place.revision),
     to, place, opts)
-  inner.coming = owner.coming and inner.to_owner == owner.to or nil
+  if inner.to_owner == owner.to then
+    inner.coming = owner.coming and "which is created first"
+      or owner.keyless and "whose key is made first" or nil
+  end
   return stages.job({ ref = inner.ref, to = inner.dest_ref, inner = inner,
     owner = owner })
 end
@@ -69,6 +72,14 @@ local function check_keys(jobs, at_once)
   key.check_jobs(there, "to", at_once)
 end
 
+-- What is to be said of what nobody could know beforehand.
+local function note_open(job)
+  job.unknowable = {}
+  for i, text in ipairs(job.inner.unchanged and {} or job.inner.unknowable) do
+    job.unknowable[i] = text
+  end
+end
+
 local function look(job, check)
   local inner = job.inner
   local why = check(job.owner)
@@ -76,6 +87,7 @@ local function look(job, check)
     return job:problem("%s", why)
   end
   run.look_at(inner)
+  note_open(job)
   job.record = inner.record
   job.warnings = inner.warnings
   for _, text in ipairs(inner.problems) do
@@ -166,6 +178,19 @@ function M.stage(cx, from, to, owners, check)
     return decide.after(job.inner, work_on(job.inner))
   end
   return stage
+end
+
+--- Says what only trying could tell, as far as it was not tried.
+---@param cx godwit.workflow.Cx
+---@param stage godwit.workflow.Stage
+function M.finish(cx, stage)
+  for i, job in ipairs(stage.jobs) do
+    local ended = (stage.items[i] or {}).outcome
+    for _, text in ipairs((cx.dry_run or ended == "refused"
+        or ended == "failed") and job.unknowable or {}) do
+      cx:note("only trying can tell %s", text)
+    end
+  end
 end
 
 return M

@@ -31,7 +31,8 @@ local function check_keys(to, jobs, at_once)
   local checks, by_owner = {}, {}
   for _, job in ipairs(jobs) do
     local owner = job.owner
-    if job.to_side and not owner.coming and not by_owner[owner] then
+    if job.to_side and not owner.coming and not owner.keyless
+        and not by_owner[owner] then
       by_owner[owner] = { driver = to, owner = owner.to }
       checks[#checks + 1] = by_owner[owner]
     end
@@ -72,9 +73,12 @@ function M.stage(cx, from, to, owners, check)
     local why = check(job.owner)
     if why then
       job:problem("%s", why)
-    else
-      collections.look(job)
+      return
+    elseif job.owner.keyless and cx.dry_run then
+      job:warn("what %s has of it already is seen when there is a key for %s",
+        to.name, job.owner.to)
     end
+    collections.look(job)
   end
 
   function stage.work(job)

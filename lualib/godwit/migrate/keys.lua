@@ -3,9 +3,9 @@
 --- it for what comes later.
 
 local err = require("godwit.err")
-local key = require("godwit.copy.key")
 local keys = require("godwit.copy.keys")
 local stages = require("godwit.workflow.stages")
+local task = require("godwit.task")
 
 local M = {}
 
@@ -21,12 +21,23 @@ local function open(cx, path)
     out = path, manage = true, call = true, data = true, data_write = true } })
 end
 
+-- Whether the owner's key is taken, and is the owner's: a profile may have one
+-- key for everything.
+---@async
 local function is_usable(to, owner)
-  local ok, e = pcall(key.try(to, owner))
-  if not ok and not err.is(e, "auth") and not err.is(e, "usage") then
-    error(e, 0)
+  local driver = to.under or to
+  local ok, names = pcall(function()
+    return driver:owners_of_key(driver:key(owner))
+  end)
+  if not ok and not err.is(names, "auth") and not err.is(names, "usage") then
+    error(names, 0)
   end
-  return ok
+  for _, name in ipairs(ok and names or {}) do
+    if name == owner then
+      return true
+    end
+  end
+  return ok and names ~= nil and #names == 0
 end
 
 -- What the file has comes first: a key of the organization's own may publish
@@ -44,6 +55,41 @@ local function use(run, to)
   end
 end
 
+-- Who is there and has no key that works gets one in this run, before anybody
+-- looks at what is there.
+---@async
+local function find_keyless(stage, to, at_once)
+  task.each(stage.jobs, function(job)
+    local account = job.account
+    if account.coming or #account.job.problems > 0 then
+      return
+    end
+    stages.guard(job, function()
+      account.keyless = not is_usable(to, account.to)
+    end)
+  end, { jobs = at_once })
+end
+
+-- The key that was of no use is remembered nowhere.
+local function issue(job)
+  local outcome = keys.issue(job)
+  local driver = job.run.to
+  for _, what in ipairs({ "key/", "user/", "git user/" }) do
+    if driver.memo then
+      driver.memo:forget(what .. job.owner)
+    end
+  end
+  return outcome
+end
+
+---@async
+local function look_at_key(job)
+  keys.look(job)
+  if job.run.dry_run and job.account.keyless and #job.problems == 0 then
+    job.run.to:veil(job.owner)
+  end
+end
+
 --- The stage. `run` of what it gives is to be closed.
 ---@async
 ---@param cx godwit.workflow.Cx
@@ -58,10 +104,10 @@ function M.stage(cx, to, owners, check)
   for i, account in ipairs(owners) do
     stage.jobs[i] = stages.job({ ref = account.to, owner = account.to,
       to = to.name .. ":" .. account.to, run = run, account = account })
+    account.key_job = stage.jobs[i]
   end
-  if not cx.dry_run then
-    use(run, to)
-  end
+  use(run, to)
+  find_keyless(stage, to, cx.jobs)
 
   function stage.look(job)
     local why = check(job.account)
@@ -69,11 +115,11 @@ function M.stage(cx, to, owners, check)
       job:problem("%s", why)
     elseif job.account.coming then
       return -- looked at when it is there
-    elseif is_usable(to, job.owner) then
+    elseif job.account.keyless then
+      look_at_key(job)
+    else
       job.record = { outcome = "unchanged" }
       job:did("=", "there is a key that works")
-    else
-      keys.look(job)
     end
   end
 
@@ -81,13 +127,17 @@ function M.stage(cx, to, owners, check)
     local why = check(job.account)
     if why then
       return cx:refuse(why)
-    elseif job.account.coming then
+    end
+    job.begun = true
+    if job.account.coming then
       keys.look(job)
     end
     if #job.problems > 0 then
       return cx:refuse(table.concat(job.problems, "; "))
     end
-    return job.record or keys.issue(job)
+    local outcome = job.record or issue(job)
+    job.done = true
+    return outcome
   end
   return stage
 end

@@ -254,6 +254,7 @@ function M.load_profile(spec)
     hosts = hosts_of(dir),
     id = store.id, admin_key = value(chain:administrator()), dir = dir,
     running = info.pid ~= nil and store:in_use(),
+    keys_come_with_accounts = true,
     key = function(owner) return value(chain:account(owner)) end,
   }
 end
