@@ -252,19 +252,30 @@ function Data:write_file(owner, name, which, bytes)
     end })
 end
 
+local function remove(data, owner, name, which)
+  return gone_is_fine(function()
+    local c = { owner = owner, name = name }
+    data:find(ALL, c, true)
+    data:remove(c, which)
+    return 1
+  end)
+end
+
 ---@async
 ---@return integer deleted
 function Data:delete_file(owner, name, which)
   secrets.check_deletion(self)
   return perform(self, "data.delete", owner, name, which, {
     write = function(data)
-      return gone_is_fine(function()
-        local c = { owner = owner, name = name }
-        data:find(ALL, c, true)
-        data:remove(c, which)
-        return 1
-      end)
+      return remove(data, owner, name, which)
     end })
+end
+
+--- The same as a part of a copy's effect, none of its own.
+---@async
+function Data:drop_file(owner, name, which)
+  secrets.check_deletion(self)
+  return remove(ready(self), owner, name, which)
 end
 
 return M

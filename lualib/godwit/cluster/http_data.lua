@@ -331,4 +331,13 @@ function Data:delete_file(owner, name, file)
   })
 end
 
+--- The same as a part of a copy's effect, none of its own: there may be a
+--- million of them.
+---@async
+function Data:drop_file(owner, name, file)
+  secrets.check_deletion(self)
+  check(owner, name, file)
+  return delete(self, owner, path_of(owner, name, file))
+end
+
 return M

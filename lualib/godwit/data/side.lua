@@ -147,7 +147,7 @@ end
 ---@async
 ---@param name string
 function Collection:remove(name)
-  self.driver:delete_file(self.owner, self.name, name)
+  self.driver:drop_file(self.owner, self.name, name)
 end
 
 function Collection.close() end
