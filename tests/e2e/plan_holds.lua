@@ -38,6 +38,11 @@ function tries.set_secret()
   a:set_secret { name = "TOKEN", short_name = "TOKEN", value = key }
 end
 function tries.copy() copy.algorithm(a, prod, { call = false }) end
+function tries.data() data.copy("dev:acme/models", "prod:acme/planned") end
+function tries.data_over()
+  data.copy(dev.data:get "acme/samples", prod, { delete = true })
+end
+function tries.data_folder() data.copy("dev:acme/models", "./planned") end
 function tries.post() http.post(HOST .. "/post", { json = { a = 1 } }) end
 function tries.put() http.put(HOST .. "/put", { body = "x", auth = key }) end
 function tries.patch() http.patch(HOST .. "/patch", { body = "x" }) end
@@ -152,11 +157,12 @@ test("no server sees a write of a plan", function(t)
   local env = { DEV = key_of(home, "dev"), PROD = key_of(home, "prod"),
     HOST_KEY = "hunter2-hunter2" }
 
-  local r = home:expect(0, { "run", "-n", "tries.lua", "--", host.url,
-    env = env })
+  local r = home:expect(0, { "run", "-n", "tries.lua", "--allow-write",
+    "./planned", "--", host.url, env = env })
   for name, words in pairs { update = "planned", create = "planned",
     edit = "planned", compile = "planned",
-    call = "planned", copy = "planned", post = "planned", put = "planned",
+    call = "planned", copy = "planned", data = "planned",
+    data_over = "planned", data_folder = "planned", post = "planned", put = "planned",
     delete = "planned", git_push = "planned", git_copy = "planned" } do
     t:match(r.err, "\n" .. name .. ": " .. words .. "\n")
   end
@@ -165,6 +171,7 @@ test("no server sees a write of a plan", function(t)
   t:eq(writes(dev.log), {})
   t:eq(writes(prod.log), {})
   t:eq(writes(host.log), {})
+  t:no(fs.stat(home.dir .. "/work/planned"))
   t:no(r.all:find("hunter2", 1, true))
   t:match(r.out, "http%.post " .. host.url .. "/post")
 
