@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_STEP ((size_t)64 << 10) /* less is not worth a worker's time */
+#define HASH_STEP ((size_t)128 << 10) /* less is not worth a worker's time */
 
 /* --- the ring ---------------------------------------------------------- */
 
