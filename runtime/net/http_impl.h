@@ -89,6 +89,10 @@ struct gw_exchange {
   char curl_text[CURL_ERROR_SIZE];
 };
 
+/* Asks the guard about a request, by every method a server may take it for. */
+int gw_http_check_guard(struct gw_exchange *x, const struct gw_http_req *req,
+                        const char *type, struct gw_err *err);
+
 /* http_setup.c: copies the request, checks it and prepares x->easy. */
 int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,
                  struct gw_err *err);

@@ -5,7 +5,6 @@
 
 #include "base/fault.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -308,84 +307,6 @@ static long or_else(long given, long otherwise)
   return given > 0 ? given : otherwise;
 }
 
-/* A server may take the method from such a header: it is checked as well. */
-static bool is_override(const char *line)
-{
-  return has_name(line, "X-HTTP-Method-Override") ||
-         has_name(line, "X-HTTP-Method") || has_name(line, "X-Method-Override");
-}
-
-/* Some servers take the address from these. */
-static bool says_address(const char *line)
-{
-  return has_name(line, "X-Original-URL") || has_name(line, "X-Rewrite-URL");
-}
-
-/* "_method=delete" in the query, in capitals; false: it names none. */
-static bool method_of_query(const char *query, char out[16])
-{
-  static const char name[] = "_method=";
-  size_t n = 0;
-
-  for (; query && *query; query += strcspn(query, "&") + 1) {
-    if (strncasecmp(query, name, sizeof(name) - 1) != 0) {
-      if (!query[strcspn(query, "&")])
-        return false;
-      continue;
-    }
-    query += sizeof(name) - 1;
-    for (; n < 15 && query[n] && query[n] != '&'; n++)
-      out[n] = (char)toupper((unsigned char)query[n]);
-    out[n] = '\0';
-    return n > 0;
-  }
-  return false;
-}
-
-static void note_verb(struct gw_exchange *x, const char *method,
-                      const char *type)
-{
-  if (!gw_guard_is_read(method, &x->url, type))
-    x->writes = true;
-  if (strcasecmp(method, "DELETE") == 0)
-    x->deletes = true;
-}
-
-static int check_guard(struct gw_exchange *x, const struct gw_http_req *req,
-                       const char *type, struct gw_err *err)
-{
-  const struct gw_guard *guard = x->http->guard;
-  char other[16];
-
-  if (method_of_query(x->url.query, other)) {
-    if (gw_guard_check(guard, other, &x->url, type, err) != 0)
-      return -1;
-    note_verb(x, other, type);
-  }
-  for (const char *const *h = req->headers; h && *h; h++) {
-    if (says_address(*h) && gw_guard_is_ruled(guard))
-      return gw_err_set(err, GW_EDENIED, GW_HTTP_OP,
-                        "a script with permissions sends no header that names "
-                        "another address (%.14s)",
-                        *h);
-    if (!is_override(*h))
-      continue;
-    const char *meant = strchr(*h, ':') + 1;
-    meant += strspn(meant, " \t");
-    if (gw_guard_check(guard, meant, &x->url, type, err) != 0)
-      return -1;
-    note_verb(x, meant, type);
-  }
-  note_verb(x, req->method, type);
-  if (gw_guard_check(guard, req->method, &x->url, type, err) != 0 ||
-      gw_guard_check_known(guard, req->proxy, err) != 0 ||
-      gw_guard_check_known(guard, req->tls.ca, err) != 0 ||
-      gw_guard_check_known(guard, req->tls.cert, err) != 0 ||
-      gw_guard_check_known(guard, req->tls.key, err) != 0)
-    return -1;
-  return 0;
-}
-
 int gw_http_copy_common(struct gw_exchange *x, const struct gw_http_req *req,
                         struct gw_err *err)
 {
@@ -414,7 +335,7 @@ int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,
   if (req->base ? gw_http_share(x, req, err) != 0
                 : copy_address(x, req->url, err) != 0)
     return -1;
-  if (check_guard(x, req, type, err) != 0)
+  if (gw_http_check_guard(x, req, type, err) != 0)
     return -1;
   if (copy_text(&x->method, req->method, err) != 0 ||
       copy_text(&x->body_file, req->body_file, err) != 0 ||

@@ -1,0 +1,175 @@
+/*
+ * http_methods: what a server may take for the method of a request, beside the
+ * method: headers, the query, a form. The guard is asked about each.
+ */
+#include "net/http_impl.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Gateways hand headers on under names in which '-' and '_' are the same. */
+static bool is_called(const char *line, const char *name)
+{
+  for (; *name; line++, name++)
+    if (tolower((unsigned char)*line) != tolower((unsigned char)*name) &&
+        !(*line == '_' && *name == '-'))
+      return false;
+  return *line == ':';
+}
+
+/* A server may take the method from such a header: it is checked as well. */
+static bool is_override(const char *line)
+{
+  return is_called(line, "X-HTTP-Method-Override") ||
+         is_called(line, "X-HTTP-Method") ||
+         is_called(line, "X-Method-Override");
+}
+
+/* Some servers take the address from these. */
+static bool says_address(const char *line)
+{
+  return is_called(line, "X-Original-URL") || is_called(line, "X-Rewrite-URL");
+}
+
+/* One character of a form, which may be written as %XX. */
+static int form_char(const char **at)
+{
+  char hex[3] = "";
+  const char *p = *at;
+
+  if (*p == '%' && isxdigit((unsigned char)p[1]) &&
+      isxdigit((unsigned char)p[2])) {
+    memcpy(hex, p + 1, 2);
+    *at += 3;
+    return (int)strtol(hex, NULL, 16);
+  }
+  ++*at;
+  return *p == '+' ? ' ' : (unsigned char)*p;
+}
+
+/* The text of a form up to one of `ends`, decoded, in capitals, cut. */
+static const char *form_word(const char *at, const char *ends, char out[16])
+{
+  size_t n = 0;
+
+  while (*at && !strchr(ends, *at)) {
+    int c = form_char(&at);
+    if (n < 15)
+      out[n++] = (char)toupper(c);
+  }
+  while (n > 0 && out[n - 1] == ' ')
+    n--;
+  out[n] = '\0';
+  return at;
+}
+
+/* The next "_method=delete" of a form, in capitals, and where to go on; NULL:
+ * there is none any more. */
+static const char *next_method(const char *form, char out[16])
+{
+  char name[16];
+
+  while (form && *form) {
+    form = form_word(form, "=&;", name);
+    out[0] = '\0';
+    if (*form == '=')
+      form = form_word(form + 1, "&;", out);
+    if (*form)
+      form++;
+    if (strcmp(name, "_METHOD") == 0 && out[0])
+      return form;
+  }
+  return NULL;
+}
+
+static void note_verb(struct gw_exchange *x, const char *method,
+                      const char *type)
+{
+  if (!gw_guard_is_read(method, &x->url, type))
+    x->writes = true;
+  if (strcasecmp(method, "DELETE") == 0)
+    x->deletes = true;
+}
+
+/* What a server may take for the method, too. */
+static int check_other(struct gw_exchange *x, const char *method,
+                       const char *type, struct gw_err *err)
+{
+  if (gw_guard_check(x->http->guard, method, &x->url, type, err) != 0)
+    return -1;
+  note_verb(x, method, type);
+  return 0;
+}
+
+static int check_form(struct gw_exchange *x, const char *form,
+                      const char *type, struct gw_err *err)
+{
+  char method[16];
+
+  while ((form = next_method(form, method)) != NULL)
+    if (check_other(x, method, type, err) != 0)
+      return -1;
+  return 0;
+}
+
+/* A form in the body; one with NULs in it is read piece by piece. */
+static int check_body(struct gw_exchange *x, const struct gw_http_req *req,
+                      const char *type, struct gw_err *err)
+{
+  static const char form[] = "application/x-www-form-urlencoded";
+  char *copy;
+  int rc = 0;
+
+  if (!type || !req->body || strncasecmp(type, form, sizeof(form) - 1) != 0)
+    return 0;
+  copy = calloc(1, req->body_len + 1);
+  if (!copy)
+    return gw_err_set(err, GW_ENOMEM, GW_HTTP_OP, "out of memory");
+  memcpy(copy, req->body, req->body_len);
+  for (size_t at = 0; rc == 0 && at < req->body_len;
+       at += strlen(copy + at) + 1)
+    rc = check_form(x, copy + at, type, err);
+  free(copy);
+  return rc;
+}
+
+static int check_headers(struct gw_exchange *x, const struct gw_http_req *req,
+                         const char *type, struct gw_err *err)
+{
+  for (const char *const *h = req->headers; h && *h; h++) {
+    char method[16];
+    if (says_address(*h) && gw_guard_is_ruled(x->http->guard))
+      return gw_err_set(err, GW_EDENIED, GW_HTTP_OP,
+                        "a script with permissions sends no header that names "
+                        "another address (%.14s)",
+                        *h);
+    if (!is_override(*h))
+      continue;
+    const char *meant = strchr(*h, ':') + 1;
+    (void)form_word(meant + strspn(meant, " \t"), "", method);
+    if (check_other(x, method, type, err) != 0)
+      return -1;
+  }
+  return 0;
+}
+
+int gw_http_check_guard(struct gw_exchange *x, const struct gw_http_req *req,
+                        const char *type, struct gw_err *err)
+{
+  const struct gw_guard *guard = x->http->guard;
+
+  if (check_form(x, x->url.query, type, err) != 0 ||
+      check_headers(x, req, type, err) != 0 ||
+      check_body(x, req, type, err) != 0)
+    return -1;
+  note_verb(x, req->method, type);
+  if (gw_guard_check(guard, req->method, &x->url, type, err) != 0 ||
+      gw_guard_check_known(guard, req->proxy, err) != 0 ||
+      gw_guard_check_known(guard, req->tls.ca, err) != 0 ||
+      gw_guard_check_known(guard, req->tls.cert, err) != 0 ||
+      gw_guard_check_known(guard, req->tls.key, err) != 0)
+    return -1;
+  return 0;
+}
