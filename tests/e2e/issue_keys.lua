@@ -277,12 +277,16 @@ test("a second run at the same time is told; an archive has no keys",
     local second
     to.on = function(seen)
       if seen.method == "POST" and not second then
-        second = run(w, { "carol", "--out", "keys" })
+        second = run(w, { "carol", "--out", "./link" })
       end
     end
+    t:ok(fs.symlink(path(w), w.home .. "/link"))
     e2e.expect(run(w, { "labs", "--out", "keys" }), 0)
     t:ok(second.code ~= 0)
     t:match(second.err, "another run writes .*keys")
+    e2e.expect(run(w, { "carol", "--out", "link" }), 0)
+    t:eq(select(2, read(w)), 2)
+    t:eq(fs.stat(path(w)).mode & 511, 384)
     local r = people.godwit(w, { "issue-keys", "labs", "--to", w.dev.dir,
       "--out", "keys" })
     t:eq(r.code, 2)

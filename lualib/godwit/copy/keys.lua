@@ -82,9 +82,14 @@ end
 ---@field turn godwit.task.Semaphore One writes the file at a time.
 ---@field old string[] Labels of keys that are used no more.
 
+-- One file has one name, and so one lock, whatever links and dots lead to it;
+-- what a link leads to is written, not the link.
 local function absolute(path)
   path = places.expand(path)
-  return path:sub(1, 1) == "/" and path or fs.cwd() .. "/" .. path
+  path = path:sub(1, 1) == "/" and path or fs.cwd() .. "/" .. path
+  local folder, name = path:match("^(.*/)([^/]+)$")
+  local real = folder and fs.realpath(folder)
+  return fs.realpath(path) or real and real .. "/" .. name or path
 end
 
 local function origins_of(driver)
