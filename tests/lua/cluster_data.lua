@@ -259,6 +259,11 @@ test("rows that cannot be used are refused in one sentence", function(t)
       { filename = bad } }) }) })
     t:raises("remote", names, "usable name", d, "acme", "c")
   end
+  -- A secret that a message cuts is known by its beginning and the cut.
+  local echo = other(t, { ["GET " .. C] = directory({ files = json.array({
+    { filename = ("/"):rep(70) .. "simOddClusterKey000000000001" } }) }) })
+  local e = t:raises("remote", names, "usable name", echo, "acme", "c")
+  t:match(secret.redact(e.message), "/%[secret%]…\"$")
   local d = other(t, { ["GET " .. C] = directory({ files = {} }) })
   t:raises("remote", names, "not a list", d, "acme", "c")
   d = other(t, { ["GET " .. C] = { json = json.array({}) } })

@@ -1,5 +1,6 @@
 local err = require("godwit.err")
 local json = require("godwit.json")
+local quote = require("godwit.tree.path").quote
 
 --- cluster.data_listing: walks a directory of the data API page by page, with
 --- memory that does not grow, and reads what stands in its rows.
@@ -67,7 +68,7 @@ function M.file(where, row)
   if not M.is_name(name) then
     err.throw("remote", "%s: the server's list has a file without a usable"
       .. " name%s", where, type(name) == "string"
-      and (": %q"):format(name:sub(1, 80)):gsub("[^\x20-\x7e]", "?") or "")
+      and ": " .. quote((name:gsub("[^\x20-\x7e]", "?"))) or "")
   end
   return { name = name, size = size_of(row.size),
     time = M.time(row.last_modified) }

@@ -5,6 +5,7 @@ local err = require("godwit.err")
 local json = require("godwit.core.json")
 local listing = require("godwit.cluster.data_listing")
 local pages = require("godwit.cluster.pages")
+local quote = require("godwit.tree.path").quote
 local secrets = require("godwit.cluster.secrets")
 local sys = require("godwit.core.sys")
 
@@ -38,7 +39,7 @@ local function check(owner, name, file)
       tostring(owner), tostring(name))
   elseif file ~= nil and not listing.is_name(file) then
     err.throw("usage", "not a file's name: %s", type(file) == "string"
-      and ("%q"):format(file:sub(1, 80)) or type(file))
+      and quote(file) or type(file))
   end
 end
 
