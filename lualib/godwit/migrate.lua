@@ -6,8 +6,10 @@
 local account_list = require("godwit.copy.account_list")
 local accounts = require("godwit.cluster.accounts")
 local algorithms = require("godwit.migrate.algorithms")
+local budget = require("godwit.data.budget")
 local collections = require("godwit.migrate.collections")
 local err = require("godwit.err")
+local filter = require("godwit.data.filter")
 local glob = require("godwit.cluster.glob")
 local keys = require("godwit.migrate.keys")
 local organization = require("godwit.copy.organization")
@@ -15,6 +17,7 @@ local organizations = require("godwit.copy.organizations")
 local promotion = require("godwit.copy.promotion")
 local people = require("godwit.copy.people")
 local stages = require("godwit.workflow.stages")
+local units = require("godwit.data.units")
 local user = require("godwit.copy.user")
 local users = require("godwit.copy.users")
 
@@ -63,6 +66,8 @@ end
 ---@param params table
 function M.check(params)
   organizations.check(params)
+  filter.of(params, units.as_flag)
+  budget.new(params, units.as_flag)
   local kinds = kinds_of(params)
   for _, kind in ipairs(M.KINDS) do
     if kinds[kind] then
@@ -172,6 +177,7 @@ end
 ---@field to table
 ---@field kinds table<string, boolean>
 ---@field owners godwit.migrate.Owner[]
+---@field budget godwit.data.Budget Of all that is done.
 local Plan = {}
 Plan.__index = Plan
 
@@ -187,7 +193,8 @@ end
 function M.plan(cx)
   local side = users.side(cx)
   local self = setmetatable({ cx = cx, from = side.from, to = side.to,
-    kinds = kinds_of(cx.params), owners = {} }, Plan)
+    kinds = kinds_of(cx.params), owners = {},
+    budget = budget.new(cx.params) }, Plan)
   local is_wanted, list = wanted(cx.params)
   local roster = side.roster
 
@@ -251,6 +258,18 @@ local function data_obstacle(owner)
   return obstacle(owner) or missing_key(owner)
 end
 
+-- Where what the run may use is used up, nothing more is begun.
+local function within(shared, stage)
+  local work = stage.work
+  function stage.work(job)
+    if not shared:lasts() then
+      return { outcome = "failed", kind = "budget", retryable = true,
+        why = shared.why .. "; it was not begun" }
+    end
+    return work(job)
+  end
+end
+
 --- The stages of the kinds that were chosen, in their order. Collections and
 --- algorithms are listed here.
 ---@async
@@ -274,13 +293,19 @@ function Plan:stages()
   end
   if self.kinds.data then
     self.collections = collections.stage(cx, self.from, self.to, self.owners,
-      data_obstacle)
+      data_obstacle, self.budget)
     list[#list + 1] = self.collections
   end
   if self.kinds.algorithms then
     self.algorithms = algorithms.stage(cx, self.from, self.to, self.owners,
-      data_obstacle)
+      data_obstacle, function(owner, name)
+        return self.collections ~= nil
+          and collections.is_missing(self.collections, owner, name)
+      end)
     list[#list + 1] = self.algorithms
+  end
+  for _, stage in ipairs(list) do
+    within(self.budget, stage)
   end
   return list
 end
@@ -302,6 +327,7 @@ function Plan:finish()
   if self.algorithms then
     algorithms.finish(self.cx, self.algorithms)
   end
+  self.cx.result.budget = self.cx.result.budget or self.budget.why
   for _, kind in ipairs(M.KINDS) do
     if self.kinds[kind] and NOT_MOVED[kind] then
       self.cx:note("%s", NOT_MOVED[kind])

@@ -283,3 +283,32 @@ test("owners who will have no key are named before anything is made",
     r = e2e.expect(live(w, "--fail-fast"), 6)
     t:eq(open(w.prod):try_get_user("alice"), nil)
   end)
+
+test("without its data no algorithm is published", function(t)
+  local w = world(t, function(_, prod)
+    prod:options({ refuse_acl = "public" })
+  end)
+  local r = e2e.expect(migrate(w), 3)
+  t:eq(outcomes(r.items), "user created, user created, organization created, "
+    .. "collection created, collection failed, algorithm created, "
+    .. "algorithm refused")
+  t:match(r.items[7].why, "^src/x.py:2 names data://acme/models, which was not "
+    .. "copied whole")
+  r = e2e.expect(migrate(w, "--skip", "data"), 0)
+  t:eq(outcomes(r.items), "user unchanged, user unchanged, "
+    .. "organization unchanged, algorithm unchanged, algorithm created")
+end)
+
+test("a budget ends all of it cleanly", function(t)
+  local w = world(t)
+  local r = e2e.expect(migrate(w, "-j", "1", "--max-transfer", "4"), 8)
+  t:eq(outcomes(r.items), "user created, user created, organization created, "
+    .. "collection created, collection failed, algorithm failed, "
+    .. "algorithm failed")
+  t:match(r.items[6].why, "max%-transfer of 4 B is used up; it was not begun")
+  r = e2e.expect(migrate(w, "--max-duration", "0.001s", "--skip", "data"), 8)
+  t:match(r.doc.budget, "max%-duration")
+  r = e2e.expect(migrate(w, "--skip", "data", "--max-duration", "soon"), 2)
+  t:match(r.err, "%-%-max%-duration")
+  e2e.expect(migrate(w), 0)
+end)

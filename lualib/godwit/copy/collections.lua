@@ -23,8 +23,10 @@ function M.shared()
   return { memo = memo.new(), budget = budget.new({}) }
 end
 
--- Every collection once, in the order the code names them.
-local function named(job)
+--- The collections a job's code names, each once, in its order.
+---@param job godwit.copy.Job
+---@return godwit.copy.Taken[]
+function M.named(job)
   local list, seen = {}, {}
   for _, r in ipairs(job.source.references or {}) do
     local owner = r.owner == ".my" and job.owner or r.owner
@@ -50,7 +52,7 @@ end
 ---@param job godwit.copy.Job
 function M.look(job)
   job.collections = {}
-  for _, taken in ipairs(named(job)) do
+  for _, taken in ipairs(M.named(job)) do
     local ref = taken.owner .. "/" .. taken.name
     local doc = job:read("the collection " .. ref .. " on " .. job.from.name,
       function()

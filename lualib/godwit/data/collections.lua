@@ -164,14 +164,15 @@ local OPTIONS = { "include", "exclude", "min_size", "max_size", "newer",
 ---@param cx godwit.workflow.Cx
 ---@param from table|nil Driver.
 ---@param to table|nil Driver.
+---@param shared? godwit.data.Budget One that is not only theirs.
 ---@return table
-function M.run(cx, from, to)
+function M.run(cx, from, to, shared)
   local p, opts = cx.params, {}
   for _, name in ipairs(OPTIONS) do
     opts[name] = p[name]
   end
   return { cx = cx, params = p, from = from, to = to, opts = opts,
-    budget = budget.new(p), totals = { files = 0, copied = 0, unchanged = 0,
+    budget = shared or budget.new(p), totals = { files = 0, copied = 0, unchanged = 0,
       skipped = 0, failed = 0, deleted = 0, bytes = 0 },
     people = from and to and people.of(cx, from, to) or nil }
 end

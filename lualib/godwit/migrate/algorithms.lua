@@ -2,6 +2,7 @@
 --- workflow: listed and looked at with everything else, promoted after the
 --- accounts and the data they need, and those that call others after these.
 
+local collections = require("godwit.copy.collections")
 local copy = require("godwit.copy")
 local decide = require("godwit.copy.decide")
 local err = require("godwit.err")
@@ -117,6 +118,17 @@ local function work_on(inner)
   return result
 end
 
+-- It would be published without what it reads when it is loaded.
+local function missing_data(inner, lacks)
+  for _, taken in ipairs(collections.named(inner)) do
+    if lacks(taken.owner, taken.name) then
+      return ("%s names data://%s/%s, which was not copied whole"):format(
+        taken.place, taken.owner, taken.name)
+    end
+  end
+  return nil
+end
+
 --- The stage; its algorithms are listed here.
 ---@async
 ---@param cx godwit.workflow.Cx
@@ -124,8 +136,9 @@ end
 ---@param to table Driver.
 ---@param owners godwit.migrate.Owner[]
 ---@param check fun(owner: godwit.migrate.Owner): string|nil Why nothing can be written for it.
+---@param lacks fun(owner: string, name: string): boolean Whether a collection was not copied that should have been.
 ---@return godwit.workflow.Stage
-function M.stage(cx, from, to, owners, check)
+function M.stage(cx, from, to, owners, check, lacks)
   local shared, stage = promotion.options(cx), { kind = "algorithm" }
 
   shared.references = true
@@ -170,7 +183,7 @@ function M.stage(cx, from, to, owners, check)
   end
 
   function stage.work(job)
-    local why = check(job.owner)
+    local why = check(job.owner) or missing_data(job.inner, lacks)
     if why then
       return cx:refuse(why)
     end

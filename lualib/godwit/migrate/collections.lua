@@ -54,9 +54,10 @@ end
 ---@param to table Driver.
 ---@param owners godwit.migrate.Owner[]
 ---@param check fun(owner: godwit.migrate.Owner): string|nil
+---@param budget godwit.data.Budget
 ---@return godwit.workflow.Stage
-function M.stage(cx, from, to, owners, check)
-  local run = collections.run(cx, from, to)
+function M.stage(cx, from, to, owners, check, budget)
+  local run = collections.run(cx, from, to, budget)
   local stage = { kind = "collection", run = run }
 
   stage.jobs = listing.jobs(owners, cx.jobs, { from = from,
@@ -89,6 +90,23 @@ function M.stage(cx, from, to, owners, check)
     return collections.copy(job)
   end
   return stage
+end
+
+--- Whether a collection of the source was to be copied in this run, and was not
+--- copied whole.
+---@param stage godwit.workflow.Stage
+---@param owner string
+---@param name string
+---@return boolean
+function M.is_missing(stage, owner, name)
+  for i, job in ipairs(stage.jobs) do
+    local ended = (stage.items[i] or {}).outcome
+    if (ended == "failed" or ended == "refused")
+        and (job.ref == owner .. "/" .. name or job.ref == owner .. "/*") then
+      return true
+    end
+  end
+  return false
 end
 
 --- Says how many files that were.
