@@ -162,7 +162,7 @@ test("completion asks no cluster", function(t)
   local term = repl(t, home, nil, { env = { K = "simXsimXsimXsimX" } })
   term:say("c = godwit.cluster \"pro\t") -- and its quote
   term:say("c", "cluster production\r\n")
-  term:type("c.\t"):wait("algorithms +environments")
+  term:type("c.\t"):wait("algorithms +data +environments")
   term:type("alg\t:\t"):wait("create +each +ensure +get +try_get")
   term:type("try\t"):wait("_get")
   term:type("\3"):wait("%^C\r\n" .. term.prompt)
