@@ -1,7 +1,7 @@
 --- members: who belongs to an organization at two places, as sets. The lists
 --- are streamed; the names wait in a temporary table, so that memory does not
---- grow with them. Roles cannot be set by anybody but a person at the web site:
---- owners are listed apart.
+--- grow with them. Roles of a live cluster cannot be set by anybody but a person
+--- at the web site: owners are listed apart there.
 
 local accounts = require("godwit.cluster.accounts")
 local err = require("godwit.err")
@@ -97,13 +97,13 @@ end
 
 -- Somebody has to own an organization: who made it stays when nobody else can
 -- be raised.
-local function rest(item, known, owners)
+local function rest(v, item, known, owners)
   local after
   repeat
     local rows = err.check(known:rest(after, BATCH))
     for _, row in ipairs(rows) do
       local role = ROLE[row.size]
-      if role == "owner" and owners == 1 then
+      if role == "owner" and owners == 1 and not v.to:keeps_roles() then
         item:cannot_move("the owner role of %s at the destination, who is no "
           .. "member at the source: an organization has an owner, and nobody "
           .. "else can be made one", row.name)
@@ -122,7 +122,17 @@ local function shown(list)
     #list - OWNERS_SHOWN) or text
 end
 
-local function tell_roles(item, state)
+-- Where roles can be given they are compared as everything else.
+local function tell_roles(v, item, state)
+  if v.to:keeps_roles() then
+    for _, name in ipairs(state.owners) do
+      item:differ("member " .. name, "owner", "member")
+    end
+    for _, name in ipairs(state.raised) do
+      item:differ("member " .. name, "member", "owner")
+    end
+    return
+  end
   if #state.owners > 0 then
     item:cannot_move("the owner role of %s", shown(state.owners))
   end
@@ -149,8 +159,8 @@ function M.compare(v, item, org, there)
   for list in batches(v.from:each_member(org)) do
     compare_batch(v, item, known.table, list, state)
   end
-  rest(item, known.table, owners)
-  tell_roles(item, state)
+  rest(v, item, known.table, owners)
+  tell_roles(v, item, state)
   item:fact("members", state.count)
 end
 
