@@ -11,6 +11,7 @@ local names = require("godwit.data.names")
 local record = require("godwit.data.record")
 local store = require("godwit.data.store")
 local sync = require("godwit.data.sync")
+local task = require("godwit.task")
 
 local M = {}
 
@@ -47,13 +48,17 @@ end
 
 ---@async
 local function look(job)
-  local source = job.from:look()
-  if not source then
-    err.throw("notfound", "there is no %s", job.from.label)
-  elseif job.from.place == job.to.place then
+  if job.from.place == job.to.place then
     err.throw("usage", "%s would be copied to itself", job.from.label)
   end
-  local there = job.to:look()
+  local seen = task.all({
+    function() return job.from:look() or false end,
+    function() return job.to:look() or false end,
+  })
+  local source, there = seen[1], seen[2] or nil
+  if not source then
+    err.throw("notfound", "there is no %s", job.from.label)
+  end
   job.exists, job.acl_was = there ~= nil, there and there.acl
   job.acl_now, job.acl = job.acl_was, wanted_acl(job, source)
 end
