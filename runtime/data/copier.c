@@ -336,6 +336,8 @@ static void begin_more(struct gw_copier *c, uint64_t now)
     begin(c, shift(queue));
   c->full = c->small.head &&
             c->in_flight - c->large_in_flight >= c->window.limit;
+  if (c->full)
+    gw_window_full(&c->window, now);
 }
 
 /* It stays marked while it is stepped: it cannot be in the list again when it

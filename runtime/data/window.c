@@ -3,7 +3,7 @@
 #define ROUND_MS 30      /* shorter rounds say nothing */
 #define BUSY_MS 250      /* failures at the same time count once */
 #define QUIET_ROUNDS 12  /* between two tries */
-#define RISE 1.15        /* what doubling must bring to be kept */
+#define RISE 1.3         /* what a fourfold window must bring to be kept */
 #define GAIN 1.04        /* and what a try must */
 #define UNIT 65536.0     /* so many bytes are the work of one request */
 
@@ -45,7 +45,7 @@ static void judge_rise(struct gw_window *w, double speed)
   }
   w->best = speed;
   w->before = w->limit;
-  w->limit = more(w, w->limit);
+  w->limit = more(w, 3 * w->limit);
 }
 
 /* A try that is running has `before` set. */
@@ -61,6 +61,12 @@ static void judge_try(struct gw_window *w, double speed)
     w->before = w->limit;
     w->limit = more(w, w->limit / 4);
   }
+}
+
+void gw_window_full(struct gw_window *w, uint64_t now)
+{
+  if (!w->began)
+    begin(w, now);
 }
 
 void gw_window_done(struct gw_window *w, uint64_t now, uint64_t bytes,

@@ -1,6 +1,7 @@
 /*
- * window: how many pairs run at a time. It doubles while that brings more,
- * then tries a little more now and then; a server that is busy halves it.
+ * window: how many pairs run at a time. It grows fourfold while that brings
+ * more, then tries a little more now and then; a server that is busy halves
+ * it.
  */
 #ifndef GW_DATA_WINDOW_H
 #define GW_DATA_WINDOW_H
@@ -11,7 +12,7 @@
 struct gw_window {
   unsigned limit, max;
   unsigned before;    /* the limit that brought `best` */
-  bool rising;        /* doubling still */
+  bool rising;        /* fourfold still */
   unsigned quiet;     /* rounds without a try */
   double best;        /* what the round before brought, a millisecond */
   uint64_t began;     /* this round, ms; 0: not yet */
@@ -22,7 +23,9 @@ struct gw_window {
 
 void gw_window_init(struct gw_window *w, unsigned start, unsigned max);
 void gw_window_cap(struct gw_window *w, unsigned max);
-/* A pair ended well. full: as many ran as may. */
+/* As many run as may, and more wait. */
+void gw_window_full(struct gw_window *w, uint64_t now);
+/* A pair ended well; full: while more waited. */
 void gw_window_done(struct gw_window *w, uint64_t now, uint64_t bytes,
                     bool full);
 /* The server is busy, or cannot be reached. */
