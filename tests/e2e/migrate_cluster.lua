@@ -312,3 +312,29 @@ test("a budget ends all of it cleanly", function(t)
   t:match(r.err, "%-%-max%-duration")
   e2e.expect(migrate(w), 0)
 end)
+
+test("a policy's names hold for people, organizations and what is theirs",
+  function(t)
+    local w = world(t, function(dev) e2e.seed(dev, "alice/Hers") end)
+    local path = w.home .. "/pol.lua"
+    -- It knows only what it is written for: people have addresses, and other
+    -- owners keep their name.
+    err.check(fs.write(path, [[return {
+      map_user = function(u, cx)
+        return { username = u.username .. "_p", email = u.email:lower() }
+      end,
+      map_owner = function(o, cx) return o == "acme" and "acme_p" or o end,
+      map_name = function(n, cx) return n .. "P" end,
+    }]], 384))
+    local r = e2e.expect(migrate(w, "--policy", path), 0)
+    local there = {}
+    for i, item in ipairs(r.items) do
+      there[i] = item.to:match("[^:]*$")
+    end
+    t:eq(there, { "alice_p", "bob_p", "acme_p", "alice_p/notes",
+      "acme_p/models", "alice_p/HersP", "acme_p/TwoP", "acme_p/OneP" })
+    local v = w:run({ "verify", "--from", "sandbox:" .. w.dev.dir, "--to",
+      "sandbox:" .. w.prod.dir, "--policy", path, "--json" })
+    t:eq(v.code, 0, v.all)
+    t:eq(v.doc.counts.equal, 8)
+  end)

@@ -72,11 +72,14 @@ local function revision(place, ref, a)
   return check_ref.revision(text)
 end
 
--- The owner there, by the policy unless one was typed.
+-- The owner there, by the policy unless one was typed, or it was decided with
+-- the account itself.
 local function map_owner(place, owner)
   local policy, typed = place.policy, (place.opts.given or {}).to_owner
 
-  if policy:has("map_owner") and (policy.forced or not typed) then
+  if place.opts.owner_settled then
+    return
+  elseif policy:has("map_owner") and (policy.forced or not typed) then
     place.owner = policy:map_owner(place.where, owner)
     if typed then
       warn(place, "map_owner", "--to-owner")

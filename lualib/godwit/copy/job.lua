@@ -12,6 +12,7 @@ local M = {}
 
 ---@class godwit.copy.Options
 ---@field to_owner? string
+---@field owner_settled? boolean It was decided with the account: no policy's map_owner is asked.
 ---@field publish "minor"|"major"|"revision"|"no"
 ---@field callability? "public"|"private"
 ---@field message? string

@@ -190,8 +190,12 @@ function People:name(name)
     return person and person.username, why
   end
   local found = self.memo:get(name, function()
-    local person, why = self:user(self.from and self.from:try_get_user(name)
-      or { username = name })
+    local doc = self.from and self.from:try_get_user(name)
+    if self.from and not doc then -- an organization: no policy is asked
+      local out, why = typed(self, { username = name })
+      return { out and (out.username or name), why }
+    end
+    local person, why = self:user(doc or { username = name })
     return { person and person.username, why }
   end)
   return found[1], found[2]

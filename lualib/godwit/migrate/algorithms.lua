@@ -48,7 +48,7 @@ local function new_job(from, to, owner, name, shared)
   for k, v in pairs(shared) do
     opts[k] = v
   end
-  opts.to_owner = owner.to
+  opts.to_owner, opts.owner_settled = owner.to, true
   local place = decide.place(named, from, to, opts)
   local inner = copy.placed(source.new(from, owner.name, name, place.revision),
     to, place, opts)

@@ -40,6 +40,7 @@ local function options_of(v, opts, owner)
   local name, why = v:owner(owner)
 
   return setmetatable({ to_owner = name ~= owner and name or opts.to_owner,
+    owner_settled = name ~= owner and not opts.to_owner,
     left_out = not name and why or nil }, { __index = opts })
 end
 
