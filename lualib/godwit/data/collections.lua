@@ -74,11 +74,14 @@ local function usage()
     .. "./models prod:acme/models")
 end
 
--- A side that a word names. What a person typed may be opened.
-local function side_of_word(params, role, word)
+-- A side that a word names. What a person typed may be opened; a script's words
+-- reach what the script may.
+local function side_of_word(params, role, word, typed)
   local cluster, owner, name = place.split(word)
   if not cluster then
-    err.check(folder.allow(word, role == "to"))
+    if typed then
+      err.check(folder.allow(word, role == "to"))
+    end
     return { folder = word }
   end
   for _, text in ipairs({ owner, name }) do
@@ -91,7 +94,7 @@ local function side_of_word(params, role, word)
   return { owner = owner, name = name }
 end
 
-local function read_places(params)
+local function read_places(params, typed)
   local words = params.what
   if params.from or params.to then
     err.throw("usage", "%s names its cluster or folder itself: leave out "
@@ -102,8 +105,8 @@ local function read_places(params)
     err.throw("usage", "between two places nothing is mapped: name the owner "
       .. "in %s", words[2])
   end
-  params.places = { from = side_of_word(params, "from", words[1]),
-    to = side_of_word(params, "to", words[2]) }
+  params.places = { from = side_of_word(params, "from", words[1], typed),
+    to = side_of_word(params, "to", words[2], typed) }
 end
 
 local function check_globs(params)
@@ -122,7 +125,8 @@ end
 --- Raises what the command line alone shows to be wrong; takes the clusters
 --- from the words where these name them.
 ---@param params table
-function M.check(params)
+---@param typed? boolean By a person; otherwise they are a script's.
+function M.check(params, typed)
   local placed = false
 
   people.check(params)
@@ -132,7 +136,7 @@ function M.check(params)
     placed = placed or place.is_one(word)
   end
   if placed then
-    read_places(params)
+    read_places(params, typed)
   else
     check_globs(params)
   end

@@ -27,7 +27,7 @@ local M = {}
 ---@field summary string
 ---@field params table<string, godwit.workflow.Param>
 ---@field order godwit.workflow.Param[] By name, positional ones first.
----@field check? fun(params: table<string, any>) Before a cluster is opened.
+---@field check? fun(params: table<string, any>, typed: boolean?) Before a cluster is opened; `typed` by a person, not by a script.
 ---@field run fun(cx: godwit.workflow.Cx): any
 ---@field usage? string
 ---@field reads? boolean Nothing is written at all; the host sees to it.

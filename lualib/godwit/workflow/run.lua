@@ -155,7 +155,7 @@ function M.start(declared, given, opts)
     effect.plan()
   end
   if h.check then
-    h.check(values) -- nobody is asked about what cannot be meant
+    h.check(values, true) -- nobody is asked about what cannot be meant
   end
   effect.allow_write(nil)
   if h.permissions then
