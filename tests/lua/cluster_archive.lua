@@ -115,3 +115,16 @@ test("writes are effects", function(t)
   t:eq(effect.counts.writes, before + 1)
   t:ok(fs.stat(a.store:repo("acme", "Hello")))
 end)
+
+test("an archive passes for nothing else in maps and ledgers", function(t)
+  local a, dir = open(t)
+  a:close()
+  local path = dir .. "/archive.json"
+  local text = fs.read(path, 1 << 20)
+  for _, id in ipairs({ "https://api.example.com", "prod", "", "a\\nb" }) do
+    fs.write(path, (text:gsub(a.id:gsub("%p", "%%%0"), id)))
+    t:raises("io", archive.open, "id is a UUID", { name = "x", dir = dir })
+  end
+  fs.write(path, text)
+  archive.open({ name = "x", dir = dir }):close()
+end)

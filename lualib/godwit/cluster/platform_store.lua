@@ -20,6 +20,11 @@ local M = {}
 local FILE, DIR = 384, 448 -- 0600, 0700
 local MAX_DOCUMENT = 16 << 20
 
+-- Ids stand in maps and ledgers: an archive from elsewhere must not pass for
+-- a cluster, whose id is its address or a word of the configuration.
+local ID = "^" .. ("%x"):rep(8) .. ("%-" .. ("%x"):rep(4)):rep(3) .. "%-"
+  .. ("%x"):rep(12) .. "$"
+
 --- The layout's number; a folder of another one is refused.
 M.FORMAT = 1
 
@@ -432,6 +437,9 @@ function M.open(dir)
   if type(info) ~= "table" or type(info.id) ~= "string"
     or info.format ~= M.FORMAT then
     err.throw("io", "%s: an archive of an unknown format", dir)
+  elseif not info.id:find(ID) then
+    err.throw("io", "%s: an archive's id is a UUID, and that of this one is "
+      .. "none", dir)
   end
   return open_at(real, info)
 end
