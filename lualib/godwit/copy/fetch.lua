@@ -6,9 +6,11 @@ local retry = require("godwit.http.retry")
 
 local M = {}
 
--- A pack that makes no sense was most likely cut on its way.
+-- A pack that makes no sense was most likely cut on its way; a ref of the store
+-- that is locked is written for another destination.
 local function passing(e)
-  return e.retryable or (e.kind == "remote" and e.op == "git.fetch")
+  return e.retryable or e.op == "git.fetch"
+    and (e.kind == "remote" or e.kind == "conflict")
 end
 
 --- Fetches, unless the store has the commit.
