@@ -86,3 +86,16 @@ test("where there are several kinds, each thing says its own", function(t)
   t:match(text { user, data }, "^created    user a\ncreated    collection a/B\n")
   t:match(text { data, data }, "^created    a/B\n")
 end)
+
+test("no terminal obeys what a server said", function(t)
+  local out = text({ { outcome = "unchanged", ref = "a\27[2J\nb",
+    warnings = { "x\27]0;t\7\nunchanged  root", "c1 \u{9b}31m \u{202e}y" },
+    steps = { { symbol = "=", text = "tab\there\127" } } } },
+    { notes = { "\27[1m" } })
+  t:no(out:find("[\27\7\127]"))
+  t:no(out:find("\u{9b}", 1, true))
+  t:match(out, "^unchanged  a\\x1b%[2J\\nb\n")
+  t:match(out, "note: x\\x1b%]0;t\\x07\n +unchanged  root\n")
+  t:match(out, "c1 \\x9b31m \\u{202e}y")
+  t:match(out, "tab\there\\x7f")
+end)

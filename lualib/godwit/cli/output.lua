@@ -79,6 +79,27 @@ function M.paint(style, text, fd)
   return ("\27[%sm%s\27[0m"):format(STYLES[style], text)
 end
 
+-- Characters that turn the direction of text or end a line, in three bytes.
+local TURNING = { "\xe2\x80[\xa8-\xae]", "\xe2\x81[\xa6-\xa9]" }
+
+--- Text of servers and repositories, so that no terminal obeys it: control
+--- characters but line ends and tabs are written out.
+---@param text string
+---@return string
+function M.visible(text)
+  text = text:gsub("\r\n", "\n"):gsub("\xc2[\x80-\x9f]", function(c)
+    return ("\\x%02x"):format(c:byte(2))
+  end):gsub("[%c\127]", function(c)
+    return c ~= "\n" and c ~= "\t" and ("\\x%02x"):format(c:byte()) or nil
+  end)
+  for _, pattern in ipairs(TURNING) do
+    text = text:gsub(pattern, function(c)
+      return ("\\u{%04x}"):format(utf8.codepoint(c))
+    end)
+  end
+  return text
+end
+
 local function to_stderr(text)
   if M.before then
     M.before()
@@ -92,20 +113,20 @@ end
 --- A line on stderr, unless --quiet.
 function M.note(fmt, ...)
   if not state.quiet then
-    to_stderr(fmt:format(...))
+    to_stderr(M.visible(fmt:format(...)))
   end
 end
 
 --- A line on stderr with -v.
 function M.detail(fmt, ...)
   if state.verbose > 0 and not state.quiet then
-    to_stderr(fmt:format(...))
+    to_stderr(M.visible(fmt:format(...)))
   end
 end
 
 --- A warning on stderr, also with --quiet.
 function M.warn(fmt, ...)
-  to_stderr(M.paint("yellow", "warning: ", 2) .. fmt:format(...))
+  to_stderr(M.paint("yellow", "warning: ", 2) .. M.visible(fmt:format(...)))
 end
 
 --- A line on stderr whatever was asked.
@@ -183,7 +204,7 @@ local function sentence(e)
   local plain_words = e.kind == "usage" and not e.status
     or e.kind == "bug" and trace.place(e)
   local text = plain_words and tostring(e.message) or tostring(e)
-  return (trace.sentence(e, text):gsub("[\r\n]+", " "))
+  return (M.visible(trace.sentence(e, text)):gsub("[\r\n]+", " "))
 end
 
 --- The document of an error.

@@ -16,8 +16,8 @@ local MAX_FILES = 10
 -- nothing of theirs looks like a line of ours.
 local function line(out, fmt, ...)
   local indent = (" "):rep(COLUMN)
-  out[#out + 1] = indent .. fmt:format(...):gsub("[\r\n]+", "\n" .. indent
-    .. "    ")
+  out[#out + 1] = indent .. output.visible(fmt:format(...)):gsub("\n+", "\n"
+    .. indent .. "    ")
 end
 
 local function short(v)
@@ -39,7 +39,7 @@ local function head(item, with_type)
   if item.version then
     text = text .. " " .. tostring(item.version)
   end
-  return text
+  return (output.visible(text):gsub("\n", "\\n"))
 end
 
 local function list(out, title, rows)
@@ -167,7 +167,7 @@ function M.text(result)
     paragraph(out, item, shown, with_type)
   end
   for _, note in ipairs(result.notes or {}) do
-    out[#out + 1] = note
+    out[#out + 1] = output.visible(note)
   end
   if result.budget then
     out[#out + 1] = "A budget ended the run: " .. result.budget .. "."

@@ -15,11 +15,8 @@ local MAX_ROWS = 50 -- differences of one item, without -v
 
 -- What is said of one stays in its line, and no terminal obeys it.
 local function visible(text)
-  return (text:gsub("\xc2[\x80-\x9f]", function(c)
-    return ("\\x%02x"):format(c:byte(2))
-  end):gsub("%c", function(c)
-    return c == "\n" and "\\n" or ("\\x%02x"):format(c:byte())
-  end))
+  return (output.visible(text):gsub("[\n\t]", { ["\n"] = "\\n",
+    ["\t"] = "\\x09" }))
 end
 
 local function cut(text)
