@@ -117,6 +117,13 @@ function M.note(fmt, ...)
   end
 end
 
+--- The same behind a few words of ours in bold.
+function M.headed(words, fmt, ...)
+  if not state.quiet then
+    to_stderr(M.paint("bold", words, 2) .. ": " .. M.visible(fmt:format(...)))
+  end
+end
+
 --- A line on stderr with -v.
 function M.detail(fmt, ...)
   if state.verbose > 0 and not state.quiet then

@@ -169,7 +169,7 @@ function Progress:print()
   output.say("In progress: %d, for %s%s", #self.order,
     seconds(math.floor(now - self.began)), far and "; " .. far or "")
   for _, ref in ipairs(self.order) do
-    output.say("  %s", describe(ref, self.items[ref], now))
+    output.say("  %s", output.visible(describe(ref, self.items[ref], now)))
   end
 end
 

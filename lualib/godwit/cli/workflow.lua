@@ -68,9 +68,8 @@ end
 
 --- The first line of a run: its mode and what it goes by.
 function M.announce(name, head, values, origins, dry_run)
-  output.note("%s: %s %s%s", output.paint("bold", dry_run
-    and "plan, nothing is written"
-    or head.reads and "read, nothing is written" or "apply", 2), name,
+  output.headed(dry_run and "plan, nothing is written"
+    or head.reads and "read, nothing is written" or "apply", "%s %s%s", name,
     said(head, values, origins), in_effect(head, values, origins))
   if output.verbosity() > 1 then
     for _, p in ipairs(head.order) do
