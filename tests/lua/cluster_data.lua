@@ -272,8 +272,12 @@ test("rows that cannot be used are refused in one sentence", function(t)
     { name = "../x" } }) }) })
   t:raises("remote", collections, "usable name", d, "acme")
   d = other(t, { ["GET " .. C] = directory({ files = json.array({
-    { filename = "f", size = -1, last_modified = "x" } }) }) })
-  t:eq(d:each_file_page("acme", "c")(), { { name = "f" } })
+    { filename = "f", size = -1, last_modified = "x" },
+    { filename = "g", size = 1 << 62 }, { filename = "h", size = 1 << 50 },
+    { filename = "i", size = "5" }, { filename = "j", size = 1e300 },
+    }) }) })
+  t:eq(d:each_file_page("acme", "c")(), { { name = "f" }, { name = "g" },
+    { name = "h", size = 1 << 50 }, { name = "i" }, { name = "j" } })
 end)
 
 test("a hundred thousand files are listed in flat memory", function(t)

@@ -14,6 +14,7 @@ local MAX_EMPTY = 1000 -- pages in a row
 local MAX_SAME = 20    -- pages in a row that begin with the same row
 local MAX_MARKER = 8192
 local LONGEST = 1024
+local LARGEST = 1 << 50 -- bytes; more is no file's size, and no sum overflows
 
 --- Whether a server's file name can be used: it goes into addresses, folders
 --- and reports.
@@ -56,7 +57,7 @@ end
 
 local function size_of(v)
   v = type(v) == "number" and math.tointeger(v) or nil
-  return v and v >= 0 and v or nil
+  return v and v >= 0 and v <= LARGEST and v or nil
 end
 
 --- A row of `files` as { name=, size=, time= }; raises for one without a
