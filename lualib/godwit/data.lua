@@ -41,7 +41,7 @@ local function text_side(text, write)
   if cluster then
     return side.collection(place.open(cluster), owner, name)
   end
-  return side.folder(text, write)
+  return side.folder(place.folder(text), write)
 end
 
 local function what(v)

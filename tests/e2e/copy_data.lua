@@ -255,6 +255,8 @@ test("what cannot be meant is said before anything is asked", function(t)
     { { "./a", "prod:acme/*" }, "one collection is copied" },
     { { "./a", "prod:acme/x", "--to-owner", "bob" }, "nothing is mapped" },
     { { "./a" }, "two places" },
+    { { "./a", "prod:acme" }, "'prod:acme' names no collection" },
+    { { "prod:acme/", "./a" }, "'prod:acme/' names no collection" },
     { { "a/b", "--from", "dev", "--to", "prod", "--min-size", "x" },
       "takes a size" },
     { { "a/b", "--from", "dev", "--to", "prod", "--newer", "soon" },
@@ -304,6 +306,7 @@ test("owners are mapped as people are; an organization keeps its name",
     t:eq(w.prod:files("acme", "models"), { a = "1" })
     t:eq(r.by["bob/his"].outcome, "skipped")
     t:match(r.by["bob/his"].why, "left out")
+    t:match(r.doc.notes[1], "the key of dev is none of bob")
   end)
 
 test("files by size, age and name", function(t)

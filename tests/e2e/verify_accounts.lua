@@ -229,6 +229,11 @@ function(t)
   local env = { DEV_ADMIN = w.dev.admin_key, PROD_ADMIN = w.prod.admin_key }
   r = expect(w:run(words, env), 0)
   t:eq(r.doc.counts.equal, 3)
+  -- One key is not everybody's: what it cannot see is not equal.
+  words[7] = "data"
+  r = expect(w:run(words, env), 1)
+  t:match(r.doc.items[1].problems[1], "the key of dev is none of bob")
+  words[7] = "users,organizations"
   w.prod:stop()
   change(w.prod, "organizations/acme.json", function(doc)
     table.remove(doc.members, 2)

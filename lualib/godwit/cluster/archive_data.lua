@@ -138,6 +138,11 @@ function Data:read_file(owner, name, which, opts)
   end)
 end
 
+---@return string[]
+function Data.unseen_owners()
+  return {}
+end
+
 ---@async
 ---@return table[]
 function Data:list_hosted_data(owner)

@@ -181,6 +181,33 @@ function Data:read_file(owner, name, file, opts)
   return bytes
 end
 
+--- Those of some owners of whom the profile's one key sees no more than what
+--- everybody may read. The cluster lists that as if it were all.
+---@async
+---@param owners string[]
+---@return string[]
+function Data:unseen_owners(owners)
+  if #owners == 0 or type(self.profile.key) == "function" then
+    return {}
+  end
+  local ok, seen = pcall(self.memo.get, self.memo, "seen owners", function()
+    return self:seen_owners()
+  end)
+  if not ok and err._is_final(seen) then
+    error(seen, 0)
+  end
+  local is_seen, unseen = {}, {}
+  for _, name in ipairs(ok and seen or owners) do
+    is_seen[name] = true
+  end
+  for _, owner in ipairs(owners) do
+    if not is_seen[owner] then
+      unseen[#unseen + 1] = owner
+    end
+  end
+  return unseen
+end
+
 --- The owner's collections with their ids, as the cluster shows them.
 ---@async
 ---@return table[]

@@ -217,6 +217,19 @@ function Data:read_file(owner, name, file, opts)
 end
 
 ---@async
+---@param owners string[]
+---@return string[]
+function Data:unseen_owners(owners)
+  local old = {}
+  for _, owner in ipairs(owners) do
+    if not self:is_new_owner(owner) then
+      old[#old + 1] = owner
+    end
+  end
+  return self.under:unseen_owners(old)
+end
+
+---@async
 function Data:list_hosted_data(owner)
   local out = json.array({})
   for _, row in ipairs(self:is_new_owner(owner) and {}

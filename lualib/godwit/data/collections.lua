@@ -79,6 +79,7 @@ end
 local function side_of_word(params, role, word, typed)
   local cluster, owner, name = place.split(word)
   if not cluster then
+    word = place.folder(word)
     if typed then
       err.check(folder.allow(word, role == "to"))
     end

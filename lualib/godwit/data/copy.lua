@@ -106,8 +106,8 @@ local function refuse_deletions(job, plan)
     return record.refused(job, "%s has no file that is meant, and an empty "
       .. "source deletes nothing (%d would go)", job.from.label, plan.gone)
   elseif plan.gone > most then
-    return record.refused(job, "%d files would be deleted, more than "
-      .. "max-delete = %d: %s", plan.gone, most,
+    return record.refused(job, "%s would be deleted, more than "
+      .. "max-delete = %d: %s", names.count(plan.gone), most,
       names.some(plan.first.gone, plan.gone))
   end
   job.to:check_deletion()

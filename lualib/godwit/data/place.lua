@@ -4,6 +4,7 @@
 local cluster = require("godwit.cluster")
 local config = require("godwit.config")
 local driver_of = require("godwit.cluster.driver_of")
+local err = require("godwit.err")
 local rights = require("godwit.rights")
 
 local M = {}
@@ -14,6 +15,18 @@ local M = {}
 ---@return string|nil cluster, string|nil owner, string|nil name
 function M.split(word)
   return word:match("^(.+):([^/:]+)/([^/:]+)$")
+end
+
+--- The folder that a word names which names no collection. Who writes
+--- "prod:acme" means a cluster.
+---@param word string
+---@return string
+function M.folder(word)
+  if word:find("^[^/]*%a[^/]*:") then
+    err.throw("usage", "'%s' names no collection: write "
+      .. "CLUSTER:OWNER/COLLECTION; a folder of that name is './%s'", word, word)
+  end
+  return word
 end
 
 --- Whether a word names a place by itself: OWNER/COLLECTION does not.

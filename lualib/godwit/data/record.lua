@@ -30,8 +30,8 @@ local function add(steps, symbol, fmt, ...)
 end
 
 local function narrowing(job, read_by)
-  return ("read by: %s -> %s"):format(job.acl_was and acl.show(job.acl_was)
-    or "nobody else", acl.show(read_by or job.acl))
+  return ("read by: %s -> %s"):format(acl.show(job.acl_was
+    or acl.PRIVATE), acl.show(read_by or job.acl))
 end
 
 -- What was done, or would be.

@@ -6,6 +6,7 @@ local err = require("godwit.err")
 local glob = require("godwit.cluster.glob")
 local key = require("godwit.copy.key")
 local log = require("godwit.log")
+local seen = require("godwit.data.seen")
 local side = require("godwit.data.side")
 local stages = require("godwit.workflow.stages")
 local task = require("godwit.task")
@@ -229,6 +230,7 @@ function M.jobs(run, at_once)
   local owners = owners_of(run.from, wanted)
   local problems = M.check_keys(run.from, owners, at_once)
   local found = {}
+  seen.note(run.cx, run.from, owners)
   task.each(owners, function(owner)
     local e = problems[owner]
     found[owner] = e and { refuse(owner .. "/*", "%s", tostring(e.message)) }

@@ -4,6 +4,7 @@
 local collections = require("godwit.data.collections")
 local key = require("godwit.copy.key")
 local listing = require("godwit.migrate.listing")
+local seen = require("godwit.data.seen")
 local side = require("godwit.data.side")
 local stages = require("godwit.workflow.stages")
 
@@ -15,6 +16,14 @@ local function names_of(from, owner)
   local names = {}
   for row in from:each_collection(owner.name) do
     names[#names + 1] = row.name
+  end
+  return names
+end
+
+local function names_of_owners(owners)
+  local names = {}
+  for i, owner in ipairs(owners) do
+    names[i] = owner.name
   end
   return names
 end
@@ -60,6 +69,7 @@ function M.stage(cx, from, to, owners, check, budget)
   local run = collections.run(cx, from, to, budget)
   local stage = { kind = "collection", run = run }
 
+  seen.note(cx, from, names_of_owners(owners))
   stage.jobs = listing.jobs(owners, cx.jobs, { from = from,
     what = "collections",
     names = function(owner)

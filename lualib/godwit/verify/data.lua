@@ -5,6 +5,7 @@ local collection = require("godwit.verify.collection")
 local err = require("godwit.err")
 local items = require("godwit.verify.item")
 local pages = require("godwit.cluster.pages")
+local seen = require("godwit.data.seen")
 local task = require("godwit.task")
 
 local M = {}
@@ -59,6 +60,15 @@ local function jobs_of(v, entry)
   return jobs
 end
 
+-- What an owner has whom the key is not for: only what is public is listed.
+local function check_seen(v, driver, owner)
+  local unseen = driver:unseen_owners({ owner })
+  if #unseen > 0 then
+    unlisted(v, driver, owner, err.new({ kind = "auth",
+      message = seen.text(driver, unseen) }))
+  end
+end
+
 local function look(v, entry)
   local there, why = v:owner(entry.owner)
 
@@ -66,6 +76,8 @@ local function look(v, entry)
   entry.names, entry.failure = list(v.from, entry.owner)
   if there then
     entry.theirs, entry.failure_there = list(v.to, there)
+    check_seen(v, v.from, entry.owner)
+    check_seen(v, v.to, there)
   end
 end
 
