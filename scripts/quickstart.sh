@@ -94,7 +94,12 @@ start dev demo-dev
 start prod demo-prod
 
 run() {
-  show "godwit $*"
+  line=godwit
+  for word; do
+    case $word in *[*]*) word="'$word'" ;; esac # as it has to be typed
+    line="$line $word"
+  done
+  show "$line"
   "$godwit" "$@"
 }
 
@@ -148,7 +153,8 @@ say "The data of its owner: straight from one cluster to the other"
 run copy-data 'acme/*' --from sandbox:dev --to sandbox:prod
 
 say "Both places agree"
-run verify acme/FraudScore --from sandbox:dev --to sandbox:prod
+run verify acme/FraudScore --only algorithms,data --owner acme \
+  --from sandbox:dev --to sandbox:prod
 
 finished=1
 say "Done. To go on by yourself"
@@ -162,7 +168,7 @@ Both clusters are running. Paste:
   build/godwit promote alice/Hello --from sandbox:dev --to sandbox:prod -n
   build/godwit promote alice/Hello --from sandbox:dev --to sandbox:prod
   build/godwit version-map alice/Hello
-  build/godwit migrate-cluster --only users --only data --from sandbox:dev --to sandbox:prod -n
+  build/godwit migrate-cluster --only users,data --from sandbox:dev --to sandbox:prod -n
   build/godwit verify alice/Hello --from sandbox:dev --to sandbox:prod
   build/godwit help
 

@@ -12,6 +12,7 @@ local err = require("godwit.err")
 local filter = require("godwit.data.filter")
 local glob = require("godwit.cluster.glob")
 local keys = require("godwit.migrate.keys")
+local kinds = require("godwit.workflow.kinds")
 local organization = require("godwit.copy.organization")
 local organizations = require("godwit.copy.organizations")
 local promotion = require("godwit.copy.promotion")
@@ -34,32 +35,25 @@ local function borrowed(names)
   return out
 end
 
+local KINDS_PARAMS = kinds.params(M.KINDS, 5)
+
 M.PARAMS = stages.params(people.PARAMS, keys.PARAMS, collections.PARAMS,
   algorithms.PARAMS,
   borrowed({ "map_organization", "map_type", "without_missing_members" }), {
     owner = { "string", optional = true, many = true, order = 4,
       metavar = "GLOB", help = "Only these users and organizations and what "
         .. "is theirs; may be repeated" },
-    only = { "string", optional = true, many = true, order = 5,
-      choices = M.KINDS, help = "Only this kind of thing; may be repeated" },
-    skip = { "string", optional = true, many = true, order = 6,
-      choices = M.KINDS, help = "Not this kind of thing; may be repeated" },
+    only = KINDS_PARAMS.only, skip = KINDS_PARAMS.skip,
     update = { "boolean", order = 24,
       help = "Change fields of users and organizations where they differ" },
   })
 
 local function kinds_of(params)
-  local kinds = {}
-  for _, kind in ipairs(M.KINDS) do
-    kinds[kind] = params.only == nil
+  local set = {}
+  for _, kind in ipairs(kinds.chosen(params, M.KINDS)) do
+    set[kind] = true
   end
-  for _, kind in ipairs(params.only or {}) do
-    kinds[kind] = true
-  end
-  for _, kind in ipairs(params.skip or {}) do
-    kinds[kind] = false
-  end
-  return kinds
+  return set
 end
 
 --- Raises what the command line alone shows to be wrong.
@@ -68,13 +62,7 @@ function M.check(params)
   organizations.check(params)
   filter.of(params, units.as_flag)
   budget.new(params, units.as_flag)
-  local kinds = kinds_of(params)
-  for _, kind in ipairs(M.KINDS) do
-    if kinds[kind] then
-      return
-    end
-  end
-  err.throw("usage", "--only and --skip leave nothing to migrate")
+  kinds_of(params)
 end
 
 -- who there is ------------------------------------------------------------

@@ -8,12 +8,12 @@ local contexts = require("godwit.workflow.cx")
 local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
 local items = require("godwit.verify.item")
+local kinds = require("godwit.workflow.kinds")
 local organizations = require("godwit.copy.organizations")
 local outcome = require("godwit.verify.outcome")
 local people = require("godwit.copy.people")
 local policy = require("godwit.policy")
 local sample = require("godwit.verify.sample")
-local suggest = require("godwit.config.suggest")
 
 local M = {}
 
@@ -25,6 +25,8 @@ for _, kind in ipairs(M.KINDS) do
   MODULES[kind] = "godwit.verify." .. kind
 end
 
+local KINDS_PARAMS = kinds.params(M.KINDS, 4)
+
 M.PARAMS = {
   algorithms = { "string", positional = true, many = true, order = 1,
     metavar = "OWNER/NAME", optional = true,
@@ -35,11 +37,7 @@ M.PARAMS = {
       .. "an archive folder" },
   to = { "cluster", order = 3, metavar = "CLUSTER", reads = true,
     help = "Where they were copied to; it is only read, too" },
-  only = { "string", optional = true, many = true, order = 4,
-    metavar = "KIND,...", help = "Compare these only: "
-      .. table.concat(M.KINDS, ", ") },
-  skip = { "string", optional = true, many = true, order = 5,
-    metavar = "KIND,...", help = "Leave these out" },
+  only = KINDS_PARAMS.only, skip = KINDS_PARAMS.skip,
   owner = { "string", optional = true, many = true, order = 6,
     metavar = "OWNER", help = "Only what this user or organization has; may "
       .. "be repeated" },
@@ -62,43 +60,12 @@ M.PARAMS = {
 
 -- what is compared ---------------------------------------------------------
 
-local function set_of(list, flag)
-  local known, set = {}, nil
-  for _, kind in ipairs(M.KINDS) do
-    known[kind] = true
-  end
-  for _, text in ipairs(list or {}) do
-    for word in text:gmatch("[^,%s]+") do
-      if not known[word] then
-        err.throw("usage", "%s: there is no kind '%s'%s; there are %s", flag,
-          word, suggest.hint(word, M.KINDS), table.concat(M.KINDS, ", "))
-      end
-      set = set or {}
-      set[word] = true
-    end
-  end
-  return set
-end
-
 --- The kinds that parameters ask for, in order.
 ---@param params table
 ---@return string[]
 function M.kinds(params)
-  local only = set_of(params.only, "--only")
-  local skip, list = set_of(params.skip, "--skip") or {}, {}
-
-  if not only and #(params.algorithms or {}) > 0 then
-    only = { algorithms = true }
-  end
-  for _, kind in ipairs(M.KINDS) do
-    if (not only or only[kind]) and not skip[kind] then
-      list[#list + 1] = kind
-    end
-  end
-  if #list == 0 then
-    err.throw("usage", "--only and --skip leave nothing to compare")
-  end
-  return list
+  return kinds.chosen(params, M.KINDS,
+    #(params.algorithms or {}) > 0 and { "algorithms" } or nil)
 end
 
 --- Raises what the command line alone shows to be wrong.

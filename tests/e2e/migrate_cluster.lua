@@ -86,8 +86,13 @@ test("kinds and owners can be chosen", function(t)
     "collection alice/notes created" })
   r = e2e.expect(migrate(w, "--owner", "nobody"), 2)
   t:match(r.err, "no user and no organization nobody")
+  r = e2e.expect(migrate(w, "--owner", "alice", "--only", "users,data"), 0)
+  t:eq(words(r.items), { "user alice unchanged",
+    "collection alice/notes unchanged" })
+  r = e2e.expect(migrate(w, "--only", "user"), 2)
+  t:match(r.err, "there is no kind 'user'; did you mean 'users'")
   r = e2e.expect(migrate(w, "--only", "users", "--skip", "users"), 2)
-  t:match(r.err, "leave nothing to migrate")
+  t:match(r.err, "leave nothing to do")
   -- A member who is nobody there is a hole, and what depends on it waits.
   r = e2e.expect(migrate(w, "--owner", "acme"), 6)
   t:eq(words(r.items), { "organization acme refused",

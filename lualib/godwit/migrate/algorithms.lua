@@ -29,7 +29,7 @@ for _, name in ipairs({ "source_version", "publish", "callability",
   for k, v in pairs(promotion.PARAMS[name]) do
     p[k] = v
   end
-  p.order = 40 + (p.order or 0)
+  p.order = 50 + (p.order or 0)
   M.PARAMS[name] = p
 end
 

@@ -5,6 +5,7 @@
 local contents = require("godwit.verify.contents")
 local core_json = require("godwit.core.json")
 local err = require("godwit.err")
+local file_names = require("godwit.data.names")
 local names = require("godwit.core.names")
 local task = require("godwit.task")
 
@@ -114,7 +115,7 @@ local function compare_page(v, job, item, known, rows)
   if #closely > 0 then
     compare_contents(job, item, closely)
   end
-  v.cx:progress(job.ref, "compare", job.files .. " files")
+  v.cx:progress(job.ref, "compare", file_names.count(job.files))
 end
 
 local function rest(item, known)
