@@ -32,6 +32,29 @@ local function as_pattern(line)
     :gsub("…", ".-"):gsub("%s+", "%%s+"))
 end
 
+-- The names of a page's titles in links, as GitHub makes them.
+local function anchors_of(page)
+  local text = fs.read(cli.source() .. "/" .. page, 1 << 20) or ""
+  local names, in_block = {}, false
+  for line in text:gmatch("[^\n]*") do
+    in_block = in_block ~= (line:find("^```") ~= nil)
+    local title = not in_block and line:match("^#+ (.*)")
+    if title then
+      names[(title:lower():gsub("[^%w_ -]", ""):gsub(" ", "-"))] = true
+    end
+  end
+  return names
+end
+
+local function check_anchors(t, page)
+  local text = fs.read(cli.source() .. "/" .. page, 1 << 20)
+  local folder = page:match("^(.*/)") or ""
+  for link, name in text:gmatch("%]%(([%w_./-]*)#([%w_-]+)%)") do
+    local there = link == "" and page or folder .. link
+    t:ok(anchors_of(there)[name], there .. "#" .. name)
+  end
+end
+
 local function check_said(r, block, said)
   local at = 1
   for line in said.text:gmatch("[^\n]+") do
@@ -132,6 +155,7 @@ for _, page in ipairs(pages) do
     end
   end)
   test(page .. ": its links lead somewhere", function(t)
+    check_anchors(t, page)
     local text = fs.read(cli.source() .. "/" .. page, 1 << 20)
     local folder = page:match("^(.*/)") or ""
     for link in text:gmatch("%]%(([%w_./-]+)[%w#-]*%)") do

@@ -88,6 +88,9 @@ test("a head without permissions, and those that are bundled", function(t)
   t:no(r.all:find("RAN"))
   t:match(home:expect(0, { "inspect", "promote" }).out,
     "^promote: .*\n  %-%-from  cluster, required")
+  r = home:expect(0, { "inspect", "verify" })
+  t:match(r.out, "\n  writes nothing, on no cluster\n")
+  t:no(r.out:find("writes to the clusters", 1, true))
 end)
 
 test("nothing in a file looks like what is said about it", function(t)

@@ -134,8 +134,8 @@ end
 function M.program(commands, workflows)
   local out = {
     "Usage: godwit COMMAND [arguments] [options]", "",
-    "Moves algorithms between Algorithmia clusters, by workflows that are Lua "
-      .. "scripts.",
+    "Moves algorithms, data, users and organizations between Algorithmia "
+      .. "clusters.",
     "", "Workflows",
   }
   for _, w in ipairs(workflows) do

@@ -35,6 +35,9 @@ local WORKFLOW = {
   "reads and writes the folders a person gives as parameters",
 }
 
+local READS = { WORKFLOW[1], WORKFLOW[2], "writes nothing, on no cluster",
+  WORKFLOW[4] }
+
 -- What it says meanwhile could be taken for what is said about it.
 local function silently(fn, ...)
   local write = sys.write
@@ -70,7 +73,8 @@ local function head(scripts, script)
 end
 
 local function shown_type(p)
-  return p.type .. (p.many and ", several" or "")
+  return (p.choices and table.concat(p.choices, "|") or p.type)
+    .. (p.many and ", several" or "")
 end
 
 local function parameters(h)
@@ -78,7 +82,8 @@ local function parameters(h)
   for i, p in ipairs(h.order) do
     rows[i] = { name = p.name, type = p.type, flag = not p.positional
       and p.flag or nil, required = p.required, default = p.default,
-      many = p.many, help = p.help }
+      many = p.many, choices = p.choices and
+        require("godwit.core.json").array(p.choices), help = p.help }
   end
   return rows
 end
@@ -138,7 +143,7 @@ function M.run(cx)
     sha256 = sys.hash("sha256", script.text), summary = h and h.summary,
     parameters = h and array(parameters(h)),
     may = array(h and h.permissions and permissions.words(h.permissions,
-      h.params) or h and WORKFLOW or SCRIPT),
+      h.params) or h and (h.reads and READS or WORKFLOW) or SCRIPT),
     permissions = h and h.permissions and array_of(h.permissions),
   }
   output.result(doc, text(doc, h))

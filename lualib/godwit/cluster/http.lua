@@ -84,7 +84,8 @@ function Http:key(owner)
         .. 'key = env "KEY"', self.name)
     end
     local hint = owner and self.profile.admin_key ~= nil
-      and ("; godwit issue-keys %s --to %s makes one"):format(owner, self.name)
+      and ("; if there is such an owner, godwit issue-keys %s --to %s --out "
+        .. "FILE makes one"):format(owner, self.name)
     err.throw("auth", owner and "%s: there is no key for the owner %s%s"
       or "%s: there is no key", self.name, owner, hint or "")
   end

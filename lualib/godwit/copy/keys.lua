@@ -334,6 +334,7 @@ local function make_for_user(job, spec)
     end
     error(e, 0)
   end
+  job.run.imports = true
   job:did("+", "key %s of the user, imported", spec.label)
 end
 
@@ -375,11 +376,11 @@ function M.finish(cx, run)
     cx:note("Used no more, and to be removed by hand, since no call of the "
       .. "platform does: %s", table.concat(run.old, ", "))
   end
-  if cx.dry_run then
+  if cx.dry_run and run.imports then
     cx:note("only trying can tell whether %s takes keys for users", run.to.name)
   end
   if run.file and #run.file.entries > 0 then
-    cx:note("A profile reads the file as key = keys %q", run.params.out)
+    cx:note("A profile reads the file as key = keys %q", run.path)
   end
 end
 

@@ -34,6 +34,9 @@ local function file_lines(path, flag, max)
 
   if not text then
     e = err.from(e)
+    if e.kind == "notfound" then
+      err.throw("usage", "%s: there is no file %s", flag, path)
+    end
     e.kind = e.kind == "cancelled" and e.kind or "usage"
     error(err.wrap(e, flag .. " " .. path), 0)
   end

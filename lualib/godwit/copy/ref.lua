@@ -78,7 +78,9 @@ function M.parse(text, asked)
   local owner, name, rest = text:match("^([^/]+)/([^/]+)(.*)$")
 
   if not owner or not owner:find(NAME) or not name:find(NAME) then
-    err.throw("usage", "'%s' is not OWNER/NAME or OWNER/NAME/VERSION", text)
+    err.throw("usage", "'%s' is not OWNER/NAME or OWNER/NAME/VERSION%s", text,
+      text:find("^[%w_]+$") and (" ('%s/*' are all of an owner)"):format(text)
+        or "")
   end
   if rest ~= "" and asked then
     err.throw("usage", "'%s' names a version and --source-version does too: "

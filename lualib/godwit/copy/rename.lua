@@ -5,6 +5,12 @@ local err = require("godwit.err")
 
 local M = {}
 
+local EXAMPLES = {
+  ["--map-email"] = "PATTERN=REPLACEMENT, as in "
+    .. "'*@old.example.com=*@new.example.com'",
+  ["--map-type"] = "OLD=NEW, the names of two types, as in basic=pro",
+}
+
 local function stars(text)
   return select(2, text:gsub("%*", ""))
 end
@@ -13,8 +19,8 @@ local function parse(text, flag, fold)
   local pattern, replacement = text:match("^([^=]+)=(.+)$")
 
   if not pattern then
-    err.throw("usage", "%s '%s': expected PATTERN=REPLACEMENT, as in "
-      .. "'*=*_prod'", flag, text)
+    err.throw("usage", "%s '%s': expected %s", flag, text,
+      EXAMPLES[flag] or "PATTERN=REPLACEMENT, as in '*=*_prod'")
   elseif stars(pattern) > 1 or stars(pattern) ~= stars(replacement) then
     err.throw("usage", "%s '%s': both sides have one *, or none", flag, text)
   end
