@@ -43,6 +43,16 @@ test("progress is one line that changes, on a terminal only", function(t)
   t:match(r.err, "acme/Hello: building, in the queue\n")
 end)
 
+test("how far one large file is, is told while it is copied", function(t)
+  local home = cli.home(t)
+  home:sandbox(t, "dev", "demo-dev")
+  home:write("work/models/big.bin", ("x"):rep(3 << 20))
+  local r = on_terminal(home, { "copy-data", "./models",
+    "sandbox:dev:acme/big", "--bwlimit", "1MiB" })
+  t:eq(r.code, 0, r.out)
+  t:match(r.out, "0 of 1 files, %d%.%d MiB of 3%.0 MiB, [%d.]+ %a+/s, %d s left")
+end)
+
 test("a protected cluster asks on a terminal", function(t)
   local home = cli.home(t)
   home:config([[return { clusters = { prod = { protected = true,

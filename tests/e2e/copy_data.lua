@@ -193,10 +193,14 @@ test("an ACL that is refused: the files are there, and nobody reads them",
 test("budgets end a run cleanly; the same command goes on", function(t)
   local w = world(t)
   local r = e2e.expect(between(w, { "acme/models", "--max-transfer", "20" }), 8)
+  t:match(r.by["acme/models"].why, "less than the next file has %(625%.0 KiB%); "
+    .. ".* with a larger one goes on")
+  r = e2e.expect(between(w, { "acme/models", "--checksum", "--max-transfer",
+    "640001" }), 8)
   local item = r.by["acme/models"]
-  t:eq({ item.outcome, item.kind, item.copied + item.failed }, { "failed",
-    "budget", 5 })
-  t:match(item.why, "max%-transfer of 20 B is used up; %d files? .* left, and "
+  t:eq({ item.outcome, item.kind, item.copied + item.unchanged + item.failed },
+    { "failed", "budget", 5 })
+  t:match(item.why, "max%-transfer of 625.0 KiB is used up; %d files? .* left, and "
     .. "the same command goes on")
   t:match(r.doc.budget, "max%-transfer")
   t:eq(select(2, w.prod:files("acme", "models")), {})

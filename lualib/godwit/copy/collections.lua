@@ -6,6 +6,7 @@ local err = require("godwit.err")
 local key = require("godwit.copy.key")
 local memo = require("godwit.memo")
 local budget = require("godwit.data.budget")
+local progress = require("godwit.data.progress")
 local side = require("godwit.data.side")
 
 local M = {}
@@ -78,9 +79,9 @@ local function copy_one(job, taken)
   end })
   return copy.run({ ref = taken.owner .. "/" .. taken.name, from = from,
     to = to, opts = {}, budget = job.opts.shared_data.budget,
-    tick = function(phase, detail)
+    tick = progress.of(function(phase, detail)
       job:progress("data", ("%s, %s"):format(taken.name, detail or phase))
-    end })
+    end) })
 end
 
 -- Whoever comes first copies; the others wait, and learn what became of it.

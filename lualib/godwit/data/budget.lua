@@ -19,6 +19,7 @@ local WINDOW = 256 -- pairs in flight, over all copies of a run
 ---@field private active integer
 ---@field windows table<string, integer> Pairs in flight that were found to be good.
 ---@field why? string What is used up.
+---@field too_small? boolean A file has more than the whole of max_transfer.
 local Budget = {}
 Budget.__index = Budget
 
@@ -62,8 +63,12 @@ function Budget:take(bytes)
   if not self:lasts() then
     return false
   elseif self.max_transfer and self.taken + bytes > self.max_transfer then
-    self.why = ("max-transfer of %s is used up"):format(
-      size.format(self.max_transfer))
+    local most = size.format(self.max_transfer)
+    self.too_small = bytes > self.max_transfer
+    self.why = self.too_small
+      and ("max-transfer of %s is less than the next file has (%s)"):format(
+        most, size.format(bytes))
+      or ("max-transfer of %s is used up"):format(most)
     return false
   end
   self.taken = self.taken + bytes

@@ -13,6 +13,7 @@ local M = {}
 local ATTEMPTS = 5     -- of a file, in all
 local CHANGES = 3      -- times it may change while it is read
 local WAITING = 500    -- files between two attempts: no new ones meanwhile
+local TELLING = 0.5    -- seconds between two words about how far it is
 local HOPELESS = 50    -- files in a row that failed: the rest is not tried
 
 ---@class godwit.data.File
@@ -275,6 +276,15 @@ local function watch(self)
   self.copier:cancel()
 end
 
+-- A large file is long on its way: how far it is, is told meanwhile.
+---@async
+local function tell(self)
+  while self.tick do
+    task.sleep(TELLING)
+    self.tick(self.copier:stats())
+  end
+end
+
 local function scope(self, children)
   return setmetatable({}, { __close = function()
     for _, child in ipairs(children) do
@@ -322,6 +332,7 @@ function M.run(how)
   local closed <close> = scope(self, children)
   children[1] = task.spawn(guarded(self, feed))
   children[2] = task.spawn(guarded(self, watch))
+  children[3] = task.spawn(guarded(self, tell))
   collect(self)
   self.budget.windows[way] = self.copier:stats().limit
   if self.to and self.to.folder then

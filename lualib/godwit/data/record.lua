@@ -122,9 +122,10 @@ function M.of(job, work)
     return fail(record, e.kind, e.retryable, "%s", tostring(e.message))
   elseif work.stopped and not work.hopeless then
     consequences(job, work)
-    return fail(record, "budget", true, "%s; %s left, and the same command "
-      .. "goes on", work.stopped, names.count(record.failed) .. (record.failed == 1
-        and " is" or " are"))
+    return fail(record, "budget", true, "%s; %s left, %s goes on",
+      work.stopped, names.count(record.failed) .. (record.failed == 1
+        and " is" or " are"), work.budget.too_small
+        and "and the same command with a larger one" or "and the same command")
   elseif work.failed + work.undeleted + work.plan.bad > 0 then
     consequences(job, work)
     return fail(record, "remote", work.retryable and work.plan.bad == 0,
