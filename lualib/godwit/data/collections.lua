@@ -46,7 +46,7 @@ M.FILTERS = {
 
 M.PARAMS = stages.params(people.PARAMS, M.FILTERS, {
   map_email = false,
-  what = { "string", positional = true, many = true, order = 1,
+  collections = { "string", positional = true, many = true, order = 1,
     metavar = "OWNER/COLLECTION", help = "Collections or globs (acme/*), or "
       .. "two places: CLUSTER:OWNER/COLLECTION or a folder each" },
   from = { "cluster", optional = true, order = 2, metavar = "CLUSTER",
@@ -96,7 +96,7 @@ local function side_of_word(params, role, word, typed)
 end
 
 local function read_places(params, typed)
-  local words = params.what
+  local words = params.collections
   if params.from or params.to then
     err.throw("usage", "%s names its cluster or folder itself: leave out "
       .. "--from and --to", place.is_one(words[1]) and words[1] or words[2])
@@ -111,7 +111,7 @@ local function read_places(params, typed)
 end
 
 local function check_globs(params)
-  for _, word in ipairs(params.what) do
+  for _, word in ipairs(params.collections) do
     local owner, name = word:match("^([^/]+)/([^/]+)$")
     if not owner then
       err.throw("usage", "'%s' names no collection: write OWNER/COLLECTION, "
@@ -133,7 +133,7 @@ function M.check(params, typed)
   people.check(params)
   filter.of(params, units.as_flag)
   budget.new(params, units.as_flag)
-  for _, word in ipairs(params.what) do
+  for _, word in ipairs(params.collections) do
     placed = placed or place.is_one(word)
   end
   if placed then

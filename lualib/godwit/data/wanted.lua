@@ -226,7 +226,7 @@ end
 ---@param at_once integer
 ---@return godwit.data.CollectionJob[]
 function M.jobs(run, at_once)
-  local jobs, wanted = {}, parse(run.params.what)
+  local jobs, wanted = {}, parse(run.params.collections)
   local owners = owners_of(run.from, wanted)
   local problems = M.check_keys(run.from, owners, at_once)
   local found = {}
