@@ -19,7 +19,7 @@ local WINDOW = 256 -- pairs in flight, over all copies of a run
 ---@field private active integer
 ---@field windows table<string, integer> Pairs in flight that were found to be good.
 ---@field why? string What is used up.
----@field too_small? boolean A file has more than the whole of max_transfer.
+---@field too_large? integer What a file has, when max_transfer is less.
 local Budget = {}
 Budget.__index = Budget
 
@@ -63,12 +63,9 @@ function Budget:take(bytes)
   if not self:lasts() then
     return false
   elseif self.max_transfer and self.taken + bytes > self.max_transfer then
-    local most = size.format(self.max_transfer)
-    self.too_small = bytes > self.max_transfer
-    self.why = self.too_small
-      and ("max-transfer of %s is less than the next file has (%s)"):format(
-        most, size.format(bytes))
-      or ("max-transfer of %s is used up"):format(most)
+    self.too_large = bytes > self.max_transfer and bytes or nil
+    self.why = ("max-transfer of %s is used up"):format(
+      size.format(self.max_transfer))
     return false
   end
   self.taken = self.taken + bytes

@@ -122,10 +122,11 @@ function M.of(job, work)
     return fail(record, e.kind, e.retryable, "%s", tostring(e.message))
   elseif work.stopped and not work.hopeless then
     consequences(job, work)
-    return fail(record, "budget", true, "%s; %s left, %s goes on",
-      work.stopped, names.count(record.failed) .. (record.failed == 1
-        and " is" or " are"), work.budget.too_small
-        and "and the same command with a larger one" or "and the same command")
+    local large = work.budget.too_large
+    return fail(record, "budget", true, "%s; %s left, and %s", work.stopped,
+      names.count(record.failed) .. (record.failed == 1 and " is" or " are"),
+      large and ("one of %s needs a larger max-transfer"):format(
+        size.format(large)) or "the same command goes on")
   elseif work.failed + work.undeleted + work.plan.bad > 0 then
     consequences(job, work)
     return fail(record, "remote", work.retryable and work.plan.bad == 0,
