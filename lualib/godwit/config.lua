@@ -271,7 +271,8 @@ local function folder_place(spec)
   local dir = places.expand(spec)
   if not fs.stat(dir .. "/archive.json") then
     err.throw("usage", "%s is no archive folder: there is no archive.json in "
-      .. "it (godwit sandbox --dir %s --seed empty makes one)", spec, spec)
+      .. "it (godwit sandbox --dir %s --seed empty makes one; "
+      .. "end it with Ctrl-C)", spec, spec)
   end
   return { name = spec, label = "the folder given",
     fields = { archive = dir } }

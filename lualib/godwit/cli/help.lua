@@ -104,7 +104,7 @@ local function usage(name, params)
 end
 
 --- The help of one command.
----@param about { name: string, summary: string, usage?: string, details?: string, params: table[], writes?: boolean }
+---@param about { name: string, summary: string, usage?: string, details?: string, params: table[], writes?: boolean, reads?: boolean }
 ---@return string
 function M.command(about)
   local out = { about.usage and "Usage: " .. about.usage
@@ -120,7 +120,9 @@ function M.command(about)
   end
   section(out, "Arguments", positional)
   section(out, "Options", own)
-  if about.writes then
+  if about.reads then -- -n and --allow-write would be about nothing
+    section(out, "Reading", { table.unpack(options.WRITING, 3) })
+  elseif about.writes then
     section(out, "Writing", options.WRITING)
   end
   section(out, "Options of every command", options.GLOBAL)

@@ -109,6 +109,9 @@ local SYMBOL = { created = "+", updated = "~", unchanged = "=" }
 ---@async
 ---@param job godwit.copy.Job
 function M.copy(job)
+  if job.collections and #job.collections == 0 then
+    job:did("data", "=", "no data: the code names no collection that is there")
+  end
   for _, taken in ipairs(job.collections or {}) do
     job:progress("data", taken.name)
     local record = copied(job, taken)

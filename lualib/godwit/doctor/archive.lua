@@ -12,7 +12,8 @@ local function open(list, subject)
   local ok, driver = lists.try(subject.timeout, archive.open, subject.profile)
   if not ok then
     list:failed("archive", driver, "give the folder of an archive; godwit "
-      .. "sandbox --dir FOLDER --seed empty makes one")
+      .. "sandbox --dir FOLDER --seed empty makes one, and ends with "
+      .. "Ctrl-C")
     return nil
   end
   list:ok("archive", "%s holds an archive, format %s", subject.profile.dir,
