@@ -128,3 +128,30 @@ test("an archive passes for nothing else in maps and ledgers", function(t)
   fs.write(path, text)
   archive.open({ name = "x", dir = dir }):close()
 end)
+
+test("a damaged document is named, whoever damaged it", function(t)
+  local a, dir = open(t)
+  a:create_algorithm("acme", body(a, "Hello"))
+  local folder = "/algorithms/acme/Hello/"
+  a:close()
+  local function damage(name, text, words)
+    local path = dir .. name
+    local before = fs.read(path, 1 << 20)
+    fs.write(path, text or before:gsub('"details"', '"detail"'), 384)
+    local other = archive.open({ name = "x", dir = dir })
+    t:raises("io", other.get_algorithm, words, other, "acme", "Hello")
+    other:close()
+    fs.write(path, before or "{}", 384)
+  end
+  for _, text in ipairs({ "5", "[]", "[5]", '{"id":"x"}' }) do
+    damage(folder .. "algorithm.json", text, "algorithm.json is damaged: ")
+  end
+  damage(folder .. "algorithm.json", nil, "details of the algorithm is missing")
+  damage(folder .. "versions.json", '{"publishes":[[]]}', "version 1 is no obj")
+  damage(folder .. "versions.json", '{"publishes":5}', "it is no list")
+  damage(folder .. "versions.json", '{"publishes":[{"commit":"c","version":'
+    .. '"0.1.0","settings":{},"patch":{"details":5}}]}', "patch.details of")
+  damage("/scms.json", "-1", "scms.json is damaged: it is no list")
+  damage("/scms.json", "[true]", "entry 1 is no object")
+  damage("/environments.json", '[{"id":5}]', "id of entry 1 is of another type")
+end)

@@ -30,7 +30,7 @@ local function source_of(p, record)
   local source = copy(record.source)
   local id = source.scm or "internal"
   source.scm = { id = id }
-  for _, scm in ipairs(p.store:read("scms.json") or {}) do
+  for _, scm in ipairs(p.store:rows("scms.json")) do
     if scm.id == id then source.scm = scm end
   end
   return source

@@ -26,7 +26,7 @@ function M.is_external(record)
 end
 
 local function find(p, id)
-  for _, scm in ipairs(p.store:read("scms.json") or {}) do
+  for _, scm in ipairs(p.store:rows("scms.json")) do
     if scm.id == id then return scm end
   end
   reject(400, 4009, "no SCM %q", tostring(id):sub(1, 60))

@@ -6,6 +6,7 @@ local task = require("godwit.task")
 local index = require("godwit.cluster.platform_index")
 local members = require("godwit.cluster.platform_roster")
 local rules = require("godwit.cluster.platform_rules")
+local shape = require("godwit.cluster.platform_shape")
 
 --- An archive's documents on disk: a folder of JSON files and repositories.
 --- Every document is replaced as a whole (written aside, synced, renamed), so
@@ -237,7 +238,9 @@ end
 --- An algorithm's record, or nil.
 function Store:record(owner, name)
   local folder = self:folder(owner, name)
-  return folder and self:read(folder .. "/algorithm.json")
+  local path = folder and folder .. "/algorithm.json"
+  local doc = path and self:read(path)
+  return doc ~= nil and shape.record(doc, self.dir .. "/" .. path) or nil
 end
 
 function Store:algorithm_names(owner)
@@ -292,7 +295,8 @@ function Store:builds(owner, name)
     local seq = file:match("^(%d+)%-[%x-]+%.json$")
     if seq then
       local b = self:read(folder .. "/" .. file)
-      if b then
+      if b ~= nil then
+        shape.build(b, ("%s/%s/%s"):format(self.dir, folder, file))
         b.seq = math.tointeger(tonumber(seq))
         out[#out + 1] = b
       end
@@ -326,8 +330,9 @@ end
 
 --- What was published, oldest first.
 function Store:publishes(owner, name)
-  local doc = self:read(self:folder(owner, name) .. "/versions.json")
-  return doc and doc.publishes or {}
+  local path = self:folder(owner, name) .. "/versions.json"
+  local doc = self:read(path)
+  return doc ~= nil and shape.publishes(doc, self.dir .. "/" .. path) or {}
 end
 
 ---@async
@@ -336,9 +341,17 @@ function Store:write_publishes(owner, name, publishes)
     { publishes = json.array(publishes) })
 end
 
+--- The objects of a list, each with an id; empty if it is not there.
+---@param name string Its path inside the archive.
+---@return table[]
+function Store:rows(name)
+  local list = self:read(name)
+  return list ~= nil and shape.rows(list, self.dir .. "/" .. name) or {}
+end
+
 --- The environments, as an array and by id.
 function Store:environments()
-  local list = self:read("environments.json") or {}
+  local list = self:rows("environments.json")
   local by_id = {}
   for _, env in ipairs(list) do by_id[env.id] = env end
   return list, by_id
