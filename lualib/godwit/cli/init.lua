@@ -26,6 +26,8 @@ return {
     --   key = function(owner)
     --     return command { "pass", "show", "algorithmia/" .. owner }
     --   end,
+    --   -- or the file that godwit issue-keys writes: key = keys "prod.keys",
+    --   -- For users and organizations:
     --   -- admin_key = file "~/.keys/prod-admin",
     --   -- Git hosts that keep the code of some algorithms:
     --   -- hosts = {
@@ -36,7 +38,7 @@ return {
     --   protected = true,            -- asks before it is written to
     -- },
     --
-    -- A folder holding algorithms:
+    -- A folder holding what a cluster has:
     -- backup = { archive = "~/algorithmia-backup" },
   },
 

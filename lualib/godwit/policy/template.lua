@@ -37,7 +37,7 @@ return {
   --- Environments by their display names, or a function of the source's.
   -- map_environment = { ["Python 3.8"] = "Python 3.8 + CUDA" },
 
-  --- Who users are there, for migrate-users and the members of organizations:
+  --- Who users are there, for accounts, members and owners of data:
   --- a name, or a table of username, email, fullname, company_name,
   --- company_role; nothing: left out. Names and tables may stand in a table.
   -- map_user = function(user, cx)
