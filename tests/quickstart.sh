@@ -30,7 +30,7 @@ for mode in "" --keep; do
   ! grep -q 'sim[0-9A-Za-z/+]\{25\}' "$work/out" || fail "it prints a key"
   for words in "created  *acme/FraudScore" "updated  *acme/FraudScore" \
     "unchanged  *acme/FraudScore" "published as" "Nothing to install" \
-    "created  *acme/models" "1 equal"; do
+    "created  *acme/models" "algorithm: 1 equal" "collection: 3 equal"; do
     grep -q "$words" "$work/out" || fail "it does not say '$words'"
   done
   commands >"$work/paste"
