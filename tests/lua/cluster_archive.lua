@@ -147,6 +147,8 @@ test("a damaged document is named, whoever damaged it", function(t)
     damage(folder .. "algorithm.json", text, "algorithm.json is damaged: ")
   end
   damage(folder .. "algorithm.json", nil, "details of the algorithm is missing")
+  damage(folder .. "algorithm.json", '{"id":"x","name":"Hello","details":{},'
+    .. '"settings":{},"publishes_applied":-1}', "publishes_applied is no count")
   damage(folder .. "versions.json", '{"publishes":[[]]}', "version 1 is no obj")
   damage(folder .. "versions.json", '{"publishes":5}', "it is no list")
   damage(folder .. "versions.json", '{"publishes":[{"commit":"c","version":'

@@ -61,6 +61,10 @@ end
 --- An algorithm's record.
 function M.record(doc, path)
   check(doc, RECORD, "the algorithm", path)
+  local applied = doc.publishes_applied or 0
+  if math.type(applied) ~= "integer" or applied < 0 then
+    damaged(path, "publishes_applied is no count")
+  end
   doc.version_info = doc.version_info or {}
   return doc
 end
