@@ -226,6 +226,23 @@ test("a folder: what is too much goes, what a killed run left goes, links stay",
     t:eq(left, { fresh, "a", "link", "sub" })
   end)
 
+test("a name that a folder has for unfinished files does not go there",
+  function(t)
+    state(t)
+    local d = over_http(t)
+    local name = ".godwit-0123456789abcdef"
+    d:create_collection("acme", "m")
+    d:write_file("acme", "m", name, "one")
+    d:write_file("acme", "m", "good", "two")
+    local dir = t:tmpdir() .. "/dir"
+    local e = t:raises(nil, data.copy, "unfinished files", side(d), dir)
+    t:eq(counts(e.record), { outcome = "failed", files = 2, copied = 1,
+      unchanged = 0, skipped = 0, failed = 1, deleted = 0 })
+    t:eq(contents_of_folder(dir), { good = "two" })
+    t:eq(data.copy(side(d), dir, { exclude = name }).outcome, "unchanged")
+    t:eq(data.copy(side(d), side(over_archive(t))).copied, 2)
+  end)
+
 test("checksum: what looks the same is read all the same", function(t)
   state(t)
   local a, dir = over_archive(t), folder(t, { a = "12345", b = "same" })

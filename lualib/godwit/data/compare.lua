@@ -39,6 +39,7 @@ Plan.__index = Plan
 ---@field delete boolean
 ---@field readers { from: godwit.data.Reader, to: godwit.data.Reader }
 ---@field tick? fun(phase: string, detail: string)
+---@field unfit? fun(name: string): string|nil Why the destination cannot have it.
 
 local function new_plan()
   local plan = setmetatable({ listed = 0, skipped = 0, unchanged = 0, bad = 0,
@@ -100,9 +101,10 @@ local function note_other(plan, row, filter)
   end
 end
 
-local function source_rows(plan, page, filter)
-  local rows, seen = {}, {}
+local function source_rows(plan, page, opts)
+  local filter, rows, seen = opts.filter, {}, {}
   for _, row in ipairs(page) do
+    row.why = row.why or opts.unfit and opts.unfit(row.name)
     if not is_file(row) then
       plan.listed = plan.listed + 1
       note_other(plan, row, filter)
@@ -120,7 +122,7 @@ end
 local function list_source(plan, side, opts)
   local check = watch(side)
   for page in side:pages() do
-    local rows = source_rows(plan, page, opts.filter)
+    local rows = source_rows(plan, page, opts)
     local fresh = err.check(plan.source:put(rows))
     opts.tick("list", names.count(check(#page, fresh)))
   end

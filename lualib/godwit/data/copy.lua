@@ -195,7 +195,7 @@ local function compare_and_copy(job)
     filter = filter.of(job.opts), delete = job.opts.delete or false,
     readers = { from = reader_of(job, job.from, remembered.from),
       to = reader_of(job, job.to, remembered.to) },
-    tick = job.tick,
+    tick = job.tick, unfit = job.to.unfit,
   })
   job.plan = plan
   remembered.from:flush()

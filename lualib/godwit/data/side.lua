@@ -191,6 +191,14 @@ local function is_temporary(name)
     and (rest == "" or rest:find("^%-%x+$") ~= nil)
 end
 
+--- Why no file here can have this name, or nil.
+---@param name any
+---@return string|nil
+function Folder.unfit(name)
+  return type(name) == "string" and is_temporary(name)
+    and "unfinished files in a folder are called so" or nil
+end
+
 local KINDS = { dir = "a folder", link = "a link",
   other = "no regular file" }
 
