@@ -32,8 +32,8 @@ static const char *const sql[STATEMENTS] = {
     "SELECT id FROM places WHERE place = ?1",
     "INSERT INTO places (place) VALUES (?1)",
     "INSERT OR REPLACE INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    "SELECT size, time, lower(hex(md5)), lower(hex(sha256)), written_at"
-    " FROM files WHERE place = ?1 AND name = ?2",
+    ("SELECT size, time, lower(hex(md5)), lower(hex(sha256)), written_at"
+     " FROM files WHERE place = ?1 AND name = ?2"),
     "DELETE FROM files WHERE place = ?1 AND name = ?2",
     "DELETE FROM files WHERE place = ?1",
 };

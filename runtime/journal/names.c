@@ -135,7 +135,7 @@ static int run(struct gw_names *t, enum statement which,
   if (bind_text(stmt, 1, row->name) != SQLITE_OK ||
       (which != MARK && bind_size(stmt, 2, row->size) != SQLITE_OK) ||
       (which != MARK && bind_text(stmt, 3, row->time) != SQLITE_OK) ||
-      (which == ADD && sqlite3_bind_int(stmt, 4, taken) != SQLITE_OK) ||
+      (which == ADD && sqlite3_bind_int(stmt, 4, (int)taken) != SQLITE_OK) ||
       sqlite3_step(stmt) != SQLITE_DONE)
     rc = fail(t, op, err);
   (void)sqlite3_reset(stmt);
