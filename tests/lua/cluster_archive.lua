@@ -1,5 +1,6 @@
 -- The archive driver: the platform's rules without a server.
 local archive = require("godwit.cluster.archive")
+local builds = require("godwit.copy.build")
 local effect = require("godwit.effect")
 local git = require("godwit.core.git")
 local err = require("godwit.err")
@@ -68,6 +69,23 @@ test("create, push, build, call and publish, in place", function(t)
   t:eq(a:update_algorithm("acme", "Hello", { details = { tagline = "T" } })
     .details.tagline, "T")
   t:eq(a:compile("acme", "Hello").version_info.git_hash, commit)
+end)
+
+test("a build whose process was killed is ended by who waits for it", function(t)
+  local a, dir = open(t)
+  a:create_algorithm("acme", body(a, "Hello"))
+  local store = err.check(git.open_store(t:tmpdir() .. "/s.git"))
+  t:defer(function() store:close() end)
+  local commit, tip = commit_on(store, a, "Hello", "x.txt", "1")
+  a:push("acme", "Hello", { store = store, commit = commit, expected = tip })
+  local b = a.store:builds("acme", "Hello")[1]
+  b.status, b.ended_at = "in-progress", nil
+  a.store:write_build("acme", "Hello", b)
+  a:close()
+  local again = archive.open({ name = "shelf", dir = dir })
+  t:defer(function() again:close() end)
+  local built = builds.wait(again, "acme", "Hello", commit, { timeout = 3 })
+  t:eq({ built.commit_sha, built.status }, { commit, "succeeded" })
 end)
 
 test("a failing build and a raising call are told", function(t)

@@ -201,6 +201,13 @@ function Archive:ready(owner, name)
   build.recover(self.platform, owner, name)
 end
 
+--- Before somebody waits for a build: who had begun it may have been killed, and
+--- nobody else ends it.
+---@async
+function Archive:resume_builds(owner, name)
+  self:ready(owner, name)
+end
+
 --- Creates an algorithm with its template commit.
 ---@async
 function Archive:create_algorithm(owner, body)

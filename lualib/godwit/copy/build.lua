@@ -113,6 +113,9 @@ function M.wait(driver, owner, name, commit, opts)
   local started, pause = sys.monotonic(), FIRST
   local last_error
 
+  if driver.resume_builds then -- an archive has no server that goes on
+    driver:resume_builds(owner, name)
+  end
   while true do
     local build, e = look(driver, owner, name, commit)
     last_error = e or last_error
