@@ -86,6 +86,22 @@ local function section(out, title, params)
   end
 end
 
+-- The terms alone: what each command has is explained in one place, so that
+-- what is a command's own fits on a screen.
+local function terms(out, title, params)
+  local words = {}
+  for _, p in ipairs(params) do
+    if not p.hidden then
+      words[#words + 1] = (term(p):gsub(" ", "\1"))
+    end
+  end
+  out[#out + 1] = ""
+  out[#out + 1] = title
+  for _, line in ipairs(wrap(table.concat(words, "; "), 2, WIDTH)) do
+    out[#out + 1] = "  " .. line:gsub("\1", " ")
+  end
+end
+
 local function usage(name, params)
   local words = { "Usage: godwit", name }
   for _, p in ipairs(params) do
@@ -125,7 +141,8 @@ function M.command(about)
   elseif about.writes then
     section(out, "Writing", options.WRITING)
   end
-  section(out, "Options of every command", options.GLOBAL)
+  terms(out, "Options of every command (godwit help explains them)",
+    options.GLOBAL)
   return table.concat(out, "\n") .. "\n"
 end
 
