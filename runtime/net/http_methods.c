@@ -49,14 +49,15 @@ static int form_char(const char **at)
   return *p == '+' ? ' ' : (unsigned char)*p;
 }
 
-/* The text of a form up to one of `ends`, decoded, in capitals, cut. */
+/* The text of a form up to one of `ends`, decoded, in capitals, without blanks
+ * around it, cut. */
 static const char *form_word(const char *at, const char *ends, char out[16])
 {
   size_t n = 0;
 
   while (*at && !strchr(ends, *at)) {
     int c = form_char(&at);
-    if (n < 15)
+    if (n < 15 && (n > 0 || c != ' '))
       out[n++] = (char)toupper(c);
   }
   while (n > 0 && out[n - 1] == ' ')
