@@ -88,7 +88,7 @@ function(t)
   end
   t:eq(sum, 8)
   t:eq(#run.doc.items, 8)
-  t:eq(run.doc.interrupted, true)
+  t:eq({ run.doc.interrupted, run.doc.exit }, { true, 143 })
 end)
 
 test("interrupted in a pre-flight that waits for all: every item is told",

@@ -28,4 +28,19 @@ function M.of_signal(signal)
   return 128 + signal
 end
 
+local came -- the signal that ends this process, once there was one
+
+--- Notes the signal that ends this process; nil: none has come.
+---@param signal? integer
+function M.note_signal(signal)
+  came = signal
+end
+
+--- The code of a result: a signal's, if one ended the run.
+---@param result godwit.workflow.Result
+---@return integer
+function M.of_result(result)
+  return result.interrupted and came and M.of_signal(came) or result.exit
+end
+
 return M

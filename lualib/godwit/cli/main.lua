@@ -250,6 +250,7 @@ function M.run(argv)
       return
     end
     signal = signal or number
+    exit.note_signal(signal)
     task.cancel(main)
   end)
   local ok, result = task.join(main)

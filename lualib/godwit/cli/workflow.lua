@@ -3,6 +3,7 @@
 local ask = require("godwit.cli.ask")
 local config = require("godwit.config")
 local effect = require("godwit.effect")
+local exit = require("godwit.cli.exit")
 local folders = require("godwit.cli.folders")
 local guard = require("godwit.core.http").guard
 local output = require("godwit.cli.output")
@@ -268,7 +269,7 @@ function M.document(name, result)
     comparison = result.comparison,
     items = array(result.items), counts = result.counts,
     destinations = result.destinations and array(result.destinations),
-    exit = result.exit, notes = array(result.notes or {}),
+    exit = exit.of_result(result), notes = array(result.notes or {}),
     interrupted = result.interrupted or false, budget = result.budget,
     used = result.used,
   }
