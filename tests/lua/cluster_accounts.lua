@@ -343,3 +343,25 @@ test("handles create, ensure and know members", function(t)
   t:raises("notfound", orgs.add_member, nil, orgs, "team", "nobody")
   t:raises("usage", orgs.members, "is a text", orgs, 5)
 end)
+
+test("a page that is too long is asked for smaller, with a code or without",
+  function(t)
+    for _, e in ipairs({ { status = 400 }, { status = 400, code = 5003 } }) do
+      local asked = {}
+      local rows = pages.all(pages.each(function(limit)
+        asked[#asked + 1] = limit or "none"
+        if not limit or limit > 10 then
+          error(err.new({ kind = "remote", message = "limit", status = e.status,
+            code = e.code }), 0)
+        end
+        return { results = json.array({ "a" }) }
+      end, {}))
+      t:eq({ rows, asked }, { { "a" }, { 100, 50, 20, 10 } })
+    end
+    t:raises("remote", function()
+      pages.all(pages.each(function()
+        error(err.new({ kind = "remote", message = "no", status = 400,
+          code = 6001 }), 0)
+      end, {}))
+    end)
+  end)

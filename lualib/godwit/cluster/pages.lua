@@ -75,7 +75,9 @@ function M.each(fetch, opts)
       if ok then
         return doc
       end
-      local refused = type(doc) == "table" and doc.code == BAD_LIMIT
+      -- Errors of some shapes have no code: a smaller page is worth asking for.
+      local refused = type(doc) == "table" and (doc.code == BAD_LIMIT
+        or doc.status == 400 and doc.code == nil)
       if not refused or not size.limit then
         error(doc, 0)
       end
