@@ -407,6 +407,7 @@ int gw_loop_new(struct gw_loop **out, struct gw_err *err)
     return gw_err_set(err, GW_ENOMEM, "loop", "out of memory");
   }
   (void)signal(SIGPIPE, SIG_IGN);
+  (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is an error */
   *out = loop;
   return 0;
 }

@@ -71,9 +71,9 @@ int gw_loop_add(struct gw_loop *loop, CURL *easy, struct gw_err *err);
 void gw_loop_remove(struct gw_loop *loop, CURL *easy); /* done is not called */
 
 /* --- signals ----------------------------------------------------------- */
-/* SIGINT, SIGTERM, SIGUSR1 arrive as calls on the loop thread. SIGPIPE is
- * ignored (from gw_loop_new on). A second SIGINT/SIGTERM ends the process at
- * once (130/143), whatever it is doing. A SIGINT that was ignored when the
+/* SIGINT, SIGTERM, SIGUSR1 arrive as calls on the loop thread. SIGPIPE and
+ * SIGXFSZ are ignored (from gw_loop_new on). A second SIGINT/SIGTERM ends the
+ * process at once (130/143), whatever it is doing. A SIGINT that was ignored when the
  * process started stays ignored: a shell does this to what runs behind it. */
 typedef void gw_signal_fn(void *arg, int signo);
 int gw_loop_signals(struct gw_loop *loop, gw_signal_fn *fn, void *arg,

@@ -303,3 +303,16 @@ test("what misses a key says how to get one, and then finds it", function(t)
   t:match(e2e.expect(people.godwit(w, ask), 0).out, "labs")
   nothing_said(t, w)
 end)
+
+test("a file that cannot be written: nothing is made", function(t)
+  local w = world(t)
+  local to = relay.start(t, w.prod.api)
+  people.configure(w, { prod = { api = to.url } })
+  local r = w:finish(w:start_as({ "sh", "-c", 'ulimit -f 0; exec "$@"', "sh",
+    e2e.PROGRAM, "issue-keys", "labs", "carol", "--to", "prod", "--out",
+    "keys" }, { PROD_ADMIN = w.prod.admin_key, DEV_ADMIN = "x" }))
+  t:eq(r.code, 1, r.all)
+  t:match(r.all, "File too large")
+  t:eq(to:count("POST"), 0)
+  t:no(fs.stat(path(w)))
+end)
