@@ -174,6 +174,31 @@ function Plan:__close()
   local run <close> = self.keys and self.keys.run or nil
 end
 
+-- Owners that are named and keep their names need no list of accounts, and so no
+-- administrator's key: their own are enough.
+local function are_named(self)
+  local p = self.cx.params
+  if self.kinds.users or self.kinds.organizations or not p.owner
+    or p.issue_keys or p.policy or p.map or p.map_user or p.map_organization
+  then
+    return false
+  end
+  for _, name in ipairs(p.owner) do
+    if name:find("[*?]") then
+      return false
+    end
+  end
+  return true
+end
+
+local function name_owners(self)
+  self.users, self.organizations = {}, {}
+  for i, name in ipairs(self.cx.params.owner) do
+    self.owners[i] = { name = name, to = name,
+      job = stages.job({ ref = name }) }
+  end
+end
+
 --- Who there is on the source, and who each is at the destination.
 ---@async
 ---@param cx godwit.workflow.Cx
@@ -187,6 +212,10 @@ function M.plan(cx)
   local roster = side.roster
 
   cx.jobs = promotion.bounded(cx.jobs, 1)
+  if are_named(self) then
+    name_owners(self)
+    return self
+  end
   local people_docs = documents(side.from, "users", is_wanted)
   local org_docs = documents(side.from, "organizations", is_wanted)
   check_found(list, side.from)

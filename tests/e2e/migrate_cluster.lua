@@ -343,3 +343,22 @@ test("a policy's names hold for people, organizations and what is theirs",
     t:eq(v.code, 0, v.all)
     t:eq(v.doc.counts.equal, 8)
   end)
+
+test("named owners move without an administrator's key", function(t)
+  local w = e2e.world(t, function(dev)
+    e2e.seed(dev, "acme/One")
+    dev:put("acme", "models", "a.bin", "model")
+  end)
+  local function only(...)
+    local r = w:run({ "migrate-cluster", "--from", "dev", "--to", "prod",
+      "--only", "data", "--only", "algorithms", "--json", ... })
+    r.items = r.doc and r.doc.items or {}
+    return r
+  end
+  local r = e2e.expect(only("--owner", "acme"), 0)
+  t:eq(words(r.items), { "collection acme/models created",
+    "algorithm acme/One created" })
+  r = only("--owner", "acm*")
+  t:ok(r.code ~= 0)
+  t:match(r.all, "administrator")
+end)
