@@ -1,6 +1,6 @@
 -- Promotions into and out of a folder, no server on that side.
 local cli = require("support.cli")
-local git = require("godwit.cluster.platform_git")
+local git = require("godwit.cluster.platform.git")
 local json = require("godwit.core.json")
 local sandbox = require("godwit.sandbox")
 local sandboxes = require("support.sandboxes")

@@ -66,7 +66,7 @@ test("what is wrong with a file is said with its lines, all at once",
       { file = file(t, "ann,a\nbob,a\n") })
     t:raises("usage", plain, ":2: x@a.org is taken already",
       { file = file(t, "ann,a,X@a.org\nbob,b,x@A.org\n") })
-    t:raises("usage", plain, "%-%-map .*none%.csv",
+    t:raises("usage", plain, "%-%-map: there is no file .*none%.csv",
       { file = t:tmpdir() .. "/none.csv" })
   end)
 

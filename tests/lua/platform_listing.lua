@@ -1,6 +1,6 @@
 -- The names of a large collection, kept in order.
 local fs = require("godwit.core.fs")
-local listing = require("godwit.cluster.platform_listing")
+local listing = require("godwit.cluster.platform.listing")
 
 test("behind: the first name after another, there or not", function(t)
   local list = { "b", "d", "f" }

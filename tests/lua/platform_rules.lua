@@ -1,7 +1,7 @@
 -- The platform's rules that need neither disk nor network.
-local markdown = require("godwit.cluster.platform_markdown")
-local rules = require("godwit.cluster.platform_rules")
-local template = require("godwit.cluster.platform_template")
+local markdown = require("godwit.cluster.platform.markdown")
+local rules = require("godwit.cluster.platform.rules")
+local template = require("godwit.cluster.platform.template")
 local pkt = require("godwit.sandbox.pkt")
 
 test("numbers only grow, a step resets what is below it", function(t)

@@ -1,7 +1,7 @@
 -- Plain git against the sandbox: clones, pushes, builds, refusals.
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
-local git = require("godwit.cluster.platform_git")
+local git = require("godwit.cluster.platform.git")
 local process = require("godwit.core.process")
 local sandboxes = require("support.sandboxes")
 local sys = require("godwit.core.sys")

@@ -118,7 +118,7 @@ test("which kinds are meant", function(t)
   t:eq(verify.kinds({ algorithms = { "a/B" }, only = { "data", "algorithms" } }),
     { "data", "algorithms" })
   t:raises("usage", verify.kinds, "did you mean 'data'", { only = { "date" } })
-  t:raises("usage", verify.kinds, "nothing to compare", { only = { "data" }, skip = { "data" } })
+  t:raises("usage", verify.kinds, "leave nothing to do", { only = { "data" }, skip = { "data" } })
 end)
 
 local function text(list, verbose)
@@ -139,7 +139,7 @@ test("what is equal is counted, by name with -v", function(t)
     .. "user: 1 equal.\ncollection: 1 missing.\n"
     .. "dev and prod: 1 equal, 1 missing.\n")
   t:match(text(list, 1), "^equal      user bob %-> prod:bob\n")
-  t:match(text({}), "dev and prod: nothing to compare%.\n$")
+  t:match(text({}), "dev and prod: leave nothing to do%.\n$")
 end)
 
 test("what cannot move stands apart, long values and lists are cut", function(t)

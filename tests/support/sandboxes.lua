@@ -1,7 +1,7 @@
 --- Sandboxes for tests: started in this process on a free port, in a folder
 --- that goes with the test; requests as any client would send them.
 local core = require("godwit.core.http")
-local build = require("godwit.cluster.platform_build")
+local build = require("godwit.cluster.platform.build")
 local err = require("godwit.err")
 local json = require("godwit.core.json")
 local process = require("godwit.core.process")

@@ -13,10 +13,12 @@ local COLUMN = 11
 local LONGEST = 200
 local MAX_ROWS = 50 -- differences of one item, without -v
 
--- What is said of one stays in its line, and no terminal obeys it.
+-- What is said of one stays in its line, and no terminal obeys it. Two values
+-- that differ look different: line ends, too.
+local LINE = { ["\r"] = "\\x0d", ["\n"] = "\\n", ["\t"] = "\\x09" }
+
 local function visible(text)
-  return (output.visible(text):gsub("[\n\t]", { ["\n"] = "\\n",
-    ["\t"] = "\\x09" }))
+  return output.visible((text:gsub("[\r\n\t]", LINE)))
 end
 
 local function cut(text)

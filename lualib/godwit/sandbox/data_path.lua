@@ -1,4 +1,4 @@
-local rules = require("godwit.cluster.platform_rules")
+local rules = require("godwit.cluster.platform.rules")
 
 --- What an address of the data API means: the path as it came over the wire,
 --- to a connector and decoded names.

@@ -1,10 +1,10 @@
 local err = require("godwit.err")
 local process = require("godwit.core.process")
-local build = require("godwit.cluster.platform_build")
-local git = require("godwit.cluster.platform_git")
+local build = require("godwit.cluster.platform.build")
+local git = require("godwit.cluster.platform.git")
 local pkt = require("godwit.sandbox.pkt")
-local rules = require("godwit.cluster.platform_rules")
-local scm = require("godwit.cluster.platform_scm")
+local rules = require("godwit.cluster.platform.rules")
+local scm = require("godwit.cluster.platform.scm")
 
 --- /git/OWNER/ALGO.git and /git/OWNER/ALGO/VERSION.git: Git over HTTP, by
 --- `git http-backend`, its pipes streamed both ways. A push's answer is held

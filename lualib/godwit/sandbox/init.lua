@@ -5,15 +5,15 @@ local secret = require("godwit.core.secret")
 local serve = require("godwit.core.serve")
 local sys = require("godwit.core.sys")
 local task = require("godwit.core.task")
-local build = require("godwit.cluster.platform_build")
-local git = require("godwit.cluster.platform_git")
+local build = require("godwit.cluster.platform.build")
+local git = require("godwit.cluster.platform.git")
 local keychain = require("godwit.sandbox.keychain")
 local keys = require("godwit.sandbox.keys")
 local options = require("godwit.sandbox.options")
 local platform = require("godwit.cluster.platform")
 local seeds = require("godwit.sandbox.seed")
 local server = require("godwit.sandbox.server")
-local stores = require("godwit.cluster.platform_store")
+local stores = require("godwit.cluster.platform.store")
 
 --- A cluster to rehearse on: an archive served over a cluster's own HTTP and
 --- Git surface. Its folder holds the archive, sandbox.json (address), keys.json

@@ -1,7 +1,7 @@
 local sys = require("godwit.core.sys")
-local keyring = require("godwit.cluster.platform_keyring")
-local platform_keys = require("godwit.cluster.platform_keys")
-local rules = require("godwit.cluster.platform_rules")
+local keyring = require("godwit.cluster.platform.keyring")
+local platform_keys = require("godwit.cluster.platform.keys")
+local rules = require("godwit.cluster.platform.rules")
 
 --- Who a request's key belongs to and what it permits.
 local M = {}

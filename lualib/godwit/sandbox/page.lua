@@ -1,8 +1,8 @@
 local err = require("godwit.err")
 local json = require("godwit.core.json")
 local sys = require("godwit.core.sys")
-local index = require("godwit.cluster.platform_index")
-local rules = require("godwit.cluster.platform_rules")
+local index = require("godwit.cluster.platform.index")
+local rules = require("godwit.cluster.platform.rules")
 
 --- Pages of a list. A marker is base64url JSON of the last row's key: opaque
 --- to clients, and still right when rows were added meanwhile.

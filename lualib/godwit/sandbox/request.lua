@@ -1,6 +1,6 @@
 local err = require("godwit.err")
 local json = require("godwit.core.json")
-local rules = require("godwit.cluster.platform_rules")
+local rules = require("godwit.cluster.platform.rules")
 
 --- Reads what a client sent: the path's segments, the query, the body. A
 --- malformed one is refused here, before anything acts on it.

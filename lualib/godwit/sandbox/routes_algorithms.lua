@@ -1,12 +1,12 @@
 local json = require("godwit.core.json")
-local calls = require("godwit.cluster.platform_call")
-local git = require("godwit.cluster.platform_git")
+local calls = require("godwit.cluster.platform.call")
+local git = require("godwit.cluster.platform.git")
 local keys = require("godwit.sandbox.keys")
 local page = require("godwit.sandbox.page")
 local request = require("godwit.sandbox.request")
-local rules = require("godwit.cluster.platform_rules")
-local scm = require("godwit.cluster.platform_scm")
-local secrets = require("godwit.cluster.platform_secrets")
+local rules = require("godwit.cluster.platform.rules")
+local scm = require("godwit.cluster.platform.scm")
+local secrets = require("godwit.cluster.platform.secrets")
 
 --- /v1/algorithms/…: what the platform does, under a key's permissions.
 --- A handler gets the request's context: req, segs, query, caller, platform,

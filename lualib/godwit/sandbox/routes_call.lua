@@ -1,9 +1,9 @@
 local json = require("godwit.core.json")
 local sys = require("godwit.core.sys")
-local calls = require("godwit.cluster.platform_call")
+local calls = require("godwit.cluster.platform.call")
 local keys = require("godwit.sandbox.keys")
 local request = require("godwit.sandbox.request")
-local rules = require("godwit.cluster.platform_rules")
+local rules = require("godwit.cluster.platform.rules")
 
 --- POST /v1/algo/OWNER/ALGO[/VERSION] and /v1/algo/ID[/VERSION]. What a call
 --- ends with, an algorithm's own error included, comes with status 200.

@@ -5,10 +5,10 @@ local process = require("godwit.core.process")
 local sys = require("godwit.core.sys")
 local keys = require("godwit.sandbox.keys")
 local organizations = require("godwit.sandbox.routes_organizations")
-local rules = require("godwit.cluster.platform_rules")
+local rules = require("godwit.cluster.platform.rules")
 local scms = require("godwit.sandbox.routes_scms")
-local secrets = require("godwit.cluster.platform_secrets")
-local template = require("godwit.cluster.platform_template")
+local secrets = require("godwit.cluster.platform.secrets")
+local template = require("godwit.cluster.platform.template")
 local users = require("godwit.sandbox.routes_users")
 
 --- Languages, environments, SCMs, algorithms of an owner and secret providers.

@@ -1,11 +1,11 @@
 local json = require("godwit.core.json")
 local keys = require("godwit.sandbox.keys")
-local organizations = require("godwit.cluster.platform_organizations")
+local organizations = require("godwit.cluster.platform.organizations")
 local page = require("godwit.sandbox.page")
-local platform_keys = require("godwit.cluster.platform_keys")
+local platform_keys = require("godwit.cluster.platform.keys")
 local request = require("godwit.sandbox.request")
-local rules = require("godwit.cluster.platform_rules")
-local users = require("godwit.cluster.platform_users")
+local rules = require("godwit.cluster.platform.rules")
+local users = require("godwit.cluster.platform.users")
 
 --- /v1/organizations and /v1/organization/types, with an admin key:
 --- organizations, their types, members and keys.

@@ -1,8 +1,8 @@
 local keys = require("godwit.sandbox.keys")
-local platform_scm = require("godwit.cluster.platform_scm")
+local platform_scm = require("godwit.cluster.platform.scm")
 local request = require("godwit.sandbox.request")
-local rules = require("godwit.cluster.platform_rules")
-local scms = require("godwit.cluster.platform_scms")
+local rules = require("godwit.cluster.platform.rules")
+local scms = require("godwit.cluster.platform.scms")
 
 --- /v1/scms and /v1/admin/scms: the SCMs of the cluster, to read with any key
 --- and to change with an admin key, and the caller's connection to one.

@@ -1,12 +1,12 @@
 local json = require("godwit.core.json")
-local connectors = require("godwit.cluster.platform_connectors")
+local connectors = require("godwit.cluster.platform.connectors")
 local keys = require("godwit.sandbox.keys")
 local page = require("godwit.sandbox.page")
-local platform_keys = require("godwit.cluster.platform_keys")
+local platform_keys = require("godwit.cluster.platform.keys")
 local request = require("godwit.sandbox.request")
-local roles = require("godwit.cluster.platform_roles")
-local rules = require("godwit.cluster.platform_rules")
-local users = require("godwit.cluster.platform_users")
+local roles = require("godwit.cluster.platform.roles")
+local rules = require("godwit.cluster.platform.rules")
+local users = require("godwit.cluster.platform.users")
 
 --- /v1/users and /v1/admin/users: users, with an admin key, and what hangs on
 --- one: keys, connectors, errors, notifications.

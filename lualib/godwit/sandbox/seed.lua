@@ -2,7 +2,7 @@ local err = require("godwit.err")
 local json = require("godwit.core.json")
 local sys = require("godwit.core.sys")
 local keys = require("godwit.sandbox.keys")
-local rules = require("godwit.cluster.platform_rules")
+local rules = require("godwit.cluster.platform.rules")
 
 --- What a new sandbox holds: accounts with keys, languages, environments and
 --- SCMs, and for the demo a few algorithms. Two demo clusters look like one

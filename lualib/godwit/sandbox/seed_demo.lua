@@ -1,12 +1,12 @@
 local json = require("godwit.core.json")
-local build = require("godwit.cluster.platform_build")
+local build = require("godwit.cluster.platform.build")
 local files = require("godwit.sandbox.seed_files")
-local git = require("godwit.cluster.platform_git")
+local git = require("godwit.cluster.platform.git")
 local platform = require("godwit.cluster.platform")
-local platform_data = require("godwit.cluster.platform_data")
-local rules = require("godwit.cluster.platform_rules")
+local platform_data = require("godwit.cluster.platform.data")
+local rules = require("godwit.cluster.platform.rules")
 local seed = require("godwit.sandbox.seed")
-local template = require("godwit.cluster.platform_template")
+local template = require("godwit.cluster.platform.template")
 
 --- The demo's algorithms and collections, made through the platform as their owners would
 --- have made them, at fixed times. Development has what a promotion has to

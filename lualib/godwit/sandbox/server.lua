@@ -9,7 +9,7 @@ local data = require("godwit.sandbox.routes_data")
 local data_path = require("godwit.sandbox.data_path")
 local git_http = require("godwit.sandbox.git_http")
 local request = require("godwit.sandbox.request")
-local rules = require("godwit.cluster.platform_rules")
+local rules = require("godwit.cluster.platform.rules")
 local webhook = require("godwit.sandbox.webhook")
 
 --- One request: from what came over the wire to a handler, and from what the

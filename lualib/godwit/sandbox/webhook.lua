@@ -1,7 +1,7 @@
 local json = require("godwit.core.json")
-local scm = require("godwit.cluster.platform_scm")
+local scm = require("godwit.cluster.platform.scm")
 local request = require("godwit.sandbox.request")
-local rules = require("godwit.cluster.platform_rules")
+local rules = require("godwit.cluster.platform.rules")
 local sys = require("godwit.core.sys")
 
 --- POST …/scm/webhook: a Git host tells that something was pushed. It has no
