@@ -139,7 +139,7 @@ test("what is equal is counted, by name with -v", function(t)
     .. "user: 1 equal.\ncollection: 1 missing.\n"
     .. "dev and prod: 1 equal, 1 missing.\n")
   t:match(text(list, 1), "^equal      user bob %-> prod:bob\n")
-  t:match(text({}), "dev and prod: leave nothing to do%.\n$")
+  t:match(text({}), "dev and prod: nothing to compare%.\n$")
 end)
 
 test("what cannot move stands apart, long values and lists are cut", function(t)
