@@ -3,6 +3,7 @@
 local e2e = require("support.e2e")
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
+local json = require("godwit.core.json")
 local relay = require("support.relay")
 local task = require("godwit.task")
 
@@ -302,6 +303,29 @@ test("a wrong digest is not passed on", function(t)
   t:eq(r.item.outcome, "failed")
   t:eq({ r.item.copied, r.item.failed }, { 1, 1 })
   t:eq(w.prod:files("acme", "models"), { b = "fine" })
+end)
+
+test("a name that nothing can have fails alone", function(t)
+  local w = world(t, { a = "one", b = "two" })
+  behind(t, w, "dev", function(seen, pass)
+    if seen.method == "GET" and seen.path:find("/acme/models$") then
+      local r = pass()
+      local doc = err.check(json.decode(r.body))
+      for _, name in ipairs({ "../x", "a\27[31m", ("n"):rep(2000), "" }) do
+        table.insert(doc.files, 1, { filename = name, size = 1,
+          last_modified = "2021-07-30T18:02:11.093Z" })
+      end
+      r.body = json.encode(doc)
+      return r
+    end
+  end)
+  local r = e2e.expect(between(w, { "acme/models", "-n" }), 1)
+  t:eq(r.item.outcome, "failed")
+  r = e2e.expect(between(w, { "acme/models", "--delete" }), 1)
+  t:eq(numbers(r.item), { "failed", 6, 2, 0, 0, 4, 0 })
+  t:match(table.concat(r.item.problems, "\n"), "it has a / in it")
+  t:no(r.all:find("\27[31m", 1, true))
+  t:eq(w.prod:files("acme", "models"), { a = "one", b = "two" })
 end)
 
 test("a server that is gone: the rest is not tried", function(t)

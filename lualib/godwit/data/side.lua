@@ -61,11 +61,27 @@ function Collection:look()
   return self.driver:try_get_collection(self.owner, self.name)
 end
 
+local SHOWN = 200 -- bytes of a name that is none
+
+-- What a server calls a file and nobody else can: one of many, named with what
+-- is wrong about it. A name that is cut says so: what filters secrets wants to
+-- know.
+local function odd_row(name)
+  local shown = type(name) == "string" and name or "(no name)"
+  if #shown > SHOWN then
+    shown = shown:sub(1, SHOWN) .. "…"
+  end
+  return { name = shown, why = names.why(name) or "no file can be called so" }
+end
+
 --- Its files, page by page, in no promised order.
 ---@async
 ---@return fun(): godwit.data.Row[]|nil
 function Collection:pages()
-  local turn = self.driver:each_file_page(self.owner, self.name)
+  local odd = {}
+  local turn = self.driver:each_file_page(self.owner, self.name, function(name)
+    odd[#odd + 1] = odd_row(name) -- of the page that is being read
+  end)
   return function()
     local ok, page = pcall(turn)
     if not ok and err.is(page, "notfound") then
@@ -75,6 +91,10 @@ function Collection:pages()
     end
     for i, r in ipairs(page or {}) do
       page[i] = row_of(r)
+    end
+    if page then
+      table.move(odd, 1, #odd, #page + 1, page)
+      odd = {}
     end
     return page
   end

@@ -108,11 +108,30 @@ function Data:try_get_collection(owner, name)
   return { owner = owner, name = name, acl = acl_of(doc) }
 end
 
+-- Rows with a name that nothing can be called are handed to who asked for them;
+-- else the list is refused.
+local function usable_rows(where, rows, unusable)
+  local out = {}
+  for _, row in ipairs(rows) do
+    local file = type(row) == "table" and row.filename
+    if unusable and not listing.is_name(file) then
+      unusable(file)
+    else
+      out[#out + 1] = listing.file(where, row)
+    end
+  end
+  return out
+end
+
 --- Iterates over pages of a collection's files: arrays of
---- { name=, size=, time= }.
+--- { name=, size=, time= }. `unusable` is called for what no file can be named;
+--- without it such a list is an error.
 ---@async
+---@param owner string
+---@param name string
+---@param unusable? fun(name: any)
 ---@return fun(): { name: string, size: integer|nil, time: number|nil }[]|nil
-function Data:each_file_page(owner, name)
+function Data:each_file_page(owner, name, unusable)
   check(owner, name)
   local where = target(self, owner, name)
   local turn = listing.pages(where, "files", function(marker)
@@ -121,9 +140,7 @@ function Data:each_file_page(owner, name)
   return function()
     local rows = turn()
     if not rows then return nil end
-    local out = {}
-    for i, row in ipairs(rows) do out[i] = listing.file(where, row) end
-    return out
+    return usable_rows(where, rows, unusable)
   end
 end
 

@@ -153,15 +153,16 @@ local function rest(p, seen)
 end
 
 ---@async
-function Data:each_file_page(owner, name)
+function Data:each_file_page(owner, name, unusable)
   local p = find(self, owner, name)
   check_clear(self, owner, name, p)
   if p and p.gone or not p and self:is_new_owner(owner) then
     no_collection(self, owner, name)
   elseif not p then
-    return self.under:each_file_page(owner, name)
+    return self.under:each_file_page(owner, name, unusable)
   end
-  local below = has_below(p) and self.under:each_file_page(owner, name)
+  local below = has_below(p)
+    and self.under:each_file_page(owner, name, unusable)
   local seen, more = {}, nil
   return function()
     for rows in below or function() end do
