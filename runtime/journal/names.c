@@ -19,7 +19,7 @@ static const char *const set_up =
 
 enum taken { PUT = 0, TAKEN = 1, ONLY_TAKEN = 2 };
 
-enum statement { ADD, REPLACE, FIND, MARK, REST, STATEMENTS };
+enum statement { ADD, REPLACE, FIND, MARK, REST, SUM, STATEMENTS };
 
 static const char *const sql[STATEMENTS] = {
     "INSERT OR IGNORE INTO names VALUES (?1, ?2, ?3, ?4)",
@@ -29,6 +29,8 @@ static const char *const sql[STATEMENTS] = {
     "UPDATE names SET taken = 1 WHERE name = ?1",
     "SELECT name, size, time FROM names WHERE taken = 0 AND name > ?1"
     " ORDER BY name LIMIT ?2",
+    "SELECT count(*), coalesce(sum(size), 0) FROM names WHERE taken = 0"
+    " AND (?1 IS NULL OR time IS NOT ?1)",
 };
 
 struct gw_names {
@@ -308,6 +310,27 @@ int gw_names_rest(struct gw_names *t, const char *after, size_t limit,
   (void)sqlite3_reset(stmt);
   (void)sqlite3_clear_bindings(stmt);
   return end(t, rc, "names.rest", err);
+}
+
+int gw_names_sum(struct gw_names *t, const char *but, uint64_t *count,
+                 uint64_t *bytes, struct gw_err *err)
+{
+  sqlite3_stmt *stmt = t->stmt[SUM];
+  int rc = -1;
+
+  if (begin(t, "names.sum", err) != 0)
+    return -1;
+  if (bind_text(stmt, 1, but) == SQLITE_OK &&
+      sqlite3_step(stmt) == SQLITE_ROW) {
+    *count = (uint64_t)sqlite3_column_int64(stmt, 0);
+    *bytes = (uint64_t)sqlite3_column_int64(stmt, 1);
+    rc = 0;
+  } else {
+    fail(t, "names.sum", err);
+  }
+  (void)sqlite3_reset(stmt);
+  (void)sqlite3_clear_bindings(stmt);
+  return end(t, rc, "names.sum", err);
 }
 
 void gw_names_count(struct gw_names *t, size_t *all, size_t *taken)

@@ -35,6 +35,11 @@ int gw_names_take(struct gw_names *names, struct gw_file_rows *rows,
 int gw_names_rest(struct gw_names *names, const char *after, size_t limit,
                   struct gw_file_rows *out, struct gw_err *err);
 
+/* Of what `rest` gives, but for names with that time (NULL: none): how many,
+ * and the sum of the sizes that are known. */
+int gw_names_sum(struct gw_names *names, const char *but, uint64_t *count,
+                 uint64_t *bytes, struct gw_err *err);
+
 /* How many were put, and how many of these were taken. */
 void gw_names_count(struct gw_names *names, size_t *all, size_t *taken);
 

@@ -26,9 +26,10 @@ struct names_job {
   struct gw_lua_job base;
   struct table *table;
   struct gw_file_rows rows;
-  char *after; /* rest */
+  char *after; /* rest; sum: but */
   size_t limit;
-  size_t added; /* put */
+  size_t added;          /* put */
+  uint64_t count, bytes; /* sum */
 };
 
 static void unref(struct table *table)
@@ -77,6 +78,14 @@ static void rest_work(struct gw_lua_job *base)
                 &base->err);
 }
 
+static void sum_work(struct gw_lua_job *base)
+{
+  struct names_job *job = (struct names_job *)base;
+
+  gw_names_sum(job->table->names, job->after, &job->count, &job->bytes,
+               &base->err);
+}
+
 /* --- results ------------------------------------------------------------ */
 
 static int open_push(lua_State *L, struct gw_lua_job *base)
@@ -122,6 +131,15 @@ static int rest_push(lua_State *L, struct gw_lua_job *base)
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
   return 1;
+}
+
+static int sum_push(lua_State *L, struct gw_lua_job *base)
+{
+  struct names_job *job = (struct names_job *)base;
+
+  lua_pushinteger(L, (lua_Integer)job->count);
+  lua_pushinteger(L, (lua_Integer)job->bytes);
+  return 2;
 }
 
 /* --- what Lua sees ------------------------------------------------------ */
@@ -175,6 +193,15 @@ static int l_rest(lua_State *L)
   return gw_lua_job_wait(L, &job->base, gw_lua_host(L)->cpu);
 }
 
+static int l_sum(lua_State *L)
+{
+  const char *but = luaL_optstring(L, 2, NULL);
+  struct names_job *job = new_job(L, sum_work, sum_push);
+
+  job->after = gw_lua_copy(L, but);
+  return gw_lua_job_wait(L, &job->base, gw_lua_host(L)->cpu);
+}
+
 static int l_count(lua_State *L)
 {
   size_t all, taken;
@@ -212,7 +239,7 @@ int gw_luaopen_names(lua_State *L)
   static const luaL_Reg metas[] = {
       {"__gc", l_close}, {"__close", l_close}, {NULL, NULL}};
   static const luaL_Reg methods[] = {
-      {"put", l_put},     {"take", l_take},   {"rest", l_rest},
+      {"put", l_put},     {"take", l_take},   {"rest", l_rest}, {"sum", l_sum},
       {"count", l_count}, {"close", l_close}, {NULL, NULL},
   };
 

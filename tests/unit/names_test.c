@@ -129,6 +129,44 @@ static void test_names__rest_is_what_was_not_taken_in_order(void **state)
   gw_names_close(names);
 }
 
+static void check_sum(struct gw_names *names, const char *but, uint64_t count,
+                      uint64_t bytes)
+{
+  struct gw_err err;
+  uint64_t c = 99, b = 99;
+
+  assert_ok(gw_names_sum(names, but, &c, &b, &err), err);
+  assert_int_equal(c, count);
+  assert_int_equal(b, bytes);
+}
+
+static void test_names__sum_is_of_what_rest_gives(void **state)
+{
+  struct gw_names *names = open_names();
+  struct gw_file_rows rows;
+  struct gw_err err;
+
+  (void)state;
+  check_sum(names, NULL, 0, 0);
+  put(names, 4, (const char *[]){"a", "b", "c", "d"}); /* of 0, 1, 2, 3 bytes */
+  rows = take(names, 1, (const char *[]){"c"});
+  gw_file_rows_dispose(&rows);
+  check_sum(names, NULL, 3, 4);
+  check_sum(names, "another time", 3, 4);
+  check_sum(names, "2026-01-01T00:00:00.000Z", 0, 0);
+  rows = make_rows(2, (const char *[]){"no time", "huge"});
+  free(rows.rows[0].time);
+  rows.rows[0].time = NULL;
+  rows.rows[1].size = INT64_MAX;
+  assert_ok(gw_names_put(names, &rows, NULL, &err), err);
+  gw_file_rows_dispose(&rows);
+  check_sum(names, "2026-01-01T00:00:00.000Z", 1, 0);
+  assert_int_equal(
+      gw_names_sum(names, NULL, &(uint64_t){0}, &(uint64_t){0}, &err),
+      -1); /* more than a number holds */
+  gw_names_close(names);
+}
+
 static size_t heap(void)
 {
   return mallinfo2().uordblks;
@@ -165,6 +203,7 @@ static int put_and_take(struct gw_names **out, struct gw_err *err)
   const char *list[] = {"a", "b"};
   struct gw_file_rows rows = make_rows(2, list);
   struct gw_file_rows left = {NULL, 0};
+  uint64_t count = 99, bytes = 99;
   int rc = gw_names_open(out, err);
 
   if (rc == 0)
@@ -174,7 +213,9 @@ static int put_and_take(struct gw_names **out, struct gw_err *err)
   if (rc == 0)
     rc = gw_names_rest(*out, NULL, 5, &left, err);
   if (rc == 0)
-    assert_int_equal(left.count, 0);
+    rc = gw_names_sum(*out, NULL, &count, &bytes, err);
+  if (rc == 0)
+    assert_int_equal(left.count + count + bytes, 0);
   gw_file_rows_dispose(&left);
   gw_file_rows_dispose(&rows);
   return rc;
@@ -211,6 +252,7 @@ int main(void)
       cmocka_unit_test(test_names__what_is_put_is_taken_once),
       cmocka_unit_test(test_names__put_again_replaces),
       cmocka_unit_test(test_names__rest_is_what_was_not_taken_in_order),
+      cmocka_unit_test(test_names__sum_is_of_what_rest_gives),
       cmocka_unit_test(test_names__memory_stays_flat),
       cmocka_unit_test(test_names__survives_every_fault),
   };

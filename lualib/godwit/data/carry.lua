@@ -29,7 +29,7 @@ local HOPELESS = 50    -- files in a row that failed: the rest is not tried
 ---@field to? table Nil: files are read only.
 ---@field opts? table Of the engine.
 ---@field items async fun(): godwit.data.File[]|nil The next ones; nil: no more.
----@field done async fun(results: { file: godwit.data.File, result: table }[])
+---@field done async fun(results: table[]) Of the engine, each with its `file`.
 ---@field failed fun(file: godwit.data.File, e: godwit.Err, result: table)
 ---@field budget godwit.data.Budget
 ---@field tick? fun(stats: table) Now and then.
@@ -108,7 +108,9 @@ local function stop(self, why)
   wake(self)
 end
 
-local function submit(self, files)
+-- Of a file its name and size are read. One that is tried again has a delay,
+-- which may be another one before all of them are taken.
+local function submit_again(self, files)
   local list = {}
   for i, file in ipairs(files) do
     list[i] = { name = file.name, size = file.size, delay = file.delay }
@@ -142,7 +144,7 @@ local function feed_new(self)
     self.open = self.open + 1
   end
   if #files > 0 then
-    submit(self, files)
+    err.check(self.copier:submit(files))
   end
 end
 
@@ -162,7 +164,7 @@ local function feed(self)
       leave_waiting(self)
     elseif #again > 0 then
       self.again = {}
-      submit(self, again)
+      submit_again(self, again)
     elseif self.finished or self.waiting >= WAITING then
       rest(self)
     else
@@ -223,7 +225,8 @@ local function take(self, results)
     if result.ok then
       settle(self, file)
       self.row = 0
-      good[#good + 1] = { file = file, result = result }
+      result.file = file
+      good[#good + 1] = result
     else
       take_failure(self, file, result)
     end

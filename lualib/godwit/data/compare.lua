@@ -257,12 +257,11 @@ end
 
 ---@async
 local function count_new(plan)
-  for page in new_pages(plan) do
-    for _, row in ipairs(page) do
-      plan.new = plan.new + 1
-      plan.bytes = plan.bytes + (row.size or 0)
-      names.note(plan.first.new, row.name)
-    end
+  local count, bytes = plan.source:sum(LEFT_OUT)
+  err.check(count, bytes)
+  plan.new, plan.bytes = plan.new + count, plan.bytes + bytes
+  for _, row in ipairs(count > 0 and new_pages(plan)() or {}) do
+    names.note(plan.first.new, row.name)
   end
 end
 

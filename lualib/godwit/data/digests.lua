@@ -56,9 +56,9 @@ local function read(reader, files, found)
     end,
     done = function(results)
       for _, r in ipairs(results) do
-        local digest = { md5 = r.result.md5, sha256 = r.result.sha256 }
+        local digest = { md5 = r.md5, sha256 = r.sha256 }
         found[r.file.name] = digest
-        if r.result.bytes == r.file.size then
+        if r.bytes == r.file.size then
           reader.known:read(r.file, digest)
         end
       end

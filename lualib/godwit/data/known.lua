@@ -26,6 +26,8 @@ local COARSE = 2   -- seconds in which a time without fractions may hide a chang
 ---@field private place string
 ---@field private rows table[] To be written.
 ---@field private since? number
+---@field private at? number What `stamp` is of.
+---@field private stamp? string
 ---@field private writes boolean
 local Known = {}
 Known.__index = Known
@@ -128,8 +130,11 @@ end
 ---@param at number
 function Known:wrote(name, size, digest, at)
   if digest.md5 then
+    if at ~= self.at then -- many within one second
+      self.at, self.stamp = at, units.stamp(at)
+    end
     add(self, { name = name, size = size, md5 = digest.md5,
-      sha256 = digest.sha256, written_at = units.stamp(at) })
+      sha256 = digest.sha256, written_at = self.stamp })
   end
 end
 

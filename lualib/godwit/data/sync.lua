@@ -98,10 +98,12 @@ local function md5_of(etag)
   return text and text:find("^%x+$") and #text == 32 and text or nil
 end
 
--- Whether what arrived is one state of the source's file.
+-- Whether what arrived is one state of the source's file. Mostly the ETag is the
+-- digest between quotes.
 local function is_proven(work, result)
-  return work.from.is_folder or (result.md5 ~= nil
-    and md5_of(result.source_etag) == result.md5)
+  local etag, md5 = result.source_etag, result.md5
+  return work.from.is_folder or etag ~= nil and md5 ~= nil
+    and (#etag == 34 and etag:sub(2, 33) == md5 or md5_of(etag) == md5)
 end
 
 -- Many answers come within a second: the text is read once.
@@ -120,8 +122,8 @@ end
 ---@async
 local function take_good(work, results, unproven)
   local doubtful = {}
-  for _, r in ipairs(results) do
-    local file, result = r.file, r.result
+  for _, result in ipairs(results) do
+    local file = result.file
     work.copied = work.copied + 1
     work.bytes = work.bytes + result.bytes
     if not is_proven(work, result) then

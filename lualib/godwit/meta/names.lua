@@ -36,6 +36,14 @@ function names:take(list) end
 ---@return godwit.Err?
 function names:rest(after, limit) end
 
+--- How many `rest` gives in all, but for those with that time, and the sum of
+--- their sizes.
+---@async
+---@param but? string
+---@return integer? count
+---@return integer|godwit.Err bytes
+function names:sum(but) end
+
 --- How many were put, how many of these were taken.
 ---@return integer all
 ---@return integer taken

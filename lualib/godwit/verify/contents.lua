@@ -96,7 +96,7 @@ local function read_all(self, files, found)
     done = function(results)
       for _, r in ipairs(results) do
         self.read = self.read + 1
-        found[r.file.name] = { md5 = r.result.md5, size = r.result.bytes }
+        found[r.file.name] = { md5 = r.md5, size = r.bytes }
       end
     end,
     failed = function(file, e)
