@@ -107,8 +107,9 @@ function M.options(cx)
   return opts
 end
 
--- Two algorithms may meet in one place.
-local function check_places(jobs)
+--- Two algorithms that would become one cannot both be there.
+---@param jobs table[] Each with `ref` and, unless it has a record, `dest_ref`.
+function M.check_places(jobs)
   local seen = {}
   for _, job in ipairs(jobs) do
     local other = not job.record and not job.failure and seen[job.dest_ref]
@@ -180,7 +181,7 @@ local function fill(cx, dest, refs, source_of, opts)
     local place = decide.place(ref, from, dest.driver, opts)
     dest.jobs[i] = job_at(place, ref, source_of, dest, opts)
   end, { jobs = cx.jobs })
-  check_places(dest.jobs)
+  M.check_places(dest.jobs)
 end
 
 local function drivers_of(clusters)

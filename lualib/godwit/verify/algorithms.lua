@@ -57,19 +57,6 @@ local function job_of(v, ref, opts)
   return copy.placed(it, v.to, place, own)
 end
 
--- Two algorithms that would become one cannot both be there.
-local function check_places(jobs)
-  local seen = {}
-  for _, job in ipairs(jobs) do
-    local other = not job.record and not job.failure and seen[job.dest_ref]
-    if other then
-      err.throw("usage", "%s and %s would both become %s", other.ref, job.ref,
-        job.dest_ref)
-    end
-    seen[job.dest_ref] = job
-  end
-end
-
 -- extra --------------------------------------------------------------------
 
 -- The owners of whom all is compared, as they are called there.
@@ -145,7 +132,7 @@ function M.compare(v)
   for i, ref in ipairs(refs) do
     jobs[i] = job_of(v, ref, opts)
   end
-  check_places(jobs)
+  promotion.check_places(jobs)
   v:each("algorithm", jobs, function(job, item)
     algorithm.compare(job, item)
     if job.policy then
