@@ -1,10 +1,12 @@
 -- godwit copy-data: first run, plan, repeat, changes on either side, deletions
 -- and their budget, who may read when, what is refused.
+local cluster = require("godwit.cluster")
 local e2e = require("support.e2e")
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
 local people = require("support.people")
 local relay = require("support.relay")
+local secret = require("godwit.core.secret")
 
 local FILES = { ["a b"] = "one", ["50%+#?"] = "two", ["é日本"] = "three",
   empty = "", big = ("0123456789abcdef"):rep(40000) }
@@ -164,6 +166,41 @@ test("a wider ACL comes last, a narrower one first and always", function(t)
     { "refused", true })
   t:eq(select(2, w.prod:files("acme", "models")), {})
 end)
+
+test("who reads while it is synchronized gets the old or the new file, whole",
+  function(t)
+    local old, new = {}, {}
+    for i = 1, 30 do
+      old["f" .. i] = ("o"):rep(20000) .. i
+      new["f" .. i] = ("n"):rep(21000) .. i
+    end
+    local w = e2e.world(t, function(dev, prod)
+      fill(dev, "acme", "models", new)
+      fill(prod, "acme", "models", old)
+      fill(prod, "acme", "models", { extra = "x" })
+    end)
+    local reader = cluster.open({ kind = "http", name = "reader",
+      api = w.prod.api, key = secret.new(w.prod.keys.bob,
+        { label = "reader", origins = { w.prod.api } }) })
+    local p = w:start({ "copy-data", "--json", "acme/models", "--from", "dev",
+      "--to", "prod", "--delete", "--bwlimit", "200KiB" })
+    local seen = { old = 0, new = 0 }
+    repeat
+      local mixed
+      for i = 1, 30 do
+        local name = "f" .. i
+        local bytes = reader:read_file("acme", "models", name)
+        local which = bytes == old[name] and "old" or "new"
+        t:ok(bytes == old[name] or bytes == new[name], name)
+        mixed = mixed or which == "old"
+        seen[which] = seen[which] + 1
+      end
+    until not mixed
+    local r = e2e.expect(w:finish(p), 0)
+    t:eq(numbers(r.doc.items[1]), { "updated", 30, 30, 0, 0, 0, 1 })
+    t:ok(seen.old > 30 and seen.new > 30) -- both were read on the way
+    t:eq(w.prod:files("acme", "models"), new)
+  end)
 
 test("an ACL that is refused: the files are there, and nobody reads them",
   function(t)
