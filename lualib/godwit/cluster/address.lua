@@ -58,6 +58,25 @@ function M.path(...)
   return table.concat(out)
 end
 
+--- What "OWNER/NAME" or a table with `owner` and `name` names.
+---@param ref any
+---@param what string "a collection"
+---@return string owner
+---@return string name
+function M.owner_and_name(ref, what)
+  local owner, name
+  if type(ref) == "table" then
+    owner, name = ref.owner, ref.name
+  elseif type(ref) == "string" then
+    owner, name = ref:match("^([^/]+)/([^/]+)$")
+  end
+  if type(owner) ~= "string" or type(name) ~= "string" then
+    err.throw("usage", "%s is named OWNER/NAME, not %s", what,
+      type(ref) == "string" and ("%q"):format(ref) or type(ref))
+  end
+  return owner, name
+end
+
 --- The path of an algorithm, or of something below it.
 ---@param owner string
 ---@param name string

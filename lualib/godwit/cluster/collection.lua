@@ -1,3 +1,4 @@
+local address = require("godwit.cluster.address")
 local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
 local glob = require("godwit.cluster.glob")
@@ -166,17 +167,7 @@ Collections.__index = methods.strict(Collections,
   "the collections of a cluster")
 
 local function split(ref)
-  local owner, name
-  if type(ref) == "table" then
-    owner, name = ref.owner, ref.name
-  elseif type(ref) == "string" then
-    owner, name = ref:match("^([^/]+)/([^/]+)$")
-  end
-  if type(owner) ~= "string" or type(name) ~= "string" then
-    err.throw("usage", "a collection is named OWNER/NAME, not %s",
-      type(ref) == "string" and ("%q"):format(ref) or type(ref))
-  end
-  return owner, name
+  return address.owner_and_name(ref, "a collection")
 end
 
 --- Iterates over an owner's collections: the key's own without `owner`; those

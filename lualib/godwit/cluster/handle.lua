@@ -1,4 +1,5 @@
 local accounts = require("godwit.cluster.accounts")
+local address = require("godwit.cluster.address")
 local algorithm = require("godwit.cluster.algorithm")
 local body = require("godwit.cluster.body")
 local collection = require("godwit.cluster.collection")
@@ -35,17 +36,7 @@ local Algorithms = {}
 Algorithms.__index = methods.strict(Algorithms, "the algorithms of a cluster")
 
 local function split(ref)
-  local owner, name
-  if type(ref) == "table" then
-    owner, name = ref.owner, ref.name
-  elseif type(ref) == "string" then
-    owner, name = ref:match("^([^/]+)/([^/]+)$")
-  end
-  if not owner or not name then
-    err.throw("usage", "an algorithm is named OWNER/NAME, not %s",
-      type(ref) == "string" and ("%q"):format(ref) or type(ref))
-  end
-  return owner, name
+  return address.owner_and_name(ref, "an algorithm")
 end
 
 --- Iterates over an owner's algorithms: the key's own without `owner`; those

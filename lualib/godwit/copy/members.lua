@@ -5,6 +5,7 @@
 local account_list = require("godwit.copy.account_list")
 local err = require("godwit.err")
 local migrator = require("godwit.copy.migrator")
+local suggest = require("godwit.config.suggest")
 local task = require("godwit.task")
 local unknown = require("godwit.unknown")
 
@@ -25,15 +26,6 @@ local AT_ONCE = 16
 ---@field invited integer
 ---@field dismiss? string The migrating account, which does not stay.
 ---@field last? string The migrating account, which has to stay.
-
-local function sorted(set)
-  local names = {}
-  for name in pairs(set) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
 
 -- Who should be there, by the name there, with the role at the source.
 ---@async
@@ -131,7 +123,7 @@ function M.look(job)
       found.demoted[#found.demoted + 1] = name
     end
   end
-  found.add = sorted(names)
+  found.add = suggest.names(names)
   for _, list in ipairs({ found.demoted, found.missing, found.extra,
       found.remove }) do
     table.sort(list)

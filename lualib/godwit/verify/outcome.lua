@@ -40,14 +40,7 @@ end
 ---@param items table[]
 ---@return table<string, integer>
 function M.counts(items)
-  local counts = {}
-  for _, word in ipairs(M.WORDS) do
-    counts[word] = 0
-  end
-  for _, item in ipairs(items) do
-    counts[item.outcome] = counts[item.outcome] + 1
-  end
-  return counts
+  return outcome.counts(items, M.WORDS)
 end
 
 local function all_retryable(items)

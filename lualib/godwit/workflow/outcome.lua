@@ -63,10 +63,11 @@ end
 
 --- How many items ended with each word; every word is present.
 ---@param items godwit.Outcome[]
+---@param words? string[] `WORDS` by default.
 ---@return table<string, integer>
-function M.counts(items)
+function M.counts(items, words)
   local counts = {}
-  for _, word in ipairs(M.WORDS) do
+  for _, word in ipairs(words or M.WORDS) do
     counts[word] = 0
   end
   for _, item in ipairs(items) do

@@ -3,6 +3,7 @@ local accounts = require("godwit.cluster.accounts")
 local body = require("godwit.cluster.body")
 local docs = require("godwit.cluster.account_docs")
 local secrets = require("godwit.cluster.secrets")
+local suggest = require("godwit.config.suggest")
 local unknown = require("godwit.unknown")
 local writes = require("godwit.cluster.overlay.writes")
 
@@ -48,15 +49,6 @@ M.state_of = state_of
 
 -- Reading ----------------------------------------------------------------
 
-local function sorted(t)
-  local names = {}
-  for name in pairs(t) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
-
 -- What is there as the pretended writes leave it, then what they made.
 ---@async
 local function each(overlay, which)
@@ -72,7 +64,7 @@ local function each(overlay, which)
       end
     end
     below = nil
-    made, at = made or sorted(state.created), (at or 0) + 1
+    made, at = made or suggest.names(state.created), (at or 0) + 1
     return made[at] and body.copy(state.created[made[at]])
   end
 end
@@ -351,7 +343,7 @@ function Accounts:list_organization_types()
       out[#out + 1] = body.copy(row)
     end
   end
-  for _, name in ipairs(sorted(types)) do
+  for _, name in ipairs(suggest.names(types)) do
     if types[name] then
       out[#out + 1] = body.copy(types[name])
     end

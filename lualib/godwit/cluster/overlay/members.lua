@@ -1,6 +1,7 @@
 local accounts = require("godwit.cluster.accounts")
 local overlay_accounts = require("godwit.cluster.overlay.accounts")
 local secrets = require("godwit.cluster.secrets")
+local suggest = require("godwit.config.suggest")
 local unknown = require("godwit.unknown")
 local writes = require("godwit.cluster.overlay.writes")
 
@@ -43,15 +44,6 @@ local function check_org(overlay, org)
   state.there = true
 end
 
-local function names_of(t)
-  local names = {}
-  for name in pairs(t) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
-
 --- Iterates over the members as the pretended writes leave them. The first
 --- owner of what is made in this run has an unknown name.
 ---@async
@@ -73,7 +65,7 @@ function Members:each_member(org)
       first = nil
       return row
     end
-    added, at = added or names_of(state.added), at + 1
+    added, at = added or suggest.names(state.added), at + 1
     return added[at] and { username = added[at],
       role = state.added[added[at]] } or nil
   end

@@ -1,5 +1,6 @@
 local err = require("godwit.err")
 local file = require("godwit.core.file")
+local suggest = require("godwit.config.suggest")
 
 --- The names in folders of an archive, kept in order, so that a page of a
 --- large collection costs a page. Only one process writes an archive: it tells
@@ -28,13 +29,6 @@ function M.behind(list, after)
   return low
 end
 
-local function sorted(added)
-  local out = {}
-  for name in pairs(added) do out[#out + 1] = name end
-  table.sort(out)
-  return out
-end
-
 -- Both in order; what was removed is in neither.
 local function merge(list, more, removed)
   local out, n, j = {}, 0, 1
@@ -57,7 +51,7 @@ end
 
 local function work_in(it)
   if it.list and (next(it.added) or next(it.removed)) then
-    it.list = merge(it.list, sorted(it.added), it.removed)
+    it.list = merge(it.list, suggest.names(it.added), it.removed)
     it.added, it.removed = {}, {}
   end
   return it.list
