@@ -2,7 +2,7 @@
 --- Read it as a runbook: all are looked at before the first write, then each is
 --- created or compared, and its members added.
 
-local organizations = require("godwit.copy.organizations")
+local organizations = require("godwit.copy.accounts.organizations")
 local stages = require("godwit.workflow.stages")
 
 return {

@@ -3,7 +3,7 @@
 --- who is there already. Nobody is ever deleted.
 
 local stages = require("godwit.workflow.stages")
-local users = require("godwit.copy.users")
+local users = require("godwit.copy.accounts.users")
 
 return {
   summary = "Creates the users of one cluster on another.",

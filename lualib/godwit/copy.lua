@@ -53,7 +53,7 @@ end
 ---@param opts? table username, email, update, policy, from
 ---@return godwit.Outcome
 function M.user(u, to, opts)
-  return require("godwit.copy.account").user(u, to, opts)
+  return require("godwit.copy.accounts.account").user(u, to, opts)
 end
 
 --- Takes an organization to another cluster, with its members.
@@ -63,7 +63,7 @@ end
 ---@param opts? table name, type, users, update, remove_members, without_missing_members, policy, from
 ---@return godwit.Outcome
 function M.organization(o, to, opts)
-  return require("godwit.copy.account").organization(o, to, opts)
+  return require("godwit.copy.accounts.account").organization(o, to, opts)
 end
 
 local function planning()

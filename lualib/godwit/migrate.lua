@@ -3,7 +3,7 @@
 --- destination. All stages have one pre-flight; what belongs to an account that
 --- the run creates is looked at again when that is there.
 
-local account_list = require("godwit.copy.account_list")
+local account_list = require("godwit.copy.accounts.account_list")
 local accounts = require("godwit.cluster.accounts")
 local algorithms = require("godwit.migrate.algorithms")
 local budget = require("godwit.data.budget")
@@ -13,14 +13,14 @@ local filter = require("godwit.data.filter")
 local glob = require("godwit.cluster.glob")
 local keys = require("godwit.migrate.keys")
 local kinds = require("godwit.workflow.kinds")
-local organization = require("godwit.copy.organization")
-local organizations = require("godwit.copy.organizations")
+local organization = require("godwit.copy.accounts.organization")
+local organizations = require("godwit.copy.accounts.organizations")
 local promotion = require("godwit.copy.promotion")
-local people = require("godwit.copy.people")
+local people = require("godwit.copy.accounts.people")
 local stages = require("godwit.workflow.stages")
 local units = require("godwit.data.units")
-local user = require("godwit.copy.user")
-local users = require("godwit.copy.users")
+local user = require("godwit.copy.accounts.user")
+local users = require("godwit.copy.accounts.users")
 
 local M = {}
 

@@ -1,9 +1,9 @@
 -- Who a user of one cluster is on another: file, rules, policy, and who wins.
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
-local people = require("godwit.copy.people")
+local people = require("godwit.copy.accounts.people")
 local policy = require("godwit.policy")
-local rename = require("godwit.copy.rename")
+local rename = require("godwit.copy.accounts.rename")
 local rules = require("godwit.cluster.account_rules")
 
 local FROM = { name = "dev", id = "id-dev", kind = "http" }

@@ -2,13 +2,13 @@
 --- its parameters, who is meant, and what only all of them together show:
 --- two that would become one.
 
-local account_list = require("godwit.copy.account_list")
+local account_list = require("godwit.copy.accounts.account_list")
 local driver_of = require("godwit.cluster.driver_of")
-local people = require("godwit.copy.people")
-local roster = require("godwit.copy.roster")
+local people = require("godwit.copy.accounts.people")
+local roster = require("godwit.copy.accounts.roster")
 local stages = require("godwit.workflow.stages")
 local task = require("godwit.task")
-local user = require("godwit.copy.user")
+local user = require("godwit.copy.accounts.user")
 
 local M = {}
 

@@ -9,11 +9,11 @@
 local docs = require("godwit.cluster.account_docs")
 local err = require("godwit.err")
 local err = require("godwit.err")
-local members = require("godwit.copy.members")
-local migrator = require("godwit.copy.migrator")
+local members = require("godwit.copy.accounts.members")
+local migrator = require("godwit.copy.accounts.migrator")
 local rules = require("godwit.cluster.account_rules")
 local stages = require("godwit.workflow.stages")
-local user = require("godwit.copy.user")
+local user = require("godwit.copy.accounts.user")
 
 local M = {}
 

@@ -6,8 +6,8 @@
 local err = require("godwit.err")
 local memo = require("godwit.memo")
 local policy = require("godwit.policy")
-local people_file = require("godwit.copy.people_file")
-local rename = require("godwit.copy.rename")
+local people_file = require("godwit.copy.accounts.people_file")
+local rename = require("godwit.copy.accounts.rename")
 
 local M = {}
 

@@ -2,16 +2,16 @@
 --- steps of one organization: its parameters, which are meant, what they are
 --- called there, and what only all of them together show.
 
-local account_list = require("godwit.copy.account_list")
+local account_list = require("godwit.copy.accounts.account_list")
 local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
-local organization = require("godwit.copy.organization")
-local people = require("godwit.copy.people")
-local rename = require("godwit.copy.rename")
+local organization = require("godwit.copy.accounts.organization")
+local people = require("godwit.copy.accounts.people")
+local rename = require("godwit.copy.accounts.rename")
 local stages = require("godwit.workflow.stages")
 local task = require("godwit.task")
-local types = require("godwit.copy.organization_types")
-local users = require("godwit.copy.users")
+local types = require("godwit.copy.accounts.organization_types")
+local users = require("godwit.copy.accounts.users")
 
 local M = {}
 

@@ -3,7 +3,7 @@
 --- run makes. It answers what no cluster can be asked: whose address this is.
 
 local accounts = require("godwit.cluster.accounts")
-local burnt = require("godwit.copy.burnt")
+local burnt = require("godwit.copy.accounts.burnt")
 local docs = require("godwit.cluster.account_docs")
 local memo = require("godwit.memo")
 

@@ -1,10 +1,10 @@
 --- organization_types: the types of organizations of two clusters: ids are each
 --- cluster's own, so a type goes by its name.
 
-local account_list = require("godwit.copy.account_list")
+local account_list = require("godwit.copy.accounts.account_list")
 local docs = require("godwit.cluster.account_docs")
 local memo = require("godwit.memo")
-local rename = require("godwit.copy.rename")
+local rename = require("godwit.copy.accounts.rename")
 
 local M = {}
 

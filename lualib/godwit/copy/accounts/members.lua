@@ -2,9 +2,9 @@
 --- who is: compared while both lists are read, so that only what is to be done
 --- is kept. No API gives a role: owners can be compared, not made.
 
-local account_list = require("godwit.copy.account_list")
+local account_list = require("godwit.copy.accounts.account_list")
 local err = require("godwit.err")
-local migrator = require("godwit.copy.migrator")
+local migrator = require("godwit.copy.accounts.migrator")
 local suggest = require("godwit.config.suggest")
 local task = require("godwit.task")
 local unknown = require("godwit.unknown")
