@@ -518,13 +518,17 @@ test("killed during uploads: the old file or the new one, and no parts",
     local dir = t:tmpdir() .. "/s"
     local p, s = serve(t, dir)
     create(s, "c")
-    local last = 0
+    local function upload(n)
+      return s:send("PUT", "/v1/data/acme/c/f",
+        { body = ("%08d"):format(n):rep(1 << 17) })
+    end
+    t:eq(upload(1).status, 200)
+    local last = 1
     for round = 1, 5 do
       local busy = true
       local writer = task.spawn(function()
         for n = last + 1, math.huge do
-          local ok, r = pcall(s.send, s, "PUT", "/v1/data/acme/c/f",
-            { body = ("%08d"):format(n):rep(1 << 17) })
+          local ok, r = pcall(upload, n)
           if not ok or r.status ~= 200 or not busy then return end
           last = n
         end
