@@ -17,6 +17,12 @@ test("it joins trailers that are there, in one paragraph", function(t)
   t:eq(text, "Add\n\nSigned-off-by: A <a@x>\n" .. LINE .. "\n")
 end)
 
+test("ends of lines are made one at once, however many they are", function(t)
+  local text = commit.message("Add\r\r\r\n\r\nIt is big.\r\n", ORIGIN)
+  t:eq(text, "Add\n\nIt is big.\n\n" .. LINE .. "\n")
+  t:eq(commit.message(text, ORIGIN), text)
+end)
+
 test("a subject that looks like a trailer stays the subject", function(t)
   t:eq(commit.message("net: refuse", ORIGIN), "net: refuse\n\n" .. LINE
     .. "\n")

@@ -67,7 +67,7 @@ end
 ---@param merged? godwit.copy.Merged
 ---@return string
 function M.message(message, origin, merged)
-  local body, trailers = split_trailers(trim_end(message:gsub("\r\n", "\n")))
+  local body, trailers = split_trailers(trim_end(message:gsub("\r+\n", "\n")))
   local kept = {}
 
   for line in (trailers or ""):gmatch("[^\n]+") do
