@@ -208,8 +208,9 @@ test("300 MB pass through a few", function(t)
   t:ok(r.ok, tostring(r.err))
   t:eq(r.bytes, size)
   t:eq(fs.stat(b.files .. "/huge").size, size)
-  -- Checkers of memory keep for a while what was freed.
-  t:ok(most - before < 100 * MIB, ("%d MiB more"):format((most - before) // MIB))
+  -- AddressSanitizer keeps up to 256 MB of what was freed.
+  local limit = sys.env("ASAN_OPTIONS") and 100 or 48
+  t:ok(most - before < limit * MIB, ("%d MiB more"):format((most - before) // MIB))
 end)
 
 test("thousands of small ones, in and out as arrays", function(t)
