@@ -22,7 +22,7 @@
 #define MEMORY ((size_t)16 << 20) /* of all rings together */
 #define RESULTS 4096              /* not taken: nothing more begins */
 #define IDLE_MS 3600000u
-#define PAUSE_MAX 3600 /* s; a server that wants more is not believed */
+#define PAUSE_MAX 120 /* s; who asks for it has to decide about more */
 
 struct list {
   struct gw_data_job *head, **end;
@@ -170,10 +170,15 @@ bool gw_copier_may_read(struct gw_copier *c)
   return false;
 }
 
-void gw_copier_spend(struct gw_copier *c, size_t bytes)
+void gw_copier_spend(struct gw_copier *c, size_t bytes, size_t paid)
 {
   c->bytes += bytes;
-  gw_rate_spend(&c->rate, bytes);
+  gw_rate_spend(&c->rate, (double)bytes - (double)paid);
+}
+
+void gw_copier_pay(struct gw_copier *c, size_t bytes)
+{
+  gw_rate_spend(&c->rate, (double)bytes);
 }
 
 size_t gw_copier_grant(struct gw_pair *p, size_t want)
@@ -243,9 +248,9 @@ static void learn(struct gw_copier *c, const struct gw_data_job *job,
   if (!is_busy(job))
     return;
   gw_window_busy(&c->window, now);
-  if (wait <= 0)
+  if (wait <= 0 || wait > PAUSE_MAX)
     return;
-  until = now + (uint64_t)(wait < PAUSE_MAX ? wait : PAUSE_MAX) * 1000;
+  until = now + (uint64_t)wait * 1000;
   if (until > c->pause_until)
     c->pause_until = until;
 }
@@ -515,9 +520,10 @@ void gw_data_cancel(struct gw_copier *c)
     c->opts.changed(c->opts.arg);
 }
 
-void gw_data_rate(struct gw_copier *c, double bytes_a_second)
+void gw_data_rate(struct gw_copier *c, double bytes_a_second, double owed)
 {
   gw_rate_set(&c->rate, bytes_a_second, gw_clock_ms());
+  gw_rate_spend(&c->rate, owed);
   set_clock(c, gw_clock_ms());
 }
 
@@ -537,6 +543,7 @@ void gw_data_stats(const struct gw_copier *c, struct gw_data_stats *out)
       .full = c->results.count >= RESULTS && c->in_flight == 0,
       .done = c->done,
       .bytes = c->bytes,
+      .owed = gw_rate_owed(&c->rate),
   };
 }
 

@@ -46,6 +46,7 @@ struct gw_data_job {
   char *to;        /* its name at the other end; NULL: the same */
   long long size;  /* as it was listed; -1: not known */
   uint64_t delay;  /* ms before it begins */
+  uint64_t most;   /* bytes that it may have (GW_ELIMIT); 0: any number */
 
   struct gw_err err; /* GW_OK: it arrived, or was read, whole */
   enum gw_data_stage stage; /* of the error */
@@ -53,6 +54,8 @@ struct gw_data_job {
   long retry_after; /* seconds the server asked for; -1: it did not */
   bool sent;       /* the destination may have been changed */
   uint64_t bytes;
+  uint64_t took;   /* ms from its beginning to its end */
+  double modified; /* time of the file it became in a folder; 0: not known */
   char md5[33], sha256[65]; /* empty: not made */
   char *source_etag, *source_modified, *etag, *date; /* NULL: not said */
   char *body;      /* of an answer that is an error or speaks of one */
@@ -77,7 +80,9 @@ struct gw_data_job *gw_data_take(struct gw_copier *c);
 /* All that waits or runs ends as a result of kind GW_ECANCELLED. */
 void gw_data_cancel(struct gw_copier *c);
 
-void gw_data_rate(struct gw_copier *c, double bytes_a_second); /* 0: none */
+/* 0: none. What this copier owes to an earlier rate stays owed; `owed` are
+ * bytes that another one owed when it ended. */
+void gw_data_rate(struct gw_copier *c, double bytes_a_second, double owed);
 void gw_data_limit(struct gw_copier *c, unsigned max);
 
 struct gw_data_stats {
@@ -87,6 +92,7 @@ struct gw_data_stats {
   bool full;      /* so many of them that nothing begins, and nothing runs */
   uint64_t done;  /* ended, well or not */
   uint64_t bytes; /* read */
+  double owed;    /* bytes read that the rate did not allow yet */
 };
 void gw_data_stats(const struct gw_copier *c, struct gw_data_stats *out);
 

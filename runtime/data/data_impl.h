@@ -54,6 +54,7 @@ struct gw_front {
   size_t len, got;
   uint64_t before; /* bytes of the file in front of it */
   bool to_end;     /* its last piece */
+  size_t paid;     /* for its bytes, before they were read */
   struct gw_err err;
 };
 struct gw_back {
@@ -61,6 +62,7 @@ struct gw_back {
   bool busy, last;
   const char *data;
   size_t len;
+  double modified; /* of the file, once it is whole */
   struct gw_err err;
 };
 
@@ -72,6 +74,7 @@ struct gw_pair {
   struct gw_pair *next, *prev; /* the active ones */
   struct gw_pair *todo;
   bool marked, large;
+  uint64_t began; /* ms */
   struct gw_ring ring;
   size_t reserved; /* of the copier's memory */
   long long size;  /* -1: not known */
@@ -105,7 +108,10 @@ void gw_end_encode(const char *name, char out[GW_DATA_CODED]);
 /* copier.c */
 void gw_copier_mark(struct gw_pair *pair); /* step it soon */
 bool gw_copier_may_read(struct gw_copier *c);
-void gw_copier_spend(struct gw_copier *c, size_t bytes);
+/* They were read; so many of them had been paid for. */
+void gw_copier_spend(struct gw_copier *c, size_t bytes, size_t paid);
+/* Before they are read, so that not all pairs go on at once. */
+void gw_copier_pay(struct gw_copier *c, size_t bytes);
 /* The pair's share of the memory: `want` if that is left, else less. */
 size_t gw_copier_grant(struct gw_pair *pair, size_t want);
 void gw_copier_is_large(struct gw_pair *pair);
@@ -128,6 +134,8 @@ void gw_pair_fail(struct gw_pair *pair, enum gw_data_stage stage,
                   const struct gw_err *err);
 /* Room for the bytes of a source of that size; 0, or -1 with the pair failed. */
 int gw_pair_head(struct gw_pair *pair, long long size);
+/* False when they are more than the run may still transfer: the pair failed. */
+bool gw_pair_may_hold(struct gw_pair *pair, uint64_t bytes);
 /* What the sink may take now, from ring.out on. */
 uint64_t gw_pair_ready(const struct gw_pair *pair);
 uint64_t gw_pair_room(const struct gw_pair *pair);

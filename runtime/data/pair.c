@@ -8,6 +8,7 @@
  */
 #include "data/data_impl.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
 
 #include <stdlib.h>
@@ -52,6 +53,19 @@ uint64_t gw_pair_ready(const struct gw_pair *p)
   return end > p->ring.out ? end - p->ring.out : 0;
 }
 
+bool gw_pair_may_hold(struct gw_pair *p, uint64_t bytes)
+{
+  struct gw_err err = {0};
+
+  if (p->job->most == 0 || bytes <= p->job->most)
+    return true;
+  gw_err_set(&err, GW_ELIMIT, GW_DATA_READ_OP,
+             "%.120s: it has more than the %llu bytes that are left",
+             p->job->name, (unsigned long long)p->job->most);
+  gw_pair_fail(p, GW_DATA_READ, &err);
+  return false;
+}
+
 int gw_pair_head(struct gw_pair *p, long long size)
 {
   size_t most = gw_copier_buffer(p->c);
@@ -60,6 +74,8 @@ int gw_pair_head(struct gw_pair *p, long long size)
 
   p->head = true;
   p->size = size;
+  if (size > 0 && !gw_pair_may_hold(p, (uint64_t)size))
+    return -1;
   if (size >= GW_DATA_LARGE)
     gw_copier_is_large(p);
   p->ring.cap = gw_copier_grant(p, want);
@@ -186,6 +202,7 @@ static void back_done(struct gw_job *job)
   }
   p->ring.out += b->len;
   p->sink_ended = b->last;
+  p->job->modified = b->modified;
 }
 
 static void back_destroy(struct gw_job *job)
@@ -228,6 +245,7 @@ struct gw_pair *gw_pair_new(struct gw_copier *c, struct gw_end *from,
     return NULL;
   }
   p->job = job; /* ours now */
+  p->began = gw_clock_ms();
   p->size = -1;
   p->has_md5 = !opts->no_md5;
   p->has_sha = opts->sha256;
@@ -353,6 +371,7 @@ struct gw_data_job *gw_pair_result(struct gw_pair *p)
   struct gw_data_job *job = p->job;
 
   job->bytes = p->ring.in;
+  job->took = gw_clock_ms() - p->began;
   if (!p->front.busy) { /* else they are a worker's */
     memcpy(job->md5, p->md5_hex, sizeof(job->md5));
     memcpy(job->sha256, p->sha_hex, sizeof(job->sha256));

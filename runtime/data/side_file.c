@@ -132,9 +132,24 @@ static void submit(struct gw_pair *p, enum gw_front_kind kind)
     gw_pair_fail(p, GW_DATA_READ, &f->err);
 }
 
+/* A small one is read when it is opened, so it is paid for by its listed size. */
+static void open_step(struct gw_pair *p)
+{
+  long long size = p->job->size;
+
+  if (!p->source_waits || !gw_copier_may_read(p->c))
+    return;
+  p->source_waits = false;
+  p->front.paid = size > 0 && size <= (long long)GW_DATA_SMALL ? (size_t)size
+                                                               : 0;
+  gw_copier_pay(p->c, p->front.paid);
+  submit(p, GW_FRONT_OPEN);
+}
+
 void gw_read_start(struct gw_pair *p)
 {
-  submit(p, GW_FRONT_OPEN);
+  p->source_waits = true;
+  open_step(p);
 }
 
 static void take_modified(struct gw_pair *p)
@@ -158,13 +173,16 @@ void gw_read_done(struct gw_pair *p)
       p->head = true;
       p->size = p->st.st_size;
       (void)gw_copier_grant(p, p->ring.cap);
+      if (!gw_pair_may_hold(p, (uint64_t)p->st.st_size))
+        return;
     } else if (gw_pair_head(p, p->st.st_size) != 0) {
       return;
     }
   }
   p->ring.in += f->got;
   p->ring.hashed = p->ring.in;
-  gw_copier_spend(p->c, f->got);
+  gw_copier_spend(p->c, f->got, f->paid);
+  f->paid = 0;
   p->source_ended = p->in_fd < 0;
 }
 
@@ -174,8 +192,12 @@ void gw_read_step(struct gw_pair *p)
   struct gw_front *f = &p->front;
   uint64_t left, room = gw_pair_room(p);
 
-  if (!p->head || f->busy)
+  if (f->busy)
     return;
+  if (!p->head) {
+    open_step(p);
+    return;
+  }
   left = (uint64_t)p->size - r->in;
   if (room < left && room < r->cap / 4)
     return;
@@ -226,8 +248,12 @@ static int open_part(struct gw_pair *p, struct gw_err *err)
 static int move(struct gw_pair *p, struct gw_err *err)
 {
   int fd = p->out_fd;
+  struct stat st;
 
   p->out_fd = -1;
+  if (fstat(fd, &st) == 0) /* as tree/dir.c spells it */
+    p->back.modified =
+        (double)st.st_mtim.tv_sec + (double)st.st_mtim.tv_nsec / 1e9;
   if (close(fd) != 0)
     return fail(err, GW_DATA_WRITE_OP, p->to_name);
   if (gw_fault("data.rename"))

@@ -142,7 +142,8 @@ static ssize_t on_push(void *arg, const char *data, size_t len)
 
   if (!p->head)
     take_head(p);
-  if (p->job->err.kind || gw_http_status(p->get) != 200 || is_too_much(p, len))
+  if (p->job->err.kind || gw_http_status(p->get) != 200 ||
+      is_too_much(p, len) || !gw_pair_may_hold(p, p->ring.in + len))
     return -2;
   if (gw_pair_room(p) < len || !gw_copier_may_read(p->c)) {
     p->source_waits = true;
@@ -153,7 +154,7 @@ static ssize_t on_push(void *arg, const char *data, size_t len)
     char *at = gw_ring_at(r, r->in, len - done, &n);
     memcpy(at, data + done, n);
   }
-  gw_copier_spend(p->c, len);
+  gw_copier_spend(p->c, len, 0);
   gw_copier_mark(p);
   return (ssize_t)len;
 }

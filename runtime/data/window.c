@@ -19,6 +19,8 @@ void gw_window_cap(struct gw_window *w, unsigned max)
   w->max = max;
   if (w->limit > max)
     w->limit = max;
+  if (w->before > max) /* a slow round goes back to it */
+    w->before = max;
 }
 
 static void begin(struct gw_window *w, uint64_t now)

@@ -12,7 +12,7 @@
 struct gw_file_row { /* NULL and -1: not known */
   char *name;
   int64_t size;
-  char *time; /* as the listing spells it */
+  char *time; /* as the listing spells it; of what we wrote: when we began */
   char *md5;  /* lower case hex; the ledger's from here */
   char *sha256;
   char *written_at; /* the server's date when we had written it */

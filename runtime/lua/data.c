@@ -181,17 +181,20 @@ static void submit_one(lua_State *L, struct box *box)
   const char *to = plain_text(L, idx, "to");
   double size = gw_opt_number(L, idx, "size", -1);
   double wait = gw_opt_number(L, idx, "delay", 0);
+  double most = gw_opt_number(L, idx, "most", 0);
   struct gw_data_job *job;
   struct gw_err err = {0};
 
   luaL_argcheck(L, name, 2, "a job without a name");
   luaL_argcheck(L, size >= -1 && size < 9e15, 2, "not a size");
   luaL_argcheck(L, wait >= 0 && wait < 1e7, 2, "not a delay");
+  luaL_argcheck(L, most >= 0 && most < 9e15, 2, "not a size");
   job = gw_data_job_new(name, to, &err);
   if (!job)
     gw_lua_raise(L, &err);
   job->size = (long long)size;
   job->delay = (uint64_t)(wait * 1000);
+  job->most = (uint64_t)most;
   box->left++;
   gw_data_submit(box->copier, job);
 }
@@ -241,6 +244,12 @@ static void set_integer(lua_State *L, const char *name, lua_Integer n)
   lua_setfield(L, -2, name);
 }
 
+static void set_number(lua_State *L, const char *name, double n)
+{
+  lua_pushnumber(L, n);
+  lua_setfield(L, -2, name);
+}
+
 static void set_flag(lua_State *L, const char *name, bool value)
 {
   lua_pushboolean(L, value);
@@ -259,7 +268,7 @@ static void push_failure(lua_State *L, const struct gw_data_job *job)
 
 static void push_result(lua_State *L, const struct gw_data_job *job)
 {
-  lua_createtable(L, 0, 10);
+  lua_createtable(L, 0, 11);
   set_text(L, "name", job->name);
   set_integer(L, "bytes", (lua_Integer)job->bytes);
   if (job->status)
@@ -279,6 +288,9 @@ static void push_result(lua_State *L, const struct gw_data_job *job)
   set_text(L, "source_modified", job->source_modified);
   set_text(L, "etag", job->etag);
   set_text(L, "date", job->date);
+  set_integer(L, "took", (lua_Integer)job->took);
+  if (job->modified > 0)
+    set_number(L, "modified", job->modified);
 }
 
 #define JOB_META "godwit.data.job"
@@ -363,7 +375,8 @@ static int l_rate(lua_State *L)
 {
   struct box *box = check_box(L);
 
-  gw_data_rate(box->copier, check_rate(L, luaL_optnumber(L, 2, 0)));
+  gw_data_rate(box->copier, check_rate(L, luaL_optnumber(L, 2, 0)),
+               check_rate(L, luaL_optnumber(L, 3, 0)));
   return 0;
 }
 
@@ -382,12 +395,13 @@ static int l_stats(lua_State *L)
   struct gw_data_stats stats;
 
   gw_data_stats(check_box(L)->copier, &stats);
-  lua_createtable(L, 0, 5);
+  lua_createtable(L, 0, 6);
   set_integer(L, "in_flight", stats.in_flight);
   set_integer(L, "limit", stats.limit);
   set_integer(L, "queued", (lua_Integer)stats.queued);
   set_integer(L, "done", (lua_Integer)stats.done);
   set_integer(L, "bytes", (lua_Integer)stats.bytes);
+  set_number(L, "owed", stats.owed);
   return 1;
 }
 

@@ -7,6 +7,7 @@ local fs = require("godwit.core.fs")
 local people = require("support.people")
 local relay = require("support.relay")
 local secret = require("godwit.core.secret")
+local sys = require("godwit.core.sys")
 
 local FILES = { ["a b"] = "one", ["50%+#?"] = "two", ["é日本"] = "three",
   empty = "", big = ("0123456789abcdef"):rep(40000) }
@@ -248,6 +249,68 @@ test("budgets end a run cleanly; the same command goes on", function(t)
   reconcile(t, r)
   t:eq(w.prod:files("acme", "models"), FILES)
   t:eq(select(2, w.prod:files("acme", "models")), { "user://*" })
+end)
+
+test("bytes count as they come, whatever the list says", function(t)
+  for _, size in ipairs({ "1", "null" }) do
+    local w = world(t)
+    local r1 = relay.start(t, w.dev.api, function(seen)
+      if seen.method == "GET" and seen.path:find("acme/models/?$") then
+        return { status = 200, headers = { ["Content-Type"] =
+          "application/json" }, body = ('{"acl":{"read":[]},"files":['
+            .. '{"filename":"big","size":%s,"last_modified":'
+            .. '"2021-07-30T18:02:11.093Z"}]}'):format(size) }
+      end
+    end)
+    w:configure({ dev = { api = r1.url } })
+    local r = e2e.expect(between(w, { "acme/models", "--max-transfer",
+      "1000" }), 8)
+    local item = r.by["acme/models"]
+    t:eq({ item.outcome, item.kind, item.copied }, { "failed", "budget", 0 })
+    t:match(item.why, "max%-transfer of 1000 B is used up; 1 file is left")
+    t:eq(w.prod:files("acme", "models"), {})
+    reconcile(t, e2e.expect(between(w, { "acme/models" }), 0))
+    t:eq(w.prod:files("acme", "models").big, FILES.big)
+  end
+end)
+
+test("a budget that is used up changes no word about what is equal", function(t)
+  local w = world(t)
+  e2e.expect(between(w, { "acme/other" }), 0)
+  w.prod:put("acme", "models", nil, nil, { "user://*" })
+  local r = e2e.expect(between(w, { "acme/*", "--max-transfer", "0" }), 8)
+  t:eq(r.by["acme/other"].outcome, "unchanged")
+  t:eq(r.by["acme/models"].outcome, "failed")
+  r = e2e.expect(between(w, { "acme/models", "--max-duration", "20000d" }), 0)
+  t:eq(r.by["acme/models"].outcome, "updated")
+end)
+
+test("the bandwidth is that of all collections together", function(t)
+  local w = world(t, function(dev)
+    for i = 1, 10 do
+      fill(dev, "acme", "part" .. i, { x = ("x"):rep(40000) })
+    end
+  end)
+  local begin = sys.monotonic()
+  local r = e2e.expect(between(w, { "acme/part*", "--bwlimit", "200KB", "-j",
+    "4" }), 0)
+  t:ok(sys.monotonic() - begin > 1.5) -- 2 s, less what is owed at the end
+  t:eq(r.doc.counts.created, 10)
+end)
+
+test("a source that does not say who may read it: said, and private", function(t)
+  local w = world(t)
+  local r1 = relay.start(t, w.dev.api, function(seen)
+    if seen.method == "GET" and seen.path:find("acme/other/?$") then
+      return { status = 200, headers = { ["Content-Type"] =
+        "application/json" }, body = '{"files":[{"filename":"x","size":1,'
+          .. '"last_modified":"2021-07-30T18:02:11.093Z"}]}' }
+    end
+  end)
+  w:configure({ dev = { api = r1.url } })
+  local r = e2e.expect(between(w, { "acme/other" }), 0)
+  t:match(r.by["acme/other"].warnings[1], "dev:acme/other does not say who may read it")
+  t:eq(select(2, w.prod:files("acme", "other")), {})
 end)
 
 test("folders and archives, typed as places", function(t)

@@ -106,6 +106,26 @@ test("what fails for a passing reason is tried again, alone", function(t)
   t:eq(w.prod:files("acme", "models"), files)
 end)
 
+test("a server that asks to be left alone for long: the rest is not tried",
+  function(t)
+    local files = many(400, "x")
+    local w = world(t, files)
+    local r1 = behind(t, w, "prod", function(seen)
+      if seen.method == "PUT" and seen.path:find("file%%20003") then
+        return answer(503, "busy", { ["Retry-After"] = "600" })
+      end
+    end)
+    local r = e2e.expect(between(w, { "acme/models" }), 5)
+    t:eq(r.item.outcome, "failed")
+    t:eq(r.item.files, r.item.copied + r.item.failed)
+    t:match(r.item.why, "the rest was not tried: the server asks to be left "
+      .. "alone for 600 seconds")
+    t:ok(r1:count("PUT") < 400)
+    w:configure()
+    r = e2e.expect(between(w, { "acme/models" }), 0)
+    t:eq(w.prod:files("acme", "models"), files)
+  end)
+
 local function folder_of(box)
   return box.dir .. "/data/acme/models/files"
 end

@@ -243,6 +243,38 @@ test("a name that a folder has for unfinished files does not go there",
     t:eq(data.copy(side(d), side(over_archive(t))).copied, 2)
   end)
 
+-- Of the same size, as a backup that is put back: with its own, older time.
+local function replace(path, text, year)
+  local f = assert(io.open(path, "wb"))
+  f:write(text)
+  f:close()
+  assert(os.execute(("touch -d '%d-01-02 03:04:05.6' '%s'"):format(year,
+    path)))
+end
+
+test("what took the place of a file is seen, however old it is", function(t)
+  state(t)
+  local from, to = folder(t, { a = "12345", b = "67890" }), t:tmpdir() .. "/to"
+  local d, s = over_http(t)
+  data.copy(from, to)
+  t:eq(counts(data.copy(from, to)).unchanged, 2)
+  replace(to .. "/a", "other", 2020)
+  t:eq(counts(data.copy(from, to)).copied, 1)
+  t:eq(contents_of_folder(to), { a = "12345", b = "67890" })
+  -- What was a destination is a source now.
+  replace(to .. "/b", "OTHER", 2020)
+  data.copy(to, side(d))
+  t:eq(contents(d), { a = "12345", b = "OTHER" })
+  replace(to .. "/b", "thing", 2019)
+  t:eq(counts(data.copy(to, side(d))).copied, 1)
+  t:eq(contents(d), { a = "12345", b = "thing" })
+  -- Behind a cluster.
+  replace(s.dir .. "/data/acme/m/files/a", "stale", 2020)
+  t:eq(contents(d).a, "stale")
+  t:eq(counts(data.copy(to, side(d))).copied, 1)
+  t:eq(contents(d), { a = "12345", b = "thing" })
+end)
+
 test("checksum: what looks the same is read all the same", function(t)
   state(t)
   local a, dir = over_archive(t), folder(t, { a = "12345", b = "same" })

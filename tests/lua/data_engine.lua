@@ -286,6 +286,49 @@ test("a rate is kept, and can be lifted", function(t)
   t:ok(sys.monotonic() - begin < 30)
 end)
 
+test("a rate holds for small files of a folder, too", function(t)
+  local from, to = open(t, true), open(t, true)
+  local jobs = {}
+  for i = 1, 40 do
+    sparse(from:path() .. "/s" .. i, 50000)
+    jobs[i] = { name = "s" .. i, size = i % 2 == 0 and 50000 or nil }
+  end
+  local begin = sys.monotonic()
+  for _, r in pairs(run(copier({ folder = from }, { folder = to }, { rate = 2 * MIB }), jobs)) do
+    t:ok(r.ok, tostring(r.err))
+  end
+  t:ok(sys.monotonic() - begin > 0.6) -- 0.95 s, less what is owed at the end
+end)
+
+test("a file that has more than it may is left, wherever it is", function(t)
+  local a, from, to = nginx.webdav(t), open(t, true), open(t, true)
+  for _, dir in ipairs({ a.files, from:path() }) do
+    sparse(dir .. "/small", 3000)
+    sparse(dir .. "/large", 3 * MIB)
+  end
+  local chunked = assert(serve.listen({ handler = function(req)
+    req:respond(200, { ["Transfer-Encoding"] = "chunked" }, ("x"):rep(3000))
+  end }))
+  t:defer(function() chunked:close(0) end)
+  local ends = { { url = a.url }, { folder = from },
+    { url = "http://127.0.0.1:" .. chunked.port .. "/" } }
+  for i, source in ipairs(ends) do
+    for name, size in pairs({ small = 3000, large = i < 3 and 3 * MIB or 3000 }) do
+      local r = run(copier(source, { folder = to }), { { name = name, most = size - 1 } })[name]
+      t:no(r.ok)
+      t:eq({ r.err.kind, r.stage }, { "limit", "read" })
+      t:match(r.err.message, "more than the %d+ bytes that are left")
+      t:eq(fs.list(to:path()), {})
+      r = run(copier(source, { folder = to }), { { name = name, most = size } })[name]
+      t:ok(r.ok, tostring(r.err))
+      t:eq(r.bytes, size)
+      t:eq(r.modified, fs.stat(to:path() .. "/" .. name).mtime)
+      t:ok(r.took >= 0)
+      err.check(to:remove(name))
+    end
+  end
+end)
+
 test("a job that is to wait, waits", function(t)
   local from = open(t, true)
   put(from:path(), { now = "1", later = "2" })

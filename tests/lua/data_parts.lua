@@ -116,8 +116,9 @@ test("budgets: bytes, time and bandwidth are shared", function(t)
   t:no(b:take(0) or b:lasts())
   local said = {}
   local function copier(name)
-    return { rate = function(_, n) said[name] = n end,
-      limit = function(_, n) said[name .. "#"] = n end }
+    return { rate = function(_, n, owed) said[name], said.owed = n, owed end,
+      limit = function(_, n) said[name .. "#"] = n end,
+      stats = function() return { owed = name == "two" and 77 or 0 } end }
   end
   local one = b:enter(copier("one"))
   t:eq(said, { one = 1024.0, ["one#"] = 256 })
@@ -126,7 +127,21 @@ test("budgets: bytes, time and bandwidth are shared", function(t)
     t:eq({ said.one, said.two, said["one#"] }, { 512.0, 512.0, 128 })
   end
   t:eq({ said.one, said["one#"] }, { 1024.0, 256 })
+  do -- what one that ended had taken too early is the next one's to pay
+    local three <close> = b:enter(copier("three"))
+    t:eq({ said.three, said.owed }, { 512.0, 77 })
+  end
   getmetatable(one).__close()
+  -- A listing may say too little, or nothing.
+  b = budget.new({ max_transfer = 100 })
+  t:ok(b:take(30))
+  t:eq(b:most(30), 100)
+  t:ok(b:take(0))
+  t:eq(b:most(0), 70)
+  t:ok(b:charge(70))
+  t:no(b:charge(1))
+  t:match(b.why, "max%-transfer of 100 B is used up")
+  t:eq(budget.new({}):most(5), nil)
   t:no(budget.new({ max_duration = 0 }):lasts())
   t:raises("usage", budget.new, "%-%-bwlimit takes a size",
     { bwlimit = "fast" }, units.as_flag)
@@ -141,7 +156,7 @@ test("what is remembered counts while size and time are what they were",
       return { name = name, size = size, time = time and units.stamp(time) }
     end
     k:read(row("read", 5, 1000.5), { md5 = md5 })
-    k:wrote("written", 5, { md5 = md5 }, 2000)
+    k:wrote("written", 5, { md5 = md5 }, 2000, 30)
     k:read(row("no time", 5), { md5 = md5 })
     k:read(row("just now", 5, math.floor(sys.time())), { md5 = md5 })
     k:flush()
@@ -154,6 +169,9 @@ test("what is remembered counts while size and time are what they were",
     t:no(knows("no time", 5) or knows("just now", 5, math.floor(sys.time())))
     -- Written at 2000 by the server's clock; a second is its Date's grain.
     t:no(knows("written", 5, 2001.1) or knows("written", 4, 1999))
+    -- What took its place may be older, too: it came with its own time.
+    t:no(knows("written", 5, 1967.9))
+    t:ok(knows("written", 5, 1971))
     t:ok(knows("written", 5, 2000.9))
     k:flush()
     -- From its first listing on, that time counts and no other.

@@ -660,7 +660,7 @@ static void test_data__a_rate_is_kept(void **state)
 
   make_ends(&e, rig, false, true);
   assert_ok(start(&c, rig, &e, false, &err), err);
-  gw_data_rate(c, 10e6); /* 3 MB: 0.3 s, less what is free at first */
+  gw_data_rate(c, 10e6, 0); /* 3 MB: 0.3 s, less the last piece */
   assert_ok(submit(c, "large", &err), err);
   job = next_result(rig, c);
   assert_int_equal(job->err.kind, GW_OK);
@@ -764,22 +764,37 @@ static void test_data__the_window_follows_what_it_brings(void **state)
   for (int i = 0; i < 20; i++)
     gw_window_busy(&w, now += 1000);
   assert_int_equal(w.limit, 1);
+
+  /* A cap that comes while it tries more holds when that brought nothing. */
+  gw_window_init(&w, 32, 256);
+  serve_window(&w, 10000, &now, 2);
+  assert_int_equal(w.limit, 128);
+  gw_window_cap(&w, 8);
+  for (int round = 0; round < 20; round++) {
+    serve_window(&w, 1, &now, 1);
+    assert_in_range(w.limit, 1, 8);
+  }
 }
 
 static void test_data__the_bucket(void **state)
 {
-  struct gw_rate r;
+  struct gw_rate r = {0};
 
   (void)state;
   gw_rate_set(&r, 0, 1000);
   assert_true(gw_rate_open(&r, 1000));
   gw_rate_set(&r, 1000, 1000); /* 1 byte a millisecond */
-  assert_true(gw_rate_open(&r, 1000));
+  assert_false(gw_rate_open(&r, 1000)); /* empty at first */
+  assert_true(gw_rate_open(&r, 1500));  /* and never holds more than 100 */
   gw_rate_spend(&r, 600);
-  assert_false(gw_rate_open(&r, 1000));
+  assert_false(gw_rate_open(&r, 1500));
   assert_in_range(gw_rate_wait(&r), 500, 502);
-  assert_false(gw_rate_open(&r, 1400));
-  assert_true(gw_rate_open(&r, 1510));
+  assert_false(gw_rate_open(&r, 1900));
+  assert_in_range((int)gw_rate_owed(&r), 100, 100);
+  gw_rate_set(&r, 500, 1900); /* half of it: what is owed stays owed */
+  assert_in_range((int)gw_rate_owed(&r), 100, 100);
+  assert_false(gw_rate_open(&r, 2090));
+  assert_true(gw_rate_open(&r, 2110));
 }
 
 int main(void)

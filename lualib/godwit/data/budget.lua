@@ -15,6 +15,7 @@ local WINDOW = 256 -- pairs in flight, over all copies of a run
 ---@field private max_duration? number
 ---@field private began number
 ---@field private taken integer
+---@field private owed number Bytes that copiers which ended had read too early.
 ---@field private copiers table<table, boolean>
 ---@field private active integer
 ---@field windows table<string, integer> Pairs in flight that were found to be good.
@@ -35,7 +36,7 @@ function M.new(opts, named)
     max_transfer = units.size(opts.max_transfer, named("max_transfer")),
     max_duration = units.duration(opts.max_duration,
       named("max_duration")),
-    began = sys.monotonic(), taken = 0, copiers = {}, active = 0,
+    began = sys.monotonic(), taken = 0, owed = 0, copiers = {}, active = 0,
     windows = {},
   }, Budget)
 end
@@ -64,12 +65,36 @@ function Budget:take(bytes)
     return false
   elseif self.max_transfer and self.taken + bytes > self.max_transfer then
     self.too_large = bytes > self.max_transfer and bytes or nil
-    self.why = ("max-transfer of %s is used up"):format(
-      size.format(self.max_transfer))
+    self:exhaust()
     return false
   end
   self.taken = self.taken + bytes
   return true
+end
+
+--- What a file that was taken with so many bytes may have at most: a listing
+--- may say less than what comes, or nothing. Nil: any number.
+---@param bytes integer
+---@return integer|nil
+function Budget:most(bytes)
+  return self.max_transfer and self.max_transfer - self.taken + bytes
+end
+
+--- More came than was taken: false when that is more than what is left.
+---@param bytes integer
+---@return boolean
+function Budget:charge(bytes)
+  self.taken = self.taken + bytes
+  if self.max_transfer and self.taken > self.max_transfer then
+    self:exhaust()
+  end
+  return self:lasts()
+end
+
+--- Nothing more is transferred.
+function Budget:exhaust()
+  self.why = self.why or ("max-transfer of %s is used up"):format(
+    size.format(self.max_transfer))
 end
 
 -- Bandwidth and requests in flight are shared evenly.
@@ -89,7 +114,12 @@ function Budget:enter(copier)
   self.copiers[copier] = true
   self.active = self.active + 1
   share(self)
+  if self.bwlimit and self.owed > 0 then
+    copier:rate(self.bwlimit / self.active, self.owed)
+    self.owed = 0
+  end
   return setmetatable({}, { __close = function()
+    self.owed = self.owed + copier:stats().owed
     self.copiers[copier] = nil
     self.active = self.active - 1
     share(self)

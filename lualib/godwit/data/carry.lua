@@ -14,6 +14,7 @@ local ATTEMPTS = 5     -- of a file, in all
 local CHANGES = 3      -- times it may change while it is read
 local WAITING = 500    -- files between two attempts: no new ones meanwhile
 local TELLING = 0.5    -- seconds between two words about how far it is
+local LONGEST = 1e8    -- seconds of one sleep
 local HOPELESS = 50    -- files in a row that failed: the rest is not tried
 
 ---@class godwit.data.File
@@ -23,6 +24,7 @@ local HOPELESS = 50    -- files in a row that failed: the rest is not tried
 ---@field attempts? integer
 ---@field changes? integer
 ---@field waited? number
+---@field most? integer Bytes that it may have.
 
 ---@class godwit.data.Carry
 ---@field from table An end of the engine.
@@ -113,7 +115,8 @@ end
 local function submit_again(self, files)
   local list = {}
   for i, file in ipairs(files) do
-    list[i] = { name = file.name, size = file.size, delay = file.delay }
+    list[i] = { name = file.name, size = file.size, delay = file.delay,
+      most = file.most }
     file.delay = nil
   end
   err.check(self.copier:submit(list))
@@ -123,10 +126,12 @@ end
 local function affordable(self, files)
   local list = {}
   for _, file in ipairs(files) do
-    if not self.budget:take(self.to and file.size or 0) then
+    local bytes = self.to and file.size or 0
+    if not self.budget:take(bytes) then
       stop(self, self.budget.why)
       break
     end
+    file.most = self.to and self.budget:most(bytes)
     list[#list + 1] = file
   end
   return list
@@ -185,10 +190,34 @@ local function try_again(self, file, delay)
   self.again[#self.again + 1] = file
 end
 
+-- Ends all: what fails from here on was not tried.
+local function give_up(self, why)
+  self.hopeless = true
+  self.copier:cancel()
+  stop(self, why)
+end
+
+-- It has more than what its listing said, and than what may be transferred.
+local function is_too_large(file, e)
+  return file.most ~= nil and e.kind == "limit" and e.status ~= 429
+end
+
+-- Seconds that a server asks to be left alone for, when that is too long.
+local function dismissed(self, e, result)
+  local after = result.retry_after or e.retry_after
+  local status = result.status or e.status
+  return (status == 429 or status == 503) and after
+    and after > self.policy.max_wait and after or nil
+end
+
 local function take_failure(self, file, result)
   local e = err.from(result.err)
   if e.kind == "denied" or e.kind == "budget" then -- the whole run's
     error(e, 0)
+  elseif is_too_large(file, e) then
+    settle(self, file)
+    self.budget:exhaust()
+    return stop(self, self.budget.why)
   end
   local delay = not self.stopped and delay_of(self, file, e, result)
   if delay then
@@ -200,10 +229,14 @@ local function take_failure(self, file, result)
   end
   self.row = self.row + 1
   self.failed(file, e, result)
-  if self.row >= HOPELESS and not self.stopped then
-    self.hopeless = true
-    self.copier:cancel()
-    stop(self, ("%d files in a row failed"):format(self.row))
+  local seconds = dismissed(self, e, result)
+  if self.stopped then
+    return
+  elseif seconds then
+    give_up(self, ("the server asks to be left alone for %d seconds"):format(
+      seconds))
+  elseif self.row >= HOPELESS then
+    give_up(self, ("%d files in a row failed"):format(self.row))
   end
 end
 
@@ -227,6 +260,10 @@ local function take(self, results)
       self.row = 0
       result.file = file
       good[#good + 1] = result
+      local more = result.bytes - (file.size or 0)
+      if self.to and more > 0 and not self.budget:charge(more) then
+        stop(self, self.budget.why)
+      end
     else
       take_failure(self, file, result)
     end
@@ -273,7 +310,10 @@ local function watch(self)
   if not left then
     return
   end
-  task.sleep(math.max(left, 0))
+  while left > 0 do
+    task.sleep(math.min(left, LONGEST))
+    left = self.budget:left()
+  end
   self.budget:lasts()
   stop(self, self.budget.why)
   self.copier:cancel()

@@ -61,6 +61,10 @@ local function look(job)
   end
   job.exists, job.acl_was = there ~= nil, there and there.acl
   job.acl_now, job.acl = job.acl_was, wanted_acl(job, source)
+  if not job.acl and not job.from.is_folder and not job.to.is_folder then
+    job.warnings[#job.warnings + 1] = ("%s does not say who may read it, so "
+      .. "that is not copied"):format(job.from.label)
+  end
 end
 
 -- Who may no longer read it is shut out first and always, whatever becomes of

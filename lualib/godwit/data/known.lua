@@ -2,9 +2,9 @@
 --- they still count.
 ---
 --- A row counts while the file has the size it had, and the time its listing
---- gave when we had read it. One that we wrote has no such time yet: it counts
---- while its time is not later than the server's date when it had taken it,
---- and from its first listing on by that time.
+--- gave when we had read it. One that we sent to a server has no such time yet:
+--- it counts while its time lies within the moments that it was on its way, by
+--- the server's clock, and from its first listing on by that time.
 
 local err = require("godwit.err")
 local log = require("godwit.log")
@@ -16,6 +16,7 @@ local M = {}
 local BATCH = 500  -- rows written at once
 local SECONDS = 0.5 -- or after so long
 local COARSE = 2   -- seconds in which a time without fractions may hide a change
+local EARLY = 2    -- seconds that a time and a date without fractions may be off
 
 ---@class godwit.data.Digest
 ---@field md5? string
@@ -56,11 +57,13 @@ end
 local function counts(row, file)
   if not row or not row.md5 or row.size ~= file.size or not file.time then
     return nil
-  elseif row.time then
+  elseif not row.written_at then
     return row.time == file.time and "time" or nil
   end
-  local at, written = units.time(file.time), units.time(row.written_at)
-  return at and written and at <= written + 1 and "written" or nil
+  local at, began = units.time(file.time), units.time(row.time)
+  local written = units.time(row.written_at)
+  return at and began and written and began - EARLY <= at
+    and at <= written + 1 and "written" or nil
 end
 
 --- What is known of each file of a listing, or false.
@@ -122,19 +125,22 @@ function Known:read(file, digest)
   end
 end
 
---- Remembers what was written; `at` is the server's date.
+--- Remembers what was sent; `at` is the server's date when it had taken it,
+--- `took` the seconds that this lasted.
 ---@async
 ---@param name string
 ---@param size integer
 ---@param digest godwit.data.Digest
 ---@param at number
-function Known:wrote(name, size, digest, at)
+---@param took number
+function Known:wrote(name, size, digest, at, took)
   if digest.md5 then
     if at ~= self.at then -- many within one second
       self.at, self.stamp = at, units.stamp(at)
     end
     add(self, { name = name, size = size, md5 = digest.md5,
-      sha256 = digest.sha256, written_at = self.stamp })
+      sha256 = digest.sha256, time = units.stamp(at - took),
+      written_at = self.stamp })
   end
 end
 

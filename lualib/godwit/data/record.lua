@@ -147,7 +147,7 @@ function M.plan(job, would)
   would.copied, would.bytes = plan:files(), plan.bytes
   would.deleted = plan.gone
   local record = base(job, would)
-  if not job.budget:take(plan.bytes) then
+  if plan:files() > 0 and not job.budget:take(plan.bytes) then
     return fail(record, "budget", true, "%s before all of it is copied",
       job.budget.why)
   elseif plan.bad > 0 then

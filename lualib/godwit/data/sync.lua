@@ -10,8 +10,8 @@ local err = require("godwit.err")
 local names = require("godwit.data.names")
 local retry = require("godwit.http.retry")
 local said = require("godwit.data.said")
-local sys = require("godwit.core.sys")
 local task = require("godwit.task")
+local units = require("godwit.data.units")
 
 local M = {}
 
@@ -114,9 +114,17 @@ local function date_of(work, text)
   return work.date_at
 end
 
-local function written_at(work, result)
-  return work.to.is_folder and sys.time()
-    or result.date and date_of(work, result.date) or nil
+-- A folder shows the file's time at once, a server only its date.
+---@async
+local function remember(work, file, result)
+  local known = work.known.to
+  local date = result.date and date_of(work, result.date)
+  if result.modified then
+    known:read({ name = file.name, size = result.bytes,
+      time = units.stamp(result.modified) }, result)
+  elseif date then
+    known:wrote(file.name, result.bytes, result, date, result.took / 1000)
+  end
 end
 
 ---@async
@@ -134,10 +142,7 @@ local function take_good(work, results, unproven)
     if result.bytes == file.size then
       work.known.from:read(file, result)
     end
-    local at = written_at(work, result)
-    if at then
-      work.known.to:wrote(file.name, result.bytes, result, at)
-    end
+    remember(work, file, result)
   end
   if #doubtful > 0 then
     err.check(unproven:put(doubtful))
@@ -252,7 +257,7 @@ end
 
 local function is_whole(work)
   return work.failed + work.undeleted + work.plan.bad == 0
-    and not work.stopped
+    and not work.stopped and work.copied == work.plan:files()
 end
 
 ---@async

@@ -29,6 +29,7 @@ local M = {}
 ---@field to? string Its name at the other end, if that differs.
 ---@field size? integer As it was listed.
 ---@field delay? number Seconds before it begins.
+---@field most? integer Bytes that it may have; more is an error of kind `limit`.
 
 ---@class godwit.data.Result
 ---@field name string
@@ -41,6 +42,8 @@ local M = {}
 ---@field source_modified? string As an HTTP date.
 ---@field etag? string The destination's.
 ---@field date? string
+---@field took integer Milliseconds, of one that is `ok`.
+---@field modified? number Time of the file it became in a folder.
 ---@field err? godwit.Err Then with:
 ---@field stage? "read"|"write"
 ---@field sent? boolean The destination may have been changed.
@@ -75,12 +78,13 @@ function copier:cancel() end
 function copier:flush() end
 
 ---@param rate number? Bytes a second; nil: no limit.
-function copier:rate(rate) end
+---@param owed number? Bytes that another copier had read too early.
+function copier:rate(rate, owed) end
 
 ---@param max integer Pairs at a time at most.
 function copier:limit(max) end
 
----@return { in_flight: integer, limit: integer, queued: integer, done: integer, bytes: integer }
+---@return { in_flight: integer, limit: integer, queued: integer, done: integer, bytes: integer, owed: number }
 function copier:stats() end
 
 --- Without `to` files are read and hashed only.
