@@ -2,6 +2,7 @@
 -- ledger's row is worth.
 local acl = require("godwit.data.acl")
 local budget = require("godwit.data.budget")
+local calendar = require("godwit.calendar")
 local core_ledger = require("godwit.core.ledger")
 local err = require("godwit.err")
 local filter = require("godwit.data.filter")
@@ -106,6 +107,15 @@ test("a place in words", function(t)
   end
   t:no(place.is_one("acme/models") or place.is_one("*/*")
     or place.is_one("acme"))
+end)
+
+test("days and dates", function(t)
+  t:eq(calendar.days(1970, 1, 1), 0)
+  t:eq(calendar.days(2000, 2, 29), 11016)
+  t:eq(calendar.days(2100, 3, 1) - calendar.days(2100, 2, 28), 1)
+  for day = -800000, 800000, 97 do
+    t:eq(calendar.days(calendar.date(day)), day)
+  end
 end)
 
 test("budgets: bytes, time and bandwidth are shared", function(t)

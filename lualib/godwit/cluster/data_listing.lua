@@ -1,3 +1,4 @@
+local calendar = require("godwit.calendar")
 local err = require("godwit.err")
 local json = require("godwit.json")
 local quote = require("godwit.tree.path").quote
@@ -26,14 +27,6 @@ function M.is_name(name)
     and not name:find("\xc2[\x80-\x9f]") and name ~= "." and name ~= ".."
 end
 
-local function days_of(y, m, d)
-  if m <= 2 then y = y - 1 end
-  local era = y // 400
-  local yoe = y - era * 400
-  local doy = (153 * (m + (m > 2 and -3 or 9)) + 2) // 5 + d - 1
-  return era * 146097 + yoe * 365 + yoe // 4 - yoe // 100 + doy - 719468
-end
-
 --- Seconds since 1970 of "2021-07-30T18:02:11.093Z"; without a zone it is
 --- UTC. Nil for anything else.
 ---@param text any
@@ -48,7 +41,7 @@ function M.time(text)
   if zone ~= "" and zone ~= "Z" and zone ~= "z" and not sign then return nil end
   y, m, d = tonumber(y), tonumber(m), tonumber(d)
   if m < 1 or m > 12 or d < 1 or d > 31 then return nil end
-  local seconds = days_of(y, m, d) * 86400 + h * 3600 + min * 60 + s
+  local seconds = calendar.days(y, m, d) * 86400 + h * 3600 + min * 60 + s
   if sign then
     seconds = seconds - (sign == "-" and -1 or 1) * (zh * 3600 + zm * 60)
   end

@@ -1,6 +1,7 @@
 --- data.units: sizes, durations and moments as people write them, and times of
 --- listings as texts that a ledger can compare.
 
+local calendar = require("godwit.calendar")
 local err = require("godwit.err")
 local size = require("godwit.cli.size")
 local sys = require("godwit.core.sys")
@@ -71,18 +72,6 @@ function M.duration(v, what)
   return n
 end
 
--- Days since 1970-01-01 of a date of the Gregorian calendar.
-local function days(year, month, day)
-  if month <= 2 then
-    year = year - 1
-  end
-  local era = year // 400
-  local y = year - era * 400
-  local m = (month + 9) % 12
-  local d = (153 * m + 2) // 5 + day - 1
-  return era * 146097 + y * 365 + y // 4 - y // 100 + d - 719468
-end
-
 local LENGTHS = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
 
 -- "2024-01-31" or "2024-01-31T12:00:00Z", in UTC.
@@ -100,7 +89,7 @@ local function date_of(text)
     or min > 59 or s > 60 then
     return nil
   end
-  return days(y, m, d) * 86400 + h * 3600 + min * 60 + s
+  return calendar.days(y, m, d) * 86400 + h * 3600 + min * 60 + s
 end
 
 --- Seconds since 1970: a date, or so long ago.

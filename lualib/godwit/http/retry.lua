@@ -1,3 +1,4 @@
+local calendar = require("godwit.calendar")
 local err = require("godwit.err")
 local sys = require("godwit.core.sys")
 local task = require("godwit.core.task")
@@ -24,16 +25,6 @@ local TURNED_AWAY = { [429] = true, [503] = true }
 local MONTHS = { Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7,
   Aug = 8, Sep = 9, Oct = 10, Nov = 11, Dec = 12 }
 
--- Days since 1970-01-01 of a date of the Gregorian calendar.
-local function days(year, month, day)
-  if month <= 2 then year = year - 1 end
-  local era = year // 400
-  local y = year - era * 400
-  local m = (month + 9) % 12
-  local d = (153 * m + 2) // 5 + day - 1
-  return era * 146097 + y * 365 + y // 4 - y // 100 + d - 719468
-end
-
 --- Seconds since 1970 of an HTTP date, or nil.
 ---@param text string
 ---@return integer?
@@ -41,7 +32,7 @@ function M.date(text)
   local day, month, year, h, m, s =
     text:match("^%a+, (%d+) (%a%a%a) (%d%d%d%d) (%d+):(%d+):(%d+) GMT$")
   if not day or not MONTHS[month] then return nil end
-  return days(tonumber(year), MONTHS[month], tonumber(day)) * 86400
+  return calendar.days(tonumber(year), MONTHS[month], tonumber(day)) * 86400
     + tonumber(h) * 3600 + tonumber(m) * 60 + tonumber(s)
 end
 

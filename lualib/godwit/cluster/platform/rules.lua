@@ -1,4 +1,5 @@
 local api_error = require("godwit.cluster.api_error")
+local calendar = require("godwit.calendar")
 local err = require("godwit.err")
 local json = require("godwit.core.json")
 
@@ -263,26 +264,13 @@ function M.permissions(given, record, last, step)
   return out
 end
 
-local function civil(days)
-  local z = days + 719468
-  local era = z // 146097
-  local doe = z - era * 146097
-  local yoe = (doe - doe // 1460 + doe // 36524 - doe // 146096) // 365
-  local doy = doe - (365 * yoe + yoe // 4 - yoe // 100)
-  local mp = (5 * doy + 2) // 153
-  local month = mp < 10 and mp + 3 or mp - 9
-  local year = yoe + era * 400
-  if month <= 2 then year = year + 1 end
-  return year, month, doy - (153 * mp + 2) // 5 + 1
-end
-
 --- A time as the API writes it: UTC, milliseconds, Z.
 ---@param t number Seconds since 1970.
 function M.time(t)
   local ms = math.floor(t * 1000 + 0.5)
   local s = ms // 1000
   local days, rest = s // 86400, s % 86400
-  local y, m, d = civil(days)
+  local y, m, d = calendar.date(days)
   return ("%04d-%02d-%02dT%02d:%02d:%02d.%03dZ"):format(y, m, d,
     rest // 3600, rest % 3600 // 60, rest % 60, ms % 1000)
 end
