@@ -160,11 +160,43 @@ test("a file's key that is somebody else's, or is no line", function(t)
   t:match(r.err, "keys:2: expected OWNER KEY LABEL")
   err.check(fs.write(path(w), "# ours\nlabs simGoneGoneGoneGoneGoneGone1 old\n",
     384))
-  r = e2e.expect(run(w, { "labs", "--out", "keys" }), 0)
+  r = e2e.expect(run(w, { "labs", "--out", "keys" }), 6)
+  t:match(r.by.labs.why, "prod does not know the key 'old' that .*/keys has "
+    .. "for labs: it was revoked, or is another cluster's; godwit issue%-keys "
+    .. "labs %-%-to prod %-%-out .*/keys %-%-renew makes a new one")
+  r = e2e.expect(run(w, { "labs", "--out", "keys", "--renew" }), 0)
   t:eq(r.by.labs.outcome, "updated")
   local _, n, text = read(w)
   t:eq(n, 1)
   t:match(text, "# ours\n")
+end)
+
+test("a revoked key stays revoked, whatever its label", function(t)
+  local w = world(t)
+  local to = relay.start(t, w.prod.api)
+  people.configure(w, { prod = { api = to.url } })
+  local gone = "simGoneGoneGoneGoneGoneGone1"
+  local line = ("carol %s godwit-carol-2024-01-01-aaaaaa\n"):format(gone)
+  err.check(fs.write(path(w), line, 384))
+  for _, more in ipairs({ "-n", "-v" }) do
+    local r = e2e.expect(run(w, { "carol", "--out", "keys", more }), 6)
+    t:match(r.by.carol.why, "prod does not know the key 'godwit%-carol%-2024.*"
+      .. "revoked.*%-%-renew makes a new one")
+  end
+  t:eq({ to:count("POST"), fs.read(path(w)) }, { 0, line })
+  local r = e2e.expect(run(w, { "carol", "--out", "keys", "--renew" }), 0)
+  t:eq(r.by.carol.outcome, "updated")
+  t:match(r.by.carol.steps[1].text, "^key godwit%-carol%-20[2-9][5-9]")
+  t:eq({ read(w).carol.key == gone, stored(w, gone) }, { false })
+  t:match(table.concat(r.doc.notes, "\n"), "by hand.*godwit%-carol%-2024%-")
+  -- nor is one that is marked, when new ones are asked for
+  err.check(fs.write(path(w), "#+ carol godwit-carol-2024-01-01-aaaaaa\n"
+    .. line, 384))
+  e2e.expect(run(w, { "carol", "--out", "keys", "--renew" }), 0)
+  local keys, n, text = read(w)
+  t:eq({ n, keys.carol.key == gone, stored(w, gone) }, { 1, false })
+  t:no(text:find("#+", 1, true))
+  nothing_said(t, w)
 end)
 
 test("a lost answer is reported with the label, and never repeated",
@@ -183,9 +215,20 @@ test("a lost answer is reported with the label, and never repeated",
       .. "labs may have been made")
     t:eq(to:count("POST"), 1)
     to.on = nil
-    r = e2e.expect(run(w, { "labs", "--out", "keys" }), 0)
+    for _, more in ipairs({ "-n", "-v" }) do
+      r = e2e.expect(run(w, { "labs", "--out", "keys", more }), 6)
+      t:match(r.by.labs.why, "may have made a key 'godwit%-labs%-[^']*' whose "
+        .. "answer it never had, and no call of the platform reads or deletes "
+        .. "it: remove it in the web page; godwit issue%-keys labs .*%-%-renew "
+        .. "makes a new one")
+    end
+    t:eq(to:count("POST"), 1)
+    r = e2e.expect(run(w, { "labs", "--out", "keys", "--renew" }), 0)
     t:match(r.by.labs.warnings[1], "may have made a key 'godwit%-labs")
     t:eq(r.by.labs.outcome, "created")
+    r = e2e.expect(run(w, { "labs", "--out", "keys" }), 0)
+    t:match(r.by.labs.warnings[1], "may have made a key 'godwit%-labs")
+    t:eq(r.by.labs.outcome, "unchanged")
     nothing_said(t, w)
   end)
 
@@ -210,12 +253,69 @@ test("killed at the request: the next run goes on", function(t)
     people.finish(w, started)
     to.on = nil
   end
-  local key = read(w).carol.key
-  local r = e2e.expect(run(w, { "labs", "carol", "--out", "keys" }), 0)
-  t:match(r.by.labs.warnings[1], "an earlier run may have made a key")
+  local keys, _, text = read(w)
+  t:match(text, "\n#%+ carol godwit%-carol%-%S+\ncarol ")
+  local key = keys.carol.key
+  local r = e2e.expect(run(w, { "labs", "carol", "--out", "keys" }), 3)
+  t:match(r.by.labs.why, "an earlier run may have made a key")
   -- carol's was written down before it was sent: it is the same one
-  t:eq({ r.by.carol.outcome, read(w).carol.key }, { "unchanged", key })
-  t:eq(select(2, read(w)), 2)
+  keys, _, text = read(w)
+  t:eq({ r.by.carol.outcome, keys.carol.key }, { "unchanged", key })
+  -- and whoever revokes it now has it revoked
+  t:no(text:find("#+", 1, true))
+  e2e.expect(run(w, { "labs", "--out", "keys", "--renew" }), 0)
+  r = e2e.expect(run(w, { "labs", "carol", "--out", "keys" }), 0)
+  t:eq({ r.doc.counts.unchanged, (select(2, read(w))) }, { 2, 2 })
+  nothing_said(t, w)
+end)
+
+test("killed while renewing: one key is left, the old label is named",
+  function(t)
+    local w = world(t)
+    local to = relay.start(t, w.prod.api)
+    people.configure(w, { prod = { api = to.url } })
+    for _, passed in ipairs({ false, true }) do
+      e2e.expect(run(w, { "carol", "--out", "keys", "--renew" }), 0)
+      local before, started = read(w).carol, nil
+      to.on = function(seen, pass)
+        if started and seen.method == "POST" then
+          if passed then pass() end
+          started.process:kill(9)
+          started = nil
+          return "cut"
+        end
+      end
+      started = people.launch(w, { "issue-keys", "carol", "--to", "prod",
+        "--out", "keys", "--renew" })
+      people.finish(w, started)
+      to.on = nil
+      local _, _, text = read(w)
+      t:ok(text:find(before.key, 1, true)) -- until the other is seen to work
+      local r = e2e.expect(run(w, { "carol", "--out", "keys" }), 0)
+      t:eq(r.by.carol.outcome, passed and "unchanged" or "updated")
+      t:ok(table.concat(r.doc.notes, "\n"):find(before.label, 1, true))
+      local after, n
+      after, n, text = read(w)
+      t:eq({ n, after.carol.key == before.key }, { 1, false })
+      t:eq(stored(w, after.carol.key).username, "carol")
+      t:no(text:find("#+", 1, true))
+    end
+    nothing_said(t, w)
+  end)
+
+test("an import that is refused leaves no mark; others go on", function(t)
+  local w = world(t)
+  local to = relay.start(t, w.prod.api, function(seen)
+    if seen.path:find("^/v1/admin/users/") then
+      return { status = 400, body = '{"error":{"message":"no"}}' }
+    end
+  end)
+  people.configure(w, { prod = { api = to.url } })
+  err.check(fs.write(path(w), "carol simGoneGoneGoneGoneGoneGone1 old\n", 384))
+  local r = run(w, { "carol", "--out", "keys", "--renew" })
+  t:ok(r.code ~= 0)
+  t:match(select(3, read(w)), "^# Keys by owner[^\n]*\ncarol simGone%w+ old\n$")
+  e2e.expect(run(w, { "carol", "--out", "keys" }), 6)
   nothing_said(t, w)
 end)
 

@@ -258,7 +258,7 @@ test("who is there and has no key gets one before the data", function(t)
     .. "says of the algorithms of acme, whose key is made first")
   local r = e2e.expect(live(w, "--issue-keys", path), 0)
   t:eq(words(r.items), words(plan.items))
-  -- A key the cluster does not know, and what is there is compared.
+  -- Keys that were revoked stay so, and what needs them is refused.
   local text = err.check(fs.read(path, 1 << 16))
   local n = 0
   text = text:gsub("sim%x+", function()
@@ -266,15 +266,52 @@ test("who is there and has no key gets one before the data", function(t)
     return ("sim%025d"):format(n)
   end)
   err.check(fs.write(path, text, 384))
-  r = e2e.expect(live(w, "--issue-keys", path), 0)
-  t:eq((outcomes(r.items):gsub("key updated", "key created")), AS_IT_WAS
-    .. KEYS .. "collection unchanged, collection unchanged, "
-    .. "algorithm unchanged, algorithm unchanged")
+  r = e2e.expect(live(w, "--issue-keys", path), 3)
+  t:eq(outcomes(r.items), AS_IT_WAS .. KEYS:gsub("created", "refused")
+    .. "collection refused, collection refused, algorithm refused, "
+    .. "algorithm refused")
+  t:match(r.items[4].why, "prod does not know the key 'godwit%-alice.*"
+    .. "issue%-keys alice %-%-to prod %-%-out .*prod.keys %-%-renew")
+  t:eq(fs.read(path, 1 << 16), text)
+  e2e.expect(w:run({ "issue-keys", "alice", "bob", "acme", "--to", "prod",
+    "--out", path, "--renew" }, { PROD_ADMIN = w.prod.admin_key }), 0)
   -- The file is read in a plan, too.
   r = e2e.expect(live(w, "--issue-keys", path, "-n"), 0)
   for _, item in ipairs(r.items) do
     t:eq(item.outcome, "unchanged", item.ref)
   end
+end)
+
+test("a key that may have been made is not made again unasked", function(t)
+  local w = world(t)
+  local path = w.dir .. "/prod.keys"
+  local lost = "#? acme godwit-acme-2026-01-01-abcdef\n"
+  err.check(fs.write(path, lost, 384))
+  -- Also before there is such an owner, and then as often as it is tried.
+  for _, n in ipairs({ "-n", "-v", "-v" }) do
+    local r = e2e.expect(live(w, "--issue-keys", path, n), 3)
+    t:match(outcomes(r.items), "key refused, collection %a+, collection "
+      .. "refused, algorithm refused, algorithm refused$")
+    t:match(r.items[6].why, "may have made a key 'godwit%-acme%-2026%-01%-01%-"
+      .. "abcdef'.*issue%-keys acme .* %-%-renew makes a new one")
+  end
+  e2e.expect(w:run({ "issue-keys", "acme", "--to", "prod", "--out", path,
+    "--renew" }, { PROD_ADMIN = w.prod.admin_key }), 0)
+  e2e.expect(live(w, "--issue-keys", path), 0)
+end)
+
+test("a key whose import nobody saw end is no longer marked", function(t)
+  local w = world(t)
+  local path = w.dir .. "/prod.keys"
+  e2e.expect(live(w, "--owner", "alice", "--issue-keys", path), 0)
+  local text = err.check(fs.read(path, 1 << 16))
+  err.check(fs.write(path, (text:gsub("\nalice %S+ (%S+)", "\n#+ alice %1%0")),
+    384))
+  local r = e2e.expect(live(w, "--owner", "alice", "--issue-keys", path), 0)
+  for _, item in ipairs(r.items) do
+    t:eq(item.outcome, "unchanged", item.ref)
+  end
+  t:eq(fs.read(path, 1 << 16), text)
 end)
 
 test("owners who will have no key are named before anything is made",

@@ -94,6 +94,23 @@ test("it is written as it was read, and privately", function(t)
   t:eq(select(2, fs.read(path):gsub("# Keys by owner", "")), 1)
 end)
 
+test("a key that is being imported is marked; profiles see the key", function(t)
+  local path = file(t, "#+ acme l1\nacme " .. ONE .. " l1\n#+ bob l9\nbob "
+    .. TWO .. " l2\n#? zed l3\n")
+  local key = key_of(source.keys(path))
+  t:eq({ label(key("acme")), label(key("bob")), key("zed"), key("#+") },
+    { "[secret prod key of acme]", "[secret prod key of bob]" })
+  local f = keys_file.read(path, "x", { name = "prod", origins = {} })
+  t:eq({ f:is_pending("acme"), f:is_pending("bob"), f:is_pending("zed") },
+    { true, false, false })
+  f:add({ owner = "carol", key = secret.new(TWO, { label = "k" }), label = "l5",
+    pending = true })
+  f:remove(f:find("bob"))
+  f:save()
+  t:match(fs.read(path), "^# Keys by owner.-\n#%? zed l3\n#%+ acme l1\nacme "
+    .. ONE .. " l1\n#%+ carol l5\ncarol " .. TWO .. " l5\n$")
+end)
+
 test("a file of texts and secrets survives every fault", function(t)
   local path = t:tmpdir() .. "/f"
   local parts = { "a ", secret.new(ONE, { label = "k" }), "\n" }

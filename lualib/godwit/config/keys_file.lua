@@ -13,11 +13,15 @@ local HEAD = "# Keys by owner, made by godwit issue-keys: OWNER KEY LABEL. "
   .. "Keep them private.\n"
 -- A request that may have made a key whose answer never arrived.
 local LOST = "^#%? (%S+) (%S+)$"
+-- A key of this file that is being imported: the cluster may not know it yet.
+-- Where it does not know another one, somebody wanted it so.
+local PENDING = "^#%+ (%S+) (%S+)$"
 
 ---@class godwit.config.KeysEntry
 ---@field owner string
 ---@field key any A secret.
 ---@field label? string
+---@field pending? boolean Its import was begun, and never seen to have ended.
 
 ---@class godwit.config.KeysFile
 ---@field path string
@@ -27,10 +31,13 @@ local LOST = "^#%? (%S+) (%S+)$"
 local File = {}
 File.__index = File
 
-local function parse(self, line, number, what, opts)
+local function parse(self, line, number, what, opts, pending)
   local owner, label = line:match(LOST)
+  local coming, its_label = line:match(PENDING)
   if owner then
     self.lost[#self.lost + 1] = { owner = owner, label = label }
+  elseif coming then
+    pending[coming .. " " .. its_label] = true
   elseif line:find("^%s*#") then
     if line .. "\n" ~= HEAD then
       self.comments[#self.comments + 1] = line
@@ -63,10 +70,13 @@ function M.read(path, what, opts)
   end
   source.check_private(path, what)
   local text = err.check(fs.read(path, MAX_BYTES))
-  local number = 0
+  local number, pending = 0, {}
   for line in text:gmatch("([^\n]*)\n?") do
     number = number + 1
-    parse(self, (line:gsub("\r$", "")), number, what, opts)
+    parse(self, (line:gsub("\r$", "")), number, what, opts, pending)
+  end
+  for _, entry in ipairs(self.entries) do
+    entry.pending = pending[entry.owner .. " " .. tostring(entry.label)]
   end
   return self
 end
@@ -83,10 +93,28 @@ function File:find(owner)
   return nil
 end
 
+--- Whether the import of an owner's key was begun and never seen to end.
+---@param owner string
+---@return boolean
+function File:is_pending(owner)
+  local entry = self:find(owner)
+  return entry ~= nil and entry.pending == true
+end
+
 --- Adds a key behind the others.
 ---@param entry godwit.config.KeysEntry
 function File:add(entry)
   self.entries[#self.entries + 1] = entry
+end
+
+--- Takes one key away.
+---@param entry godwit.config.KeysEntry
+function File:remove(entry)
+  for i = #self.entries, 1, -1 do
+    if self.entries[i] == entry then
+      table.remove(self.entries, i)
+    end
+  end
 end
 
 --- Takes all keys of an owner away but this one; gives the labels of the
@@ -104,6 +132,19 @@ function File:drop(owner, kept)
     end
   end
   return labels
+end
+
+--- Keys of an owner that were noted and never seen.
+---@param owner string
+---@return { owner: string, label: string }[]
+function File:lost_of(owner)
+  local out = {}
+  for _, one in ipairs(self.lost) do
+    if one.owner == owner then
+      out[#out + 1] = one
+    end
+  end
+  return out
 end
 
 --- Notes that a key is being made, or that this has ended well.
@@ -137,6 +178,9 @@ function File:save()
     put(("#? %s %s\n"):format(one.owner, one.label))
   end
   for _, entry in ipairs(self.entries) do
+    if entry.pending then
+      put(("#+ %s %s\n"):format(entry.owner, entry.label))
+    end
     put(entry.owner, " ", entry.key, entry.label and " " .. entry.label or "",
       "\n")
   end

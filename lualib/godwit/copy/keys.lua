@@ -18,6 +18,7 @@ local secret = require("godwit.core.secret")
 local stages = require("godwit.workflow.stages")
 local sys = require("godwit.core.sys")
 local task = require("godwit.task")
+local words = require("godwit.cli.words")
 
 local M = {}
 
@@ -34,7 +35,7 @@ M.PARAMS = stages.params({
     help = "The private file that profiles read (key = keys \"FILE\"); keys "
       .. "that are in it and work stay" },
   renew = { "boolean", order = 4, help = "Make new keys although the file's "
-    .. "work" },
+    .. "work, were revoked or may have been made" },
   list = { "boolean", order = 5, help = "Make none: list labels and masks of "
     .. "the keys of organizations" },
   member = { "string", optional = true, order = 6, metavar = "USER",
@@ -214,30 +215,79 @@ local function try_entry(job, entry)
   return #owners == 0 and "works" or "other"
 end
 
+-- The command that makes a new key, whatever became of the one there was.
+local function renewal(job)
+  return words.again({ "issue-keys", job.owner, "--to", job.run.to.name,
+    "--out", job.run.path, "--renew" })
+end
+
+local function labels_of(lost)
+  local labels = {}
+  for i, one in ipairs(lost) do
+    labels[i] = "'" .. one.label .. "'"
+  end
+  return table.concat(labels, ", ")
+end
+
+-- Keys that may have been made and that nobody has. No other is made unasked
+-- where none works: each run that is killed would leave one more.
+local function look_at_lost(job)
+  local lost = job.run.file:lost_of(job.owner)
+  if #lost == 0 then
+    return
+  elseif job.state == "works" or job.run.params.renew then
+    job:warn("an earlier run may have made a key %s whose answer it never had: "
+      .. "remove it in the web page", labels_of(lost))
+  else
+    job:problem("an earlier run may have made a key %s whose answer it never "
+      .. "had, and no call of the platform reads or deletes it: remove it in "
+      .. "the web page; %s makes a new one", labels_of(lost), renewal(job))
+  end
+end
+
+-- One that the cluster does not know was revoked, unless its import was begun
+-- and did not come to its end: who revoked it does not want it back.
+local function look_at_entry(job, entry)
+  local run = job.run
+  job.before, job.state = entry, try_entry(job, entry)
+  if job.state == "other" then
+    job:problem("the key that %s has for %s is somebody else's; take the line "
+      .. "out", run.path, job.owner)
+  elseif job.state == "unknown" and not entry.pending and not run.params.renew
+  then
+    job:problem("%s does not know the key%s that %s has for %s: it was "
+      .. "revoked, or is another cluster's; %s makes a new one", run.to.name,
+      entry.label and " '" .. entry.label .. "'" or "", run.path, job.owner,
+      renewal(job))
+  end
+end
+
+--- Looks at what the file has for an owner, who need not be there yet.
+---@async
+---@param job godwit.workflow.Job
+---@return godwit.config.KeysEntry|nil entry
+function M.look_at_file(job)
+  local entry = job.run.file:find(job.owner)
+  if entry then
+    look_at_entry(job, entry)
+  end
+  if #job.problems == 0 then
+    look_at_lost(job)
+  end
+  return entry
+end
+
 --- Looks at the owner and at the key the file has for it.
 ---@async
 ---@param job godwit.workflow.Job
 function M.look(job)
-  local entry = job.run.file:find(job.owner)
-  for _, one in ipairs(job.run.file.lost) do
-    if one.owner == job.owner then
-      job:warn("an earlier run may have made a key '%s' whose answer it never "
-        .. "had: remove it in the web page", one.label)
-    end
-  end
   find_owner(job)
-  if #job.problems > 0 or not entry then
-    return
-  end
-  job.before = entry
-  job.state = try_entry(job, entry)
-  if job.state == "other" then
-    job:problem("the key that %s has for %s is somebody else's; take the line "
-      .. "out", job.run.path, job.owner)
-  elseif job.state == "works" and not job.run.params.renew then
-    job.record = { outcome = "unchanged" }
+  local entry = #job.problems == 0 and M.look_at_file(job)
+  if entry and job.state == "works" and not job.run.params.renew then
     job:did("=", "the file's key works%s", entry.label
       and ": " .. entry.label or "")
+    -- A mark that stays would bring the key back when somebody revokes it.
+    job.record = not entry.pending and { outcome = "unchanged" } or nil
   end
 end
 
@@ -307,16 +357,21 @@ local function random_key(job)
     job.owner), origins = origins_of(job.run.to.under or job.run.to) })
 end
 
+-- The key an earlier run wrote down, and did not see imported.
+local function begun(job)
+  local entry = job.before
+  return entry and entry.pending and job.state == "unknown"
+    and not job.run.params.renew and entry or nil
+end
+
 ---@async
 local function make_for_user(job, spec)
-  local before = job.state == "unknown" and job.before or nil
-  -- One that an earlier run wrote down and did not come to import.
-  if before and before.label and before.label:find("^godwit%-") then
-    spec.label = before.label
-    job.entry = before
+  local before = begun(job)
+  if before then
+    spec.label, job.entry = before.label, before
   else
     job.entry = { owner = job.owner, key = random_key(job),
-      label = spec.label }
+      label = spec.label, pending = true }
     change(job, function(file) file:add(job.entry) end)
   end
   local ok, e = pcall(job.run.to.import_key, job.run.to, job.owner, spec,
@@ -324,13 +379,7 @@ local function make_for_user(job, spec)
   if not ok then
     if job.entry ~= before and not e.in_doubt
         and not err._is_final(err.from(e)) then
-      change(job, function(file)
-        for i = #file.entries, 1, -1 do
-          if file.entries[i] == job.entry then
-            table.remove(file.entries, i)
-          end
-        end
-      end)
+      change(job, function(file) file:remove(job.entry) end)
     end
     error(e, 0)
   end
@@ -338,10 +387,11 @@ local function make_for_user(job, spec)
   job:did("+", "key %s of the user, imported", spec.label)
 end
 
--- What it stands in for is used no more, and still there.
+-- It is there; what it stands in for is used no more, and still there.
 local function drop_others(job)
   local labels
   change(job, function(file)
+    job.entry.pending = nil
     labels = file:drop(job.owner, job.entry)
   end)
   for _, label in ipairs(labels or {}) do
@@ -354,6 +404,11 @@ end
 ---@param job godwit.workflow.Job
 ---@return godwit.Outcome
 function M.issue(job)
+  if job.state == "works" and not job.run.params.renew then
+    job.entry = job.before -- imported by a run that did not see it
+    drop_others(job)
+    return { outcome = "unchanged" }
+  end
   local spec = spec_of(job)
   if job.member then
     make_for_organization(job, spec)

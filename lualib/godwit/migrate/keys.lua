@@ -114,8 +114,8 @@ function M.stage(cx, to, owners, check)
     if why then
       job:problem("%s", why)
     elseif job.account.coming then
-      return -- looked at when it is there
-    elseif job.account.keyless then
+      keys.look_at_file(job) -- the rest when it is there
+    elseif job.account.keyless or run.file:is_pending(job.owner) then
       look_at_key(job)
     else
       job.record = { outcome = "unchanged" }
