@@ -257,6 +257,45 @@ test("pages: by name, with a marker until the end", function(t)
   t:eq(#s:send("GET", "/v1/data/acme?marker=" .. r.doc.marker).doc.folders, 3)
 end)
 
+test("a list of folders goes on behind a marker whose folder is gone",
+  function(t)
+    local s = sandboxes.start(t, { options = { data_page = 1 } })
+    local function page(path, marker)
+      local doc = s:send("GET", "/v1/data/" .. path .. "?marker="
+        .. (marker or ""), { as = path == "" and "bob" or nil }).doc
+      return doc.folders and doc.folders[1].name, doc.marker
+    end
+    for _, name in ipairs({ "aaa", "bbb", "ccc" }) do create(s, name) end
+    local _, first = page("acme")
+    local name, second = page("acme", first)
+    t:eq(name, "bbb")
+    t:eq(s:send("DELETE", "/v1/data/acme/bbb").status, 200)
+    t:eq({ page("acme", second) }, { "ccc" })
+    t:eq(s:send("DELETE", "/v1/data/acme/ccc").status, 200)
+    t:eq({ page("acme", second) }, {})
+    -- the caller first, then organizations
+    local types = s:send("GET", "/v1/organization/types", { as = "admin" })
+    for _, org in ipairs({ "beta", "aardvark" }) do
+      local admin = { as = "admin", json = { org_name = org, org_label = org,
+        org_contact_name = "x", org_email = org .. "@example.com",
+        type_id = types.doc[1].id } }
+      t:eq(s:send("POST", "/v1/organizations", admin).status, 200)
+      t:ok(s:send("PUT", "/v1/organizations/" .. org .. "/members/bob",
+        { as = "admin" }).status < 300)
+    end
+    local names, markers, marker = {}, {}, nil
+    repeat
+      names[#names + 1], marker = page("", marker)
+      markers[#names] = marker
+    until not marker
+    t:eq(names, { "bob", "aardvark", "acme", "beta", "labs" })
+    t:eq(s:send("DELETE", "/v1/organizations/aardvark", { as = "admin" })
+      .status, 204)
+    t:eq((page("", markers[1])), "acme")
+    t:eq((page("", markers[2])), "acme")
+    t:eq((page("", markers[3])), "beta")
+  end)
+
 test("hostedData: the caller's collections with their ids", function(t)
   local s = sandboxes.start(t)
   create(s, "a", { "user://*" })

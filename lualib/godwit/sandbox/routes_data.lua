@@ -1,6 +1,7 @@
 local err = require("godwit.err")
 local json = require("godwit.core.json")
 local keys = require("godwit.sandbox.keys")
+local listing = require("godwit.cluster.platform.listing")
 local paths = require("godwit.sandbox.data_path")
 local platform_data = require("godwit.cluster.platform.data")
 local request = require("godwit.sandbox.request")
@@ -46,34 +47,28 @@ local function endless(cx, doc)
   if cx.options.endless_marker then doc.marker = doc.marker or "AAAA" end
 end
 
-local function send_folders(cx, names)
+-- A page of sorted names, behind the marker's, which may be gone by now.
+-- `me`: a name that comes before all of them.
+local function send_folders(cx, names, me)
   local after, size = name_of(cx.query.marker), page_size(cx)
   if cx.options.endless_marker then after = nil end
   local first = 1
-  if after then
-    for i, name in ipairs(names) do
-      if name == after then first = i + 1 end
-    end
-  end
+  if after and after ~= me then first = listing.behind(names, after) end
   local doc, folders = {}, json.array({})
-  for i = first, math.min(first + size - 1, #names) do
+  if me and not after then folders[1] = { name = me } end
+  local last = math.min(first + size - 1 - #folders, #names)
+  for i = first, last do
     folders[#folders + 1] = { name = names[i] }
   end
   if #folders > 0 then doc.folders = folders end
-  if names[first + size] then
-    doc.marker = marker_of(names[first + size - 1])
-  end
+  if names[last + 1] then doc.marker = marker_of(folders[#folders].name) end
   endless(cx, doc)
   return 200, doc, DIRECTORY
 end
 
 local function root(cx)
   local me = cx.caller.username
-  local names = { me }
-  for _, org in ipairs(cx.platform.store:organizations_of(me)) do
-    names[#names + 1] = org
-  end
-  return send_folders(cx, names)
+  return send_folders(cx, cx.platform.store:organizations_of(me), me)
 end
 
 ---@async
