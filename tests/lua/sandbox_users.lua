@@ -246,6 +246,13 @@ test("errors, notifications, connectors", function(t)
     bad[field] = wrong
     t:eq(answer(ask(s, "POST", path, bad)), { 400, 6001 }, field)
   end
+  -- One without a label is the default of its kind.
+  body.label, body.is_default, body.protocol = nil, nil, "gs"
+  r = ask(s, "POST", path, body)
+  t:eq({ r.status, r.doc.connector_id, r.doc.is_default }, { 200, "gs", true })
+  t:eq(answer(ask(s, "POST", path, body)), { 409, 6001 })
+  body.label = ""
+  t:eq(answer(ask(s, "POST", path, body)), { 409, 6001 })
   body.username = "carol"
   t:eq(answer(ask(s, "POST", path, body)), { 400, 3007 })
   body.cred_data = nil

@@ -68,10 +68,11 @@ local function checked(body, owner)
   doc.is_default = fields.flag(body, "is_default") or false
   doc.writeable = fields.flag(body, "writeable") or false
   doc.path, doc.label = doc.path or "*", doc.label or ""
-  if doc.label ~= "" and not doc.label:find("^%w+$")
-    or doc.label == "" and not doc.is_default then
+  if doc.label ~= "" and not doc.label:find("^%w+$") then
     reject(400, 6001, "label must be letters and digits")
   end
+  -- Without one there is no other way to address it.
+  doc.is_default = doc.is_default or doc.label == ""
   check_credentials(body)
   return doc
 end
