@@ -10,6 +10,7 @@ return {
   usage = "godwit issue-keys OWNER... --to CLUSTER --out FILE [options]",
   params = keys.PARAMS,
   check = keys.check,
+  reads = "list",
 
   run = function(cx)
     local run <close> = keys.open(cx)  -- the cluster, and the file, locked

@@ -51,6 +51,10 @@ test("what is misspelt in a head is named", function(t)
   t:raises("usage", of, "unknown type intger; did you mean 'integer'",
     { run = run, params = { n = "intger" } })
   t:raises("usage", of, "summary is a text", { run = run, summary = {} })
+  for _, reads in ipairs({ "m", "n", false, 1 }) do
+    t:raises("usage", of, "reads is true, or the name of a boolean parameter",
+      { run = run, reads = reads or {}, params = { n = "string" } })
+  end
   t:raises("usage", of, "choices of parameter n are no list", { run = run,
     params = { n = { "string", choices = {} } } })
 end)

@@ -42,7 +42,7 @@ function M.of(name)
   local head = script and scripts.head(script)
   return head and help.command { name = name, summary = head.summary,
     usage = head.usage, details = head.details, params = head.order,
-    writes = true, reads = head.reads }
+    writes = true, reads = head.reads == true }
 end
 
 --- Prints a help text as the result.

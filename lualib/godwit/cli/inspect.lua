@@ -143,7 +143,7 @@ function M.run(cx)
     sha256 = sys.hash("sha256", script.text), summary = h and h.summary,
     parameters = h and array(parameters(h)),
     may = array(h and h.permissions and permissions.words(h.permissions,
-      h.params) or h and (h.reads and READS or WORKFLOW) or SCRIPT),
+      h.params) or h and (h.reads == true and READS or WORKFLOW) or SCRIPT),
     permissions = h and h.permissions and array_of(h.permissions),
   }
   output.result(doc, text(doc, h))

@@ -63,7 +63,7 @@ local function show_help(script, head)
     usage = not head and M.usage or head.usage, details = not head
       and M.details or nil,
     params = head and head.order or args.regular(M, "run").order,
-    writes = true, reads = head and head.reads,
+    writes = true, reads = head and head.reads == true,
   }
   output.result({ help = text }, text)
   return 0

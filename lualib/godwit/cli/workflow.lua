@@ -6,6 +6,7 @@ local effect = require("godwit.effect")
 local exit = require("godwit.cli.exit")
 local folders = require("godwit.cli.folders")
 local guard = require("godwit.core.http").guard
+local heads = require("godwit.workflow.head")
 local output = require("godwit.cli.output")
 local permissions = require("godwit.workflow.permissions")
 local progress = require("godwit.cli.progress")
@@ -70,8 +71,9 @@ end
 --- The first line of a run: its mode and what it goes by.
 function M.announce(name, head, values, origins, dry_run)
   output.headed(dry_run and "plan, nothing is written"
-    or head.reads and "read, nothing is written" or "apply", "%s %s%s", name,
-    said(head, values, origins), in_effect(head, values, origins))
+    or heads.only_reads(head, values) and "read, nothing is written"
+    or "apply", "%s %s%s", name, said(head, values, origins),
+    in_effect(head, values, origins))
   if output.verbosity() > 1 then
     for _, p in ipairs(head.order) do
       if values[p.name] ~= nil then
@@ -150,8 +152,10 @@ end
 
 -- Things are taken from this one: nobody is asked about it, and nothing is
 -- written there, not by a policy either, unless --allow-write names it.
-local function withhold(p)
-  return p.name == "from" or p.role == "from" or p.reads == true
+local function withholder(reads)
+  return function(p)
+    return reads or p.name == "from" or p.role == "from" or p.reads == true
+  end
 end
 
 -- What permissions declare is the host's to allow (godwit.rights); a person is
@@ -171,7 +175,7 @@ local function ask_declared(permissions, params, drivers)
 end
 
 -- A cluster that came through another parameter may be written to.
-local function opener(head, flags)
+local function opener(head, flags, withhold)
   return function(drivers)
     if flags.dry_run then
       return
@@ -216,7 +220,9 @@ end
 ---@return integer exit
 function M.run(name, head, values, flags, origins)
   local run = require("godwit.workflow.run")
-  if head.reads then
+  local reads = heads.only_reads(head, values)
+  local withhold = withholder(reads)
+  if reads then
     effect.plan() -- from here on the host refuses whatever is no read
   end
   M.announce(name, head, values, origins, flags.dry_run)
@@ -238,12 +244,13 @@ function M.run(name, head, values, flags, origins)
     count = function(done, total)
       shown:count(done, total)
     end,
-    on_clusters = opener(head, flags), withhold = withhold,
+    on_clusters = opener(head, flags, withhold), withhold = withhold,
     find = find_head,
   })
   shown:stop()
   local text = result.comparison and require("godwit.cli.report_comparison").text
     or report.text
+  result.reads = reads
   output.result(M.document(name, result),
     output.is_json() and "" or text(result))
   return result.exit
@@ -265,7 +272,7 @@ function M.document(name, result)
   end
   return {
     workflow = name, mode = result.dry_run and "plan"
-      or result.comparison and "read" or "apply",
+      or result.reads and "read" or "apply",
     comparison = result.comparison,
     items = array(result.items), counts = result.counts,
     destinations = result.destinations and array(result.destinations),

@@ -30,7 +30,7 @@ local M = {}
 ---@field check? fun(params: table<string, any>, typed: boolean?) Before a cluster is opened; `typed` by a person, not by a script.
 ---@field run fun(cx: godwit.workflow.Cx): any
 ---@field usage? string
----@field reads? boolean Nothing is written at all; the host sees to it.
+---@field reads? boolean|string Nothing is written at all, or not with that flag; the host sees to it.
 ---@field permissions? godwit.workflow.Permissions
 ---@field closed? boolean It is a script, which has no files.
 
@@ -117,6 +117,15 @@ local function param(name, spec, file)
   return out
 end
 
+local function check_reads(head, file)
+  local p = head.params[head.reads]
+  if head.reads ~= nil and head.reads ~= true
+      and not (p and p.type == "boolean") then
+    err.throw("usage", "%s: in the head reads is true, or the name of a boolean "
+      .. "parameter", file)
+  end
+end
+
 --- Checks a head and makes it regular.
 ---@param head any What the workflow file returned.
 ---@param file string For messages.
@@ -136,7 +145,7 @@ function M.check(head, file)
       file)
   end
   local out = { summary = head.summary or "", run = head.run,
-    check = head.check, reads = head.reads == true or nil,
+    check = head.check, reads = head.reads or nil,
     usage = head.usage, name = file, params = {}, order = {} }
 
   for name, spec in pairs(head.params or {}) do
@@ -153,8 +162,17 @@ function M.check(head, file)
     end
     return a.name < b.name
   end)
+  check_reads(out, file)
   out.permissions = permissions.check(head.permissions, out.params, file)
   return out
+end
+
+--- Whether a run with these values writes nothing at all.
+---@param head godwit.workflow.Head
+---@param values table<string, any>
+---@return boolean
+function M.only_reads(head, values)
+  return head.reads == true or head.reads ~= nil and values[head.reads] == true
 end
 
 local convert = {}

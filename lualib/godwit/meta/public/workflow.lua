@@ -42,7 +42,7 @@
 ---@field usage? string In place of the usage made from the parameters.
 ---@field params? table<string, godwit.workflow.Type|godwit.workflow.Param> By name; an underscore is a dash in the flag.
 ---@field permissions? godwit.workflow.Permissions
----@field reads? boolean It reads only: the host refuses every request that is a write, and nobody is asked about protected clusters.
+---@field reads? boolean|string It reads only: the host refuses every request that is a write, and nobody is asked about protected clusters. The name of a boolean parameter: so it is with that flag.
 ---@field check? fun(params: table<string, any>) Raises what is wrong with the parameters, before a cluster is opened or anybody asked; a cluster is still the text given.
 ---@field run fun(cx: godwit.workflow.Cx): any
 
