@@ -57,3 +57,43 @@ test("every command and flag is described", function(t)
   end
   t:eq(missing, {})
 end)
+
+-- Library, rooms of C, or the repository itself: as the page shortens names.
+local function is_there(name)
+  for _, form in ipairs({ "%s", "lualib/godwit/%s", "lualib/godwit/%s.lua",
+      "runtime/%s" }) do
+    if fs.stat(cli.source() .. "/" .. form:format((name:gsub("/$", "")))) then
+      return true
+    end
+  end
+  return false
+end
+
+test("architecture.md names what is there, and all of it", function(t)
+  local text = read("docs/architecture.md")
+  local named = {}
+  for name in text:gmatch("`([%w_]+/[%w_/.]*)`") do
+    t:ok(is_there(name) or name == "curl/multi.h" or name == "public/"
+      or name == "run/", name)
+  end
+  local rooms = text:match("\n### Library\n(.-)\n## ")
+  for cell in rooms:gmatch("\n|([^|]+)|") do
+    for name in cell:gmatch("`([^`]+)`") do
+      t:ok(is_there(name), name)
+      named[name:match("^[^/]+")] = true
+    end
+  end
+  for _, entry in ipairs(fs.list(cli.source() .. "/lualib/godwit")) do
+    local name = entry.name:gsub("%.lua$", "")
+    t:ok(named[name], name)
+  end
+  for _, entry in ipairs(fs.list(cli.source() .. "/runtime")) do
+    t:ok(entry.type ~= "dir" or text:find("`runtime/" .. entry.name, 1, true),
+      entry.name)
+  end
+  local list = text:match("what a script calls: ([^\n]-)%.\n")
+  for _, name in ipairs({ "http", "git", "tree", "data", "copy", "json", "task",
+      "step", "log" }) do
+    t:ok(list:find("`" .. name .. "`", 1, true), name)
+  end
+end)
