@@ -1,4 +1,6 @@
+local args = require("godwit.cli.args")
 local cli = require("support.cli")
+local commands = require("godwit.cli.commands")
 local fs = require("godwit.core.fs")
 local json = require("godwit.core.json")
 
@@ -25,19 +27,86 @@ test("help loads no configuration and names every command", function(t)
   t:eq(home:expect(0, { "-h" }).out, r.out)
 end)
 
+-- Names of all workflows, as the program says.
+local function workflows(home)
+  local names = {}
+  for i, w in ipairs(json.decode(home:expect(0, { "list", "--json" }).out)
+    .workflows) do
+    names[i] = w.name
+  end
+  return names
+end
+
+-- Parameters of a workflow or a command: what its help is made from.
+local function parameters(home, name)
+  local command = commands.find(name)
+  if command then
+    return args.regular(command, name).order
+  end
+  return json.decode(home:expect(0, { "inspect", name, "--json" }).out)
+    .parameters
+end
+
+local function words_of(text)
+  return " " .. text:gsub("%s+", " ") .. " "
+end
+
 test("every command has help, and no line is too long", function(t)
   local home = cli.home(t)
-  for _, name in ipairs { "run", "eval", "list", "ls", "version-map",
-    "sandbox", "init", "trust", "cache", "version", "help", "promote" } do
+  local all = workflows(home)
+  t:ok(#all >= 7, table.concat(all, " "))
+  table.move(commands.ORDER, 1, #commands.ORDER, #all + 1, all)
+  local program = home:expect(0, { "help" }).out
+  for _, name in ipairs(all) do
+    t:ok(program:find("\n  " .. name, 1, true), name)
     local r = home:expect(0, { name, "--help" })
     t:match(r.out, "^Usage: godwit")
     t:match(r.out, "Options of every command")
     for line in r.out:gmatch("[^\n]+") do
       t:ok(#line <= 110, line)
     end
+    -- Each parameter is in it, and all of what is said of it.
+    local said = words_of(r.out)
+    for _, p in ipairs(parameters(home, name)) do
+      local what = name .. " " .. p.name
+      t:ok(p.hidden or p.help and said:find(words_of(p.help):sub(1, -2), 1, true),
+        what)
+      if not p.hidden and not p.positional and p.flag then
+        local flag = p.type == "boolean" and p.default == true
+          and "--[no-]" .. p.flag:sub(3) or p.flag
+        t:ok(r.out:find("\n  [^\n]*" .. flag:gsub("%p", "%%%0")
+          .. "%f[^%w-]"), what)
+      end
+    end
     local doc = json.decode(home:expect(0, { name, "--help", "--json" }).out)
     t:eq(doc.help, r.out)
     t:eq(home:expect(0, { "help", name }).out, r.out)
+  end
+end)
+
+test("every workflow takes -j", function(t)
+  local home = cli.home(t)
+  for _, name in ipairs(workflows(home)) do
+    local words = { name }
+    for _, p in ipairs(parameters(home, name)) do
+      if p.required and p.flag then
+        table.move({ p.flag, home.dir .. "/" .. p.name }, 1, 2, #words + 1,
+          words)
+      elseif p.required then
+        words[#words + 1] = "acme"
+      end
+    end
+    for jobs, said in pairs({ ["0"] = "%-%-jobs takes a whole number",
+        ["x"] = "%-%-jobs takes a whole number" }) do
+      t:match(home:expect(2, { name, "-j", jobs }).err, said)
+    end
+    -- What is wrong then is something else.
+    for _, flags in ipairs({ { "-j", "3" }, { "--jobs", "3" }, { "-j3" } }) do
+      local r = home:run(table.move(flags, 1, #flags, #words + 1,
+        table.move(words, 1, #words, 1, {})))
+      t:ok(r.code ~= 0)
+      t:no(r.err:find("jobs", 1, true) or r.err:find("option", 1, true), r.err)
+    end
   end
 end)
 

@@ -6,6 +6,7 @@ local fs = require("godwit.core.fs")
 local json = require("godwit.core.json")
 local people = require("support.people")
 local relay = require("support.relay")
+local task = require("godwit.task")
 
 -- alice and bob are on both; three more at the source.
 local function world(t, prepare)
@@ -236,6 +237,30 @@ test("killed at a write, before and after it: run again, nobody is double",
     t:eq(r.by.carol.outcome, "unchanged") -- made by the first one
     t:eq(e2e.expect(run(w), 0).doc.counts.unchanged, 5)
   end)
+
+test("-j bounds how many are created at once", function(t)
+  local w = world(t, function(dev)
+    for i = 1, 9 do people.user(dev, "many" .. i) end
+  end)
+  local now, most, all = 0, 0, 0
+  local to = relay.start(t, w.prod.api, function(seen, pass)
+    if seen.method == "POST" and seen.path == "/v1/users" then
+      now, all = now + 1, all + 1
+      most = math.max(most, now)
+      task.sleep(0.1)
+      local answer = pass()
+      now = now - 1
+      return answer
+    end
+  end)
+  people.configure(w, { prod = { api = to.url } })
+  for _, case in ipairs({ { "1", { "carol", "dave", "erin" }, 3 },
+      { "3", {}, 9 } }) do
+    most, all = 0, 0
+    e2e.expect(run(w, { "-j", case[1], table.unpack(case[2]) }), 0)
+    t:eq({ most, all }, { tonumber(case[1]), case[3] })
+  end
+end)
 
 test("a lost answer is looked for, not sent again", function(t)
   local w = world(t)
