@@ -1,6 +1,6 @@
 /*
  * http_impl: what the files of http share: http.c, http_base.c, http_setup.c,
- * http_sink.c, http_facts.c and http_error.c.
+ * http_methods.c, http_sink.c, http_facts.c and http_error.c.
  * Nobody else includes it.
  */
 #ifndef GW_NET_HTTP_IMPL_H
@@ -42,7 +42,7 @@ struct gw_exchange {
   struct gw_url url;
   char *method, *address, *where; /* where: host:port, for messages */
   char *body_file, *sink_file;
-  char *body;
+  char *body;        /* a NUL behind it */
   size_t body_len;
   bool has_body;
   bool has_secret;   /* in its body, which is wiped then */
@@ -89,9 +89,17 @@ struct gw_exchange {
   char curl_text[CURL_ERROR_SIZE];
 };
 
-/* Asks the guard about a request, by every method a server may take it for. */
+/* http_methods.c: asks the guard about a request, by every method a server may
+ * take it for; about its body when x has it. */
 int gw_http_check_guard(struct gw_exchange *x, const struct gw_http_req *req,
                         const char *type, struct gw_err *err);
+int gw_http_check_body(struct gw_exchange *x, const char *type,
+                       struct gw_err *err);
+/* The value of Content-Type, NULL if there is none; -1 if there are two. */
+int gw_http_find_type(const char *const *headers, const char **type,
+                      struct gw_err *err);
+/* Whether the guard's answer depends on this header ("Name: value"). */
+bool gw_http_steers(const char *line);
 
 /* http_setup.c: copies the request, checks it and prepares x->easy. */
 int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,

@@ -33,6 +33,39 @@ static bool says_address(const char *line)
   return is_called(line, "X-Original-URL") || is_called(line, "X-Rewrite-URL");
 }
 
+bool gw_http_steers(const char *line)
+{
+  return is_called(line, "Content-Type") || is_override(line) ||
+         says_address(line);
+}
+
+/* Of two a server may take either, and we would look at one. */
+int gw_http_find_type(const char *const *headers, const char **type,
+                      struct gw_err *err)
+{
+  static const char name[] = "Content-Type";
+
+  *type = NULL;
+  for (; headers && *headers; headers++) {
+    if (!is_called(*headers, name))
+      continue;
+    if (*type)
+      return gw_err_set(err, GW_EUSAGE, GW_HTTP_OP,
+                        "the header %s is given twice, in two spellings",
+                        name);
+    *type = *headers + sizeof(name);
+    *type += strspn(*type, " \t");
+  }
+  return 0;
+}
+
+static bool is_form(const char *type)
+{
+  static const char form[] = "application/x-www-form-urlencoded";
+
+  return type && strncasecmp(type, form, sizeof(form) - 1) == 0;
+}
+
 /* One character of a form, which may be written as %XX. */
 static int form_char(const char **at)
 {
@@ -115,25 +148,27 @@ static int check_form(struct gw_exchange *x, const char *form,
   return 0;
 }
 
-/* A form in the body; one with NULs in it is read piece by piece. */
-static int check_body(struct gw_exchange *x, const struct gw_http_req *req,
-                      const char *type, struct gw_err *err)
+/* What a form says may be a piece of a secret: no message shows it. */
+static int hide_method(const struct gw_exchange *x, struct gw_err *err)
 {
-  static const char form[] = "application/x-www-form-urlencoded";
-  char *copy;
-  int rc = 0;
+  if (x->has_secret && err && err->kind == GW_EDENIED)
+    gw_err_set(err, GW_EDENIED, GW_HTTP_OP,
+               "a form to %.150s is not sent: its _method, with a secret in "
+               "the form, is not allowed",
+               x->url.host);
+  return -1;
+}
 
-  if (!type || !req->body || strncasecmp(type, form, sizeof(form) - 1) != 0)
+/* The body as it is sent; one with NULs in it is read piece by piece. */
+int gw_http_check_body(struct gw_exchange *x, const char *type,
+                       struct gw_err *err)
+{
+  if (!is_form(type) || !x->body)
     return 0;
-  copy = calloc(1, req->body_len + 1);
-  if (!copy)
-    return gw_err_set(err, GW_ENOMEM, GW_HTTP_OP, "out of memory");
-  memcpy(copy, req->body, req->body_len);
-  for (size_t at = 0; rc == 0 && at < req->body_len;
-       at += strlen(copy + at) + 1)
-    rc = check_form(x, copy + at, type, err);
-  free(copy);
-  return rc;
+  for (size_t at = 0; at < x->body_len; at += strlen(x->body + at) + 1)
+    if (check_form(x, x->body + at, type, err) != 0)
+      return hide_method(x, err);
+  return 0;
 }
 
 static int check_headers(struct gw_exchange *x, const struct gw_http_req *req,
@@ -162,9 +197,12 @@ int gw_http_check_guard(struct gw_exchange *x, const struct gw_http_req *req,
   const struct gw_guard *guard = x->http->guard;
 
   if (check_form(x, x->url.query, type, err) != 0 ||
-      check_headers(x, req, type, err) != 0 ||
-      check_body(x, req, type, err) != 0)
+      check_headers(x, req, type, err) != 0)
     return -1;
+  if (is_form(type) && (req->pull || req->body_file))
+    return gw_err_set(err, GW_EUSAGE, GW_HTTP_OP,
+                      "a form (%.40s) is sent from memory, not from a file",
+                      type);
   note_verb(x, req->method, type);
   if (gw_guard_check(guard, req->method, &x->url, type, err) != 0 ||
       gw_guard_check_known(guard, req->proxy, err) != 0 ||

@@ -151,8 +151,14 @@ static int add_auth(struct gw_exchange *x, const struct gw_http_req *req,
                       "not a usable header name: %.60s", name);
   if (gw_secret_check(req->auth, &x->url, err) != 0)
     return -1;
-  if (gw_buf_printf(&line, err, "%s: ", name) != 0 ||
-      gw_secret_header(req->auth, req->auth_scheme, user, &line, err) != 0)
+  if (gw_buf_printf(&line, err, "%s: ", name) != 0)
+    goto out;
+  if (is_ours(line.data) || gw_http_steers(line.data)) {
+    gw_err_set(err, GW_EUSAGE, GW_HTTP_OP,
+               "a secret is not sent as the header %.60s", name);
+    goto out;
+  }
+  if (gw_secret_header(req->auth, req->auth_scheme, user, &line, err) != 0)
     goto out;
   if (!is_value(line.data)) {
     gw_err_set(err, GW_EUSAGE, GW_HTTP_OP, "not a usable scheme for %s",
@@ -243,6 +249,7 @@ static int copy_parts(struct gw_exchange *x, const struct gw_http_req *req,
     }
     x->body_len += len;
   }
+  x->body[x->body_len] = '\0';
   return 0;
 }
 
@@ -269,6 +276,7 @@ static int copy_body(struct gw_exchange *x, const struct gw_http_req *req,
   if (!x->body)
     return no_memory(err);
   memcpy(x->body, req->body, req->body_len);
+  x->body[req->body_len] = '\0';
   x->body_len = req->body_len;
   return 0;
 }
@@ -326,7 +334,7 @@ void gw_http_drop_common(struct gw_exchange *x)
 int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,
                  struct gw_err *err)
 {
-  const char *type = find_header(req->headers, "Content-Type");
+  const char *type;
 
   if (!is_token(req->method, strlen(req->method)) ||
       strcmp(req->method, "CONNECT") == 0)
@@ -335,12 +343,13 @@ int gw_http_copy(struct gw_exchange *x, const struct gw_http_req *req,
   if (req->base ? gw_http_share(x, req, err) != 0
                 : copy_address(x, req->url, err) != 0)
     return -1;
-  if (gw_http_check_guard(x, req, type, err) != 0)
+  if (gw_http_find_type(req->headers, &type, err) != 0 ||
+      gw_http_check_guard(x, req, type, err) != 0)
     return -1;
   if (copy_text(&x->method, req->method, err) != 0 ||
       copy_text(&x->body_file, req->body_file, err) != 0 ||
       copy_text(&x->sink_file, req->sink_file, err) != 0 ||
-      copy_body(x, req, err) != 0)
+      copy_body(x, req, err) != 0 || gw_http_check_body(x, type, err) != 0)
     return -1;
   if (!req->base && add_headers(x, req, err) != 0)
     return -1;

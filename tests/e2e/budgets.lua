@@ -75,12 +75,16 @@ test("deletions, by whatever name", function(t)
   local w = world(t)
   for _, call in ipairs({ "http.delete(URL .. '/x')",
     "http.post(URL .. '/x', { headers = { ['X-HTTP-Method-Override'] = "
-      .. "'DELETE' } })", "http.post(URL .. '/x?_method=delete')" }) do
+      .. "'DELETE' } })", "http.post(URL .. '/x?_method=delete')",
+    "http.post(URL .. '/x', { body = { '_meth', 'od=DELETE' }, headers = "
+      .. "{ ['Content-Type'] = 'application/x-www-form-urlencoded' } })",
+    "http.post(URL .. '/x', { body = '_method=DELETE', headers = "
+      .. "{ Content_type = 'application/x-www-form-urlencoded' } })" }) do
     local doc = run(w, 8, "deletes = 0", ("http.get(URL .. '/y') %s"):format(
       call))
     t:match(doc.budget, "deletes = 0 is used up")
   end
-  t:eq(w.log, { "GET /y", "GET /y", "GET /y" })
+  t:eq(w.log, { "GET /y", "GET /y", "GET /y", "GET /y", "GET /y" })
 end)
 
 test("bytes, received and sent", function(t)

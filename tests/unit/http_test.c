@@ -371,6 +371,11 @@ static void test_http__refused_before_sending(void **state)
   refuse(rig, &c, GW_EUSAGE);
   call_init(&c, "GET /x", rig->port, "/");
   refuse(rig, &c, GW_EUSAGE);
+  call_init(&c, "POST", rig->port, "/"); /* only what is in memory is read */
+  c.req.headers = (const char *const[]){
+      "Content-Type: application/x-www-form-urlencoded", NULL};
+  c.req.body_file = "/etc/hostname";
+  refuse(rig, &c, GW_EUSAGE);
   call_init(&c, "GET", rig->port, "/");
   c.req.auth = s; /* allowed nowhere */
   refuse(rig, &c, GW_EDENIED);
