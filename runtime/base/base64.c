@@ -8,6 +8,8 @@ int gw_base64_encode(const void *data, size_t len, struct gw_buf *out,
 {
   const unsigned char *in = data;
 
+  if (gw_buf_reserve(out, (len + 2) / 3 * 4, err) != 0)
+    return -1; /* at once: it may be a secret */
   for (size_t i = 0; i < len; i += 3) {
     size_t left = len - i;
     unsigned b0 = in[i];

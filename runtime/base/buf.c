@@ -27,8 +27,8 @@ void gw_buf_clear(struct gw_buf *buf)
     buf->data[0] = '\0';
 }
 
-/* Room for len more bytes and the NUL. */
-static int reserve(struct gw_buf *buf, size_t len, struct gw_err *err)
+/* The NUL is provided for. */
+int gw_buf_reserve(struct gw_buf *buf, size_t len, struct gw_err *err)
 {
   size_t cap = buf->cap;
   char *data;
@@ -55,7 +55,7 @@ int gw_buf_append(struct gw_buf *buf, const void *data, size_t len,
                   struct gw_err *err)
 {
   assert(data || len == 0);
-  if (reserve(buf, len, err) != 0)
+  if (gw_buf_reserve(buf, len, err) != 0)
     return -1;
   if (len)
     memcpy(buf->data + buf->len, data, len);
@@ -79,7 +79,7 @@ int gw_buf_printf(struct gw_buf *buf, struct gw_err *err, const char *fmt, ...)
   va_end(ap);
   if (len < 0)
     return gw_err_set(err, GW_EBUG, "buf", "bad format");
-  if (reserve(buf, (size_t)len, err) != 0)
+  if (gw_buf_reserve(buf, (size_t)len, err) != 0)
     return -1;
   va_start(ap, fmt);
   (void)vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, ap);

@@ -27,6 +27,10 @@ int gw_buf_puts(struct gw_buf *buf, const char *text, struct gw_err *err);
 int gw_buf_printf(struct gw_buf *buf, struct gw_err *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Room for len more bytes: appending these does not move what is there, which
+ * would leave a copy of it in freed memory. Errors as of append. */
+int gw_buf_reserve(struct gw_buf *buf, size_t len, struct gw_err *err);
+
 /* Removes the first n bytes. */
 void gw_buf_consume(struct gw_buf *buf, size_t n);
 

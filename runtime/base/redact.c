@@ -96,6 +96,7 @@ static int add_base64(const unsigned char *text, size_t len, struct gw_err *err)
   }
   rc = 0;
 out:
+  explicit_bzero(out, len * 2 + 4);
   free(out);
   return rc;
 }

@@ -170,20 +170,44 @@ static int push_true(lua_State *L, struct gw_lua_job *job)
   return 1;
 }
 
-/* The part on top of the stack. */
-static int append_part(lua_State *L, struct gw_buf *out, struct gw_err *err)
+/* The text on top of the stack; NULL: it is the secret. */
+static const char *part_text(lua_State *L, struct gw_secret **secret,
+                             size_t *len)
 {
-  struct gw_secret *secret = gw_lua_tosecret(L, -1);
-  size_t len = 0;
-  const char *text = lua_type(L, -1) == LUA_TSTRING
-                         ? lua_tolstring(L, -1, &len) : NULL;
+  *secret = gw_lua_tosecret(L, -1);
+  if (*secret) {
+    *len = gw_secret_length(*secret);
+    return NULL;
+  }
+  if (lua_type(L, -1) != LUA_TSTRING)
+    luaL_error(L, "a list of texts and secrets expected, got %s",
+               luaL_typename(L, -1));
+  return lua_tolstring(L, -1, len);
+}
 
-  if (secret)
-    return gw_secret_append(secret, out, err);
-  if (!text)
-    return luaL_error(L, "a list of texts and secrets expected, got %s",
-                      luaL_typename(L, -1));
-  return gw_buf_append(out, text, len, err);
+/* Measured first: growing would leave pieces of secrets in freed memory. */
+static int join_parts(lua_State *L, int list, struct gw_buf *out,
+                      struct gw_err *err)
+{
+  struct gw_secret *secret;
+  size_t all = 0, len;
+  int top = lua_gettop(L), rc;
+
+  for (lua_Integer i = 1; lua_rawgeti(L, list, i) != LUA_TNIL; i++) {
+    (void)part_text(L, &secret, &len);
+    all += len;
+    lua_pop(L, 1);
+  }
+  lua_settop(L, top);
+  rc = gw_buf_reserve(out, all, err);
+  for (lua_Integer i = 1; rc == 0 && lua_rawgeti(L, list, i) != LUA_TNIL; i++) {
+    const char *text = part_text(L, &secret, &len);
+    rc = text ? gw_buf_append(out, text, len, err)
+              : gw_secret_append(secret, out, err);
+    lua_pop(L, 1);
+  }
+  lua_settop(L, top);
+  return rc;
 }
 
 /* save(path, parts): a private file made of texts and secrets. */
@@ -198,12 +222,8 @@ static int l_save(lua_State *L)
   luaL_checktype(L, 2, LUA_TTABLE);
   job = gw_lua_job(L, sizeof(*job), save_work, push_true, save_dispose);
   job->path = gw_lua_copy(L, path);
-  for (lua_Integer i = 1; lua_rawgeti(L, 2, i) != LUA_TNIL; i++) {
-    if (append_part(L, &job->text, &err) != 0)
-      return gw_lua_raise(L, &err);
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
+  if (join_parts(L, 2, &job->text, &err) != 0)
+    return gw_lua_raise(L, &err);
   return gw_lua_job_wait(L, &job->base, gw_lua_host(L)->cpu);
 }
 

@@ -125,7 +125,8 @@ bool gw_jwt_expiry(const char *text, size_t len, double *out)
     return false;
   first++;
   second = memchr(first, '.', len - (size_t)(first - text));
-  if (!second ||
+  if (!second || /* at once: it is a secret's */
+      gw_buf_reserve(&payload, (size_t)(second - first), NULL) != 0 ||
       gw_base64_decode(first, (size_t)(second - first), &payload, NULL) != 0)
     goto out;
   s.at = payload.data;

@@ -286,6 +286,11 @@ int gw_secret_json(const struct gw_secret *secret, char *out, size_t *len,
   return 0;
 }
 
+size_t gw_secret_length(const struct gw_secret *secret)
+{
+  return secret->len;
+}
+
 int gw_secret_append(const struct gw_secret *secret, struct gw_buf *out,
                      struct gw_err *err)
 {

@@ -50,8 +50,9 @@ int gw_secret_header(const struct gw_secret *secret, const char *scheme,
  * Only net/http_setup.c calls this, after gw_secret_check. */
 int gw_secret_json(const struct gw_secret *secret, char *out, size_t *len,
                    struct gw_err *err);
-/* The text, for a private file of the user's own. Only lua/secret.c calls
- * this, in save. */
+/* The text, for a private file of the user's own, and its length. Only
+ * lua/secret.c calls these, in save. */
+size_t gw_secret_length(const struct gw_secret *secret);
 int gw_secret_append(const struct gw_secret *secret, struct gw_buf *out,
                      struct gw_err *err);
 /* When it ends, if it is a token that says so; see jwt.h. */

@@ -128,3 +128,20 @@ test("a file of texts and secrets survives every fault", function(t)
   t:eq(ok, nil)
   t:no(tostring(e):find(ONE, 1, true))
 end)
+
+-- A block that grows leaves the old one behind, with keys in it.
+test("a file of many secrets is put together in one block", function(t)
+  local path = t:tmpdir() .. "/f"
+  local function faults_of(count)
+    local parts, size = {}, 0
+    for i = 1, count do
+      parts[2 * i - 1] = "owner" .. i .. " "
+      parts[2 * i] = secret.new(("key%04d"):format(i) .. ("x"):rep(60))
+      size = size + #parts[2 * i - 1] + 67
+    end
+    local n = t:break_each(function() err.check(secret.save(path, parts)) end)
+    t:eq(#fs.read(path, 1 << 20), size)
+    return n
+  end
+  t:eq(faults_of(300), faults_of(1))
+end)

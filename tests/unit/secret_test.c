@@ -311,6 +311,45 @@ static void test_secret__every_fault_is_an_error(void **state)
   fail();
 }
 
+/* How often a buffer grows while a header is made, or a token read. */
+static int growths(size_t len, const char *scheme)
+{
+  char *text = malloc(len);
+  int n = 0;
+
+  assert_non_null(text);
+  memset(text, 'Q', len);
+  text[1] = text[len - 2] = '.';
+  for (bool again = true; again; n += again) {
+    struct gw_secret *s = gw_secret_new(text, len, "s", NULL);
+    struct gw_buf out = GW_BUF_INIT;
+    double when;
+    assert_non_null(s);
+    gw_fault_arm(n);
+    if (scheme)
+      (void)gw_secret_header(s, scheme, "user", &out, NULL);
+    else
+      (void)gw_secret_expiry(s, &when);
+    again = gw_fault_disarm();
+    gw_buf_dispose(&out);
+    gw_secret_unref(s);
+  }
+  free(text);
+  return n;
+}
+
+/* A block that grows leaves the old one behind, with pieces of it. */
+static void test_secret__is_copied_in_one_piece(void **state)
+{
+  (void)state;
+#ifdef GODWIT_FAULTS
+  assert_int_equal(growths(20000, NULL), 1);
+#endif
+  assert_int_equal(growths(20000, NULL), growths(200, NULL));
+  assert_int_equal(growths(20000, "Basic"), growths(200, "Basic"));
+  assert_int_equal(growths(20000, "Bearer"), growths(200, "Bearer"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -318,6 +357,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_secret__json),
       cmocka_unit_test(test_secret__json_is_utf8),
+      cmocka_unit_test(test_secret__is_copied_in_one_piece),
       cmocka_unit_test(test_secret__every_form_is_filtered),
       T(test_secret__body_of_parts),
       T(test_secret__body_goes_to_its_origins_only),
