@@ -271,6 +271,32 @@ static int rename_in(int dir, const char *from, const char *to)
   return renameat(dir, from, dir, to);
 }
 
+bool gw_path_is_temp(const char *name)
+{
+  static const char start[] = ".godwit-", digits[] = "0123456789abcdef";
+  size_t n;
+
+  if (strncmp(name, start, sizeof(start) - 1) != 0)
+    return false;
+  name += sizeof(start) - 1;
+  n = strspn(name, digits);
+  if (n != 16 || name[n] == '\0')
+    return n == 16;
+  name += n;
+  n = strspn(name + 1, digits);
+  return *name == '-' && n > 0 && name[1 + n] == '\0';
+}
+
+int gw_path_temp_name(char name[GW_PATH_TEMP], struct gw_err *err)
+{
+  unsigned long long dice;
+
+  if (gw_random(&dice, sizeof(dice), err) != 0)
+    return -1;
+  (void)snprintf(name, GW_PATH_TEMP, ".godwit-%016llx", dice);
+  return 0;
+}
+
 /* Writes the file "temp" in the folder; on failure it is gone again. */
 static int write_temp(int dir, const char *temp, const void *data, size_t len,
                       mode_t mode)
@@ -328,13 +354,12 @@ static int open_folder(const char *path, const char **name)
 int gw_path_write(const char *path, const void *data, size_t len, mode_t mode,
                   struct gw_err *err)
 {
-  unsigned char dice[8];
-  char temp[64];
+  char temp[GW_PATH_TEMP];
   const char *name;
   int rc = -1;
   int dir;
 
-  if (gw_random(dice, sizeof(dice), err) != 0)
+  if (gw_path_temp_name(temp, err) != 0)
     return -1;
   dir = open_folder(path, &name);
   if (dir < 0)
@@ -343,9 +368,6 @@ int gw_path_write(const char *path, const void *data, size_t len, mode_t mode,
     gw_err_set(err, GW_EIO, "path.write", "%s: names a folder", path);
     goto out;
   }
-  (void)snprintf(temp, sizeof(temp), ".godwit-%02x%02x%02x%02x%02x%02x%02x%02x",
-                 dice[0], dice[1], dice[2], dice[3], dice[4], dice[5], dice[6],
-                 dice[7]);
   rc = write_in(dir, name, temp, data, len, mode);
   if (rc != 0)
     gw_err_errno(err, "path.write", path);

@@ -22,6 +22,13 @@ int gw_path_mkdirs(const char *path, mode_t mode, struct gw_err *err);
 int gw_path_read(const char *path, size_t max, struct gw_buf *out,
                  struct gw_err *err);
 
+/* The name of a file that is still being written: ".godwit-", 16 hex digits
+ * and, of the parts of a copy, "-" and more of them. Nobody else's file is
+ * called so. temp_name makes one of the first kind. */
+#define GW_PATH_TEMP 32
+bool gw_path_is_temp(const char *name);
+int gw_path_temp_name(char name[GW_PATH_TEMP], struct gw_err *err);
+
 /*
  * Writes temp, fsync, rename, fsync of the folder: after a crash there is the
  * old file or the new one. Faults: path.write, path.fsync, path.rename.

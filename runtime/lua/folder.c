@@ -2,6 +2,7 @@
  * folder: folders of this machine for Lua, below which no link is followed
  * (tree/root.h), and which of them a script may open (tree/access.h).
  */
+#include "base/path.h"
 #include "host.h"
 #include "lua/bind.h"
 #include "lua/err.h"
@@ -373,11 +374,22 @@ static int l_sync(lua_State *L)
   return wait(L, new_job(L, sync_work, push_true));
 }
 
+/* is_temporary(name): of what is still being written, or was left so. */
+static int l_is_temporary(lua_State *L)
+{
+  size_t len;
+  const char *name = luaL_checklstring(L, 1, &len);
+
+  lua_pushboolean(L, strlen(name) == len && gw_path_is_temp(name));
+  return 1;
+}
+
 int gw_luaopen_folder(lua_State *L)
 {
   static const luaL_Reg funcs[] = {
       {"open", l_open}, {"may_open", l_may_open}, {"allow", l_allow},
       {"plan", l_plan}, {"restrict", l_restrict}, {"own", l_own},
+      {"is_temporary", l_is_temporary},
       {NULL, NULL},
   };
   static const luaL_Reg metas[] = {

@@ -5,7 +5,7 @@
 #include "base/budget.h"
 #include "base/fault.h"
 #include "base/fd.h"
-#include "base/hash.h"
+#include "base/path.h"
 #include "tree/root_impl.h"
 
 #include <errno.h>
@@ -118,16 +118,6 @@ static int pour(int fd, const struct content *c)
   return rc;
 }
 
-static int temp_name(char name[40], struct gw_err *err)
-{
-  unsigned long long dice;
-
-  if (gw_random(&dice, sizeof(dice), err) != 0)
-    return -1;
-  (void)snprintf(name, 40, ".godwit-%016llx", dice);
-  return 0;
-}
-
 /* Where the system knows no other way, a link is made: it never replaces. */
 static int rename_new(int at, const char *from, const char *to)
 {
@@ -187,10 +177,10 @@ static int fill(const struct place *p, const char *temp,
 static int replace(const struct place *p, const struct content *c,
                    mode_t create, mode_t mode, struct gw_err *err)
 {
-  char temp[40];
+  char temp[GW_PATH_TEMP];
 
   if (take(GW_BUDGET_WRITES, "writing", p->path, err) != 0 ||
-      temp_name(temp, err) != 0)
+      gw_path_temp_name(temp, err) != 0)
     return -1;
   if (fill(p, temp, c, create, mode, err) == 0 && move(p, temp, err) == 0)
     return 0;
@@ -335,10 +325,10 @@ static bool points_to(const struct place *p, const char *target)
 static int make_link(const struct place *p, const char *target,
                      struct gw_err *err)
 {
-  char temp[40];
+  char temp[GW_PATH_TEMP];
 
   if (take(GW_BUDGET_WRITES, "writing", p->path, err) != 0 ||
-      temp_name(temp, err) != 0)
+      gw_path_temp_name(temp, err) != 0)
     return -1;
   if (gw_fault("root.write"))
     errno = ENOSPC;
@@ -395,7 +385,7 @@ static int take_removal(int at, const char *name, const char *path,
 {
   struct stat st;
 
-  if (strncmp(name, ".godwit-", 8) == 0 ||
+  if (gw_path_is_temp(name) ||
       fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return 0;
   return take(GW_BUDGET_DELETES, "removing", path, err);

@@ -191,6 +191,28 @@ test("files that are written and removed", function(t)
   t:eq(fs.read(work .. "/out/a", 16), "in/a")
 end)
 
+test("what a run left half written is nobody's file, what is called alike is",
+  function(t)
+    local w = world(t)
+    local out = w.home.dir .. "/work/out/"
+    w.home:write("work/in/a", "a")
+    for _, call in ipairs({ "tree.sync", "data.copy" }) do
+      local code = call .. "('./in', './out', { delete = true })"
+      w.home:write("work/out/.godwit-notes", "mine")
+      local doc = run(w, 8, "deletes = 0", code)
+      t:match(doc.budget, "deletes = 0 is used up: removing %.godwit%-notes was "
+        .. "not done")
+      t:eq(fs.read(out .. ".godwit-notes", 16), "mine")
+      fs.remove(out .. ".godwit-notes")
+      local left = ".godwit-0123456789abcdef"
+      w.home:write("work/out/" .. left, "half")
+      w.home:write("work/in/" .. call, "new")
+      assert(os.execute(("touch -d '3 hours ago' %s%s"):format(out, left)))
+      run(w, 0, "deletes = 0", code)
+      t:eq(fs.stat(out .. left), nil)
+    end
+  end)
+
 local DATA = [[return {
   params = { from = "cluster" },
   permissions = { clusters = { from = "write" }, write = { "./out" },

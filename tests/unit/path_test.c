@@ -105,6 +105,29 @@ static void test_path__safe_paths_are_made_of_names(void **state)
   assert_false(is_safe("a/.GIT"));
 }
 
+static void test_path__knows_its_temporary_names(void **state)
+{
+  char name[GW_PATH_TEMP];
+  struct gw_err err;
+
+  (void)state;
+  assert_ok(gw_path_temp_name(name, &err), err);
+  assert_true(gw_path_is_temp(name));
+  assert_true(gw_path_is_temp(".godwit-0123456789abcdef"));
+  assert_true(gw_path_is_temp(".godwit-0123456789abcdef-0"));
+  assert_true(gw_path_is_temp(".godwit-0123456789abcdef-1f"));
+  assert_false(gw_path_is_temp(".godwit-"));
+  assert_false(gw_path_is_temp(".godwit-notes"));
+  assert_false(gw_path_is_temp(".godwit-0123456789abcde"));
+  assert_false(gw_path_is_temp(".godwit-0123456789abcdef0"));
+  assert_false(gw_path_is_temp(".godwit-0123456789ABCDEF"));
+  assert_false(gw_path_is_temp(".godwit-0123456789abcdef-"));
+  assert_false(gw_path_is_temp(".godwit-0123456789abcdef-x"));
+  assert_false(gw_path_is_temp(".godwit-0123456789abcdef-1-"));
+  assert_false(gw_path_is_temp(".godwit-0123456789abcdef.1"));
+  assert_false(gw_path_is_temp("godwit-0123456789abcdef"));
+}
+
 static void test_path__makes_folders(void **state)
 {
   const char *deep = tmp_path("m/a/b/c");
@@ -277,6 +300,7 @@ int main(void)
       cmocka_unit_test(test_path__refuses_names_that_lead_elsewhere),
       cmocka_unit_test(test_path__refuses_git_in_every_spelling),
       cmocka_unit_test(test_path__safe_paths_are_made_of_names),
+      cmocka_unit_test(test_path__knows_its_temporary_names),
       cmocka_unit_test(test_path__makes_folders),
       cmocka_unit_test(test_path__reads_up_to_a_limit),
       cmocka_unit_test(test_path__does_not_hang_on_a_pipe),

@@ -204,12 +204,7 @@ function Folder:look()
   return self.root and {} or nil
 end
 
--- As tree/put.c and data/side_file.c name what is not whole yet.
-local function is_temporary(name)
-  local dice, rest = name:match("^%.godwit%-(%x+)(.*)$")
-  return dice ~= nil and #dice == 16
-    and (rest == "" or rest:find("^%-%x+$") ~= nil)
-end
+local is_temporary = folder.is_temporary
 
 --- Why no file here can have this name, or nil.
 ---@param name any

@@ -112,6 +112,12 @@ function M.own(path, write) end
 ---@return godwit.Err?
 function M.may_open(path, write) end
 
+--- Whether a file of this name is still being written, or was left so: then it
+--- is nobody's.
+---@param name string
+---@return boolean
+function M.is_temporary(name) end
+
 --- Allows a folder and all below it; writing includes reading.
 ---@param path string
 ---@param write? boolean
