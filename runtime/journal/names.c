@@ -29,7 +29,10 @@ static const char *const sql[STATEMENTS] = {
     "UPDATE names SET taken = 1 WHERE name = ?1",
     "SELECT name, size, time FROM names WHERE taken = 0 AND name > ?1"
     " ORDER BY name LIMIT ?2",
-    "SELECT count(*), coalesce(sum(size), 0) FROM names WHERE taken = 0"
+    /* In halves: SQLite's sum() of whole sizes may overflow, which is an error,
+     * and its total() is not exact. */
+    "SELECT count(*), coalesce(sum(size >> 32), 0),"
+    " coalesce(sum(size & 4294967295), 0) FROM names WHERE taken = 0"
     " AND (?1 IS NULL OR time IS NOT ?1)",
 };
 
@@ -312,6 +315,14 @@ int gw_names_rest(struct gw_names *t, const char *after, size_t limit,
   return end(t, rc, "names.rest", err);
 }
 
+static uint64_t joined(uint64_t high, uint64_t low)
+{
+  high += low >> 32;
+  if (high >= GW_NAMES_SUM_MAX >> 32)
+    return GW_NAMES_SUM_MAX;
+  return high << 32 | (low & UINT32_MAX);
+}
+
 int gw_names_sum(struct gw_names *t, const char *but, uint64_t *count,
                  uint64_t *bytes, struct gw_err *err)
 {
@@ -323,7 +334,8 @@ int gw_names_sum(struct gw_names *t, const char *but, uint64_t *count,
   if (bind_text(stmt, 1, but) == SQLITE_OK &&
       sqlite3_step(stmt) == SQLITE_ROW) {
     *count = (uint64_t)sqlite3_column_int64(stmt, 0);
-    *bytes = (uint64_t)sqlite3_column_int64(stmt, 1);
+    *bytes = joined((uint64_t)sqlite3_column_int64(stmt, 1),
+                    (uint64_t)sqlite3_column_int64(stmt, 2));
     rc = 0;
   } else {
     fail(t, "names.sum", err);

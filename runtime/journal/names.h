@@ -36,7 +36,9 @@ int gw_names_rest(struct gw_names *names, const char *after, size_t limit,
                   struct gw_file_rows *out, struct gw_err *err);
 
 /* Of what `rest` gives, but for names with that time (NULL: none): how many,
- * and the sum of the sizes that are known. */
+ * and the sum of the sizes that are known. Servers say these: a sum stays at
+ * its largest, which still has room for others to be added to it. */
+#define GW_NAMES_SUM_MAX ((uint64_t)1 << 62)
 int gw_names_sum(struct gw_names *names, const char *but, uint64_t *count,
                  uint64_t *bytes, struct gw_err *err);
 

@@ -161,9 +161,37 @@ static void test_names__sum_is_of_what_rest_gives(void **state)
   assert_ok(gw_names_put(names, &rows, NULL, &err), err);
   gw_file_rows_dispose(&rows);
   check_sum(names, "2026-01-01T00:00:00.000Z", 1, 0);
-  assert_int_equal(
-      gw_names_sum(names, NULL, &(uint64_t){0}, &(uint64_t){0}, &err),
-      -1); /* more than a number holds */
+  check_sum(names, NULL, 5, GW_NAMES_SUM_MAX);
+  gw_names_close(names);
+}
+
+/* Sizes that servers make up: no list of them ends what is done with it. */
+static void test_names__sum_never_overflows(void **state)
+{
+  struct gw_names *names = open_names();
+  struct gw_file_rows rows;
+  struct gw_err err;
+
+  (void)state;
+  assert_ok(gw_file_rows_init(&rows, 8192, "test", &err), err);
+  for (size_t i = 0; i < rows.count; i++) {
+    char name[24];
+    (void)snprintf(name, sizeof(name), "%zu", i);
+    rows.rows[i].name = strdup(name);
+    rows.rows[i].size = INT64_C(1) << 50;
+  }
+  assert_ok(gw_names_put(names, &rows, NULL, &err), err);
+  check_sum(names, NULL, 8192, GW_NAMES_SUM_MAX); /* 2^63 would be it */
+  for (size_t i = 0; i < rows.count; i++)
+    rows.rows[i].size = INT64_MAX;
+  assert_ok(gw_names_put(names, &rows, NULL, &err), err);
+  check_sum(names, NULL, 8192, GW_NAMES_SUM_MAX);
+  for (size_t i = 0; i < rows.count; i++) /* both halves of a size count */
+    rows.rows[i].size = (INT64_C(1) << 48) + UINT32_MAX;
+  assert_ok(gw_names_put(names, &rows, NULL, &err), err);
+  check_sum(names, NULL, 8192,
+            (UINT64_C(1) << 61) + UINT64_C(8192) * UINT32_MAX);
+  gw_file_rows_dispose(&rows);
   gw_names_close(names);
 }
 
@@ -253,6 +281,7 @@ int main(void)
       cmocka_unit_test(test_names__put_again_replaces),
       cmocka_unit_test(test_names__rest_is_what_was_not_taken_in_order),
       cmocka_unit_test(test_names__sum_is_of_what_rest_gives),
+      cmocka_unit_test(test_names__sum_never_overflows),
       cmocka_unit_test(test_names__memory_stays_flat),
       cmocka_unit_test(test_names__survives_every_fault),
   };

@@ -15,7 +15,7 @@ local MAX_EMPTY = 1000 -- pages in a row
 local MAX_SAME = 20    -- pages in a row that begin with the same row
 local MAX_MARKER = 8192
 local LONGEST = 1024
-local LARGEST = 1 << 50 -- bytes; more is no file's size, and no sum overflows
+local LARGEST = 1 << 50 -- bytes; more is no file's size
 
 --- Whether a server's file name can be used: it goes into addresses, folders
 --- and reports.

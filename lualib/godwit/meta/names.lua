@@ -37,7 +37,7 @@ function names:take(list) end
 function names:rest(after, limit) end
 
 --- How many `rest` gives in all, but for those with that time, and the sum of
---- their sizes.
+--- their sizes: 1 << 62 when it is more.
 ---@async
 ---@param but? string
 ---@return integer? count
