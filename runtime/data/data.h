@@ -57,7 +57,8 @@ struct gw_data_job {
   uint64_t took;   /* ms from its beginning to its end */
   double modified; /* time of the file it became in a folder; 0: not known */
   char md5[33], sha256[65]; /* empty: not made */
-  char *source_etag, *source_modified, *etag, *date; /* NULL: not said */
+  char *source_etag; /* NULL: not said, or no server's */
+  char *date;        /* of the answer to what was written; NULL as above */
   char *body;      /* of an answer that is an error or speaks of one */
   size_t body_len;
 };

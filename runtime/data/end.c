@@ -223,8 +223,6 @@ void gw_data_job_free(struct gw_data_job *job)
   free(job->name);
   free(job->to);
   free(job->source_etag);
-  free(job->source_modified);
-  free(job->etag);
   free(job->date);
   free(job->body);
   free(job);

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define WRITE_STEP ((size_t)256 << 10)
@@ -152,23 +151,12 @@ void gw_read_start(struct gw_pair *p)
   open_step(p);
 }
 
-static void take_modified(struct gw_pair *p)
-{
-  char text[64];
-  struct tm tm;
-
-  if (gmtime_r(&p->st.st_mtim.tv_sec, &tm) &&
-      strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0)
-    p->job->source_modified = strdup(text);
-}
-
 /* After a worker's piece, on the loop. */
 void gw_read_done(struct gw_pair *p)
 {
   struct gw_front *f = &p->front;
 
   if (f->kind == GW_FRONT_OPEN) {
-    take_modified(p);
     if (p->ring.data) { /* it was small */
       p->head = true;
       p->size = p->st.st_size;

@@ -116,7 +116,6 @@ static void take_head(struct gw_pair *p)
 {
   p->job->status = gw_http_status(p->get);
   p->job->source_etag = header(p->get, "etag");
-  p->job->source_modified = header(p->get, "last-modified");
   (void)gw_pair_head(p, announced(p->get));
 }
 
@@ -277,7 +276,6 @@ static void on_put(void *arg)
     return;
   }
   p->job->status = r->status;
-  p->job->etag = header(p->put, "etag");
   p->job->date = header(p->put, "date");
   /* Some say what went wrong under a status that says it did not. */
   if (r->body_len > 0 && memmem(r->body, r->body_len, "\"error\"", 7))

@@ -285,8 +285,6 @@ static void push_result(lua_State *L, const struct gw_data_job *job)
   set_text(L, "md5", job->md5);
   set_text(L, "sha256", job->sha256);
   set_text(L, "source_etag", job->source_etag);
-  set_text(L, "source_modified", job->source_modified);
-  set_text(L, "etag", job->etag);
   set_text(L, "date", job->date);
   set_integer(L, "took", (lua_Integer)job->took);
   if (job->modified > 0)

@@ -63,6 +63,14 @@ local function check(t, by, dir)
   end
 end
 
+-- One of these for each of a million files: nothing that nobody reads.
+local function fields(r)
+  local list = {}
+  for name in pairs(r) do list[#list + 1] = name end
+  table.sort(list)
+  return table.concat(list, " ")
+end
+
 test("all kinds of files, between all kinds of ends", function(t)
   local a, b = nginx.webdav(t), nginx.webdav(t)
   put(a.files, FILES)
@@ -70,16 +78,16 @@ test("all kinds of files, between all kinds of ends", function(t)
   local by = run(copier({ url = a.url }, { url = b.url .. "x/" }, opts), names(FILES))
   check(t, by, b.files .. "/x")
   t:match(by["a.txt"].source_etag, '^"')
-  t:match(by["a.txt"].source_modified, "GMT$")
   t:match(by["a.txt"].date, "GMT$")
   t:eq(by["a.txt"].status, 201)
   t:eq(by["a.txt"].md5, "b1946ac92492d2347c6235b4d2611184")
+  t:eq(fields(by["a.txt"]), "bytes date md5 name ok sha256 source_etag status took")
   local first, second = open(t, true), open(t, true)
   check(t, run(copier({ url = a.url }, { folder = first }, opts), names(FILES)), first:path())
   check(t, run(copier({ folder = first }, { url = b.url .. "y/" }, opts), names(FILES)), b.files .. "/y")
   by = run(copier({ folder = first }, { folder = second }, opts), names(FILES))
   check(t, by, second:path())
-  t:match(by["a.txt"].source_modified, "^%a%a%a, %d%d %a%a%a %d%d%d%d %d%d:%d%d:%d%d GMT$")
+  t:eq(fields(by["a.txt"]), "bytes md5 modified name ok sha256 took")
   check(t, run(copier({ folder = first }, nil, opts), names(FILES)))
   check(t, run(copier({ url = a.url }, nil, opts), names(FILES)))
   t:eq(#fs.list(first:path()), #names(FILES)) -- no parts

@@ -86,9 +86,8 @@ static void upload_read(void *arg)
   if (state == GW_REQUEST_WAIT)
     return;
   if (state == GW_REQUEST_END && !u->failed) {
-    static const char *const headers[] = {"ETag: \"made\"", NULL};
     keep(u->rig, u);
-    gw_request_respond(u->request, 201, headers, "", 0, NULL);
+    gw_request_respond(u->request, 201, NULL, "", 0, NULL);
   }
   gw_request_free(u->request);
   gw_buf_dispose(&u->body);
@@ -431,7 +430,7 @@ static void copy_all(struct rig *rig, bool from_file, bool to_file,
       fail_msg("%s: %s", job->name, job->err.message);
     expect_digests(rig, job);
     if (!to_file && !digest_only)
-      assert_string_equal(job->etag, "\"made\"");
+      assert_non_null(job->date);
     gw_data_job_free(job);
   }
   for (int i = 0; i < 3 && !digest_only; i++)

@@ -39,9 +39,7 @@ local M = {}
 ---@field md5? string
 ---@field sha256? string
 ---@field source_etag? string
----@field source_modified? string As an HTTP date.
----@field etag? string The destination's.
----@field date? string
+---@field date? string The destination's, as it wrote the file.
 ---@field took integer Milliseconds, of one that is `ok`.
 ---@field modified? number Time of the file it became in a folder.
 ---@field err? godwit.Err Then with:
