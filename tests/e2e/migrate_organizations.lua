@@ -41,8 +41,11 @@ local function problems(item)
   return table.concat(item.problems or {}, "\n")
 end
 
+-- prod stays the same cluster, whoever stands before it.
+local SAME = { prod = { more = 'id = "prod-1",' } }
+
 -- Makes somebody owner, as only the web page can, while nobody serves it.
-local function make_owner(w, org, name)
+local function make_owner(w, org, name, changes)
   w.prod:stop()
   local path = w.prod.dir .. "/organizations/" .. org .. ".json"
   local doc = e2e.read_json(path)
@@ -51,7 +54,7 @@ local function make_owner(w, org, name)
   end
   err.check(fs.write(path, json.encode(doc), 384))
   w.prod:start()
-  people.configure(w)
+  people.configure(w, changes)
 end
 
 test("plan, first run, repeat", function(t)
@@ -267,11 +270,99 @@ test("killed at its writes: the same command converges", function(t)
     to.on = nil
   end
   local r = e2e.expect(run(w, { "acme" }), 0)
-  -- who made it is known, though the run that did so was killed
-  t:match(notes(r.by.acme), "admin.*, whose key made it, stays its owner")
+  -- the run that made it was killed before it learned whose key that was
+  t:match(notes(r.by.acme), "whose key made it is not known, .*: admin")
   t:eq(#people.members(w.prod, "acme"), 4)
   t:eq(e2e.expect(run(w, { "acme" }), 0).by.acme.outcome, "unchanged")
   t:eq(to:count("POST /v1/organizations"), 1)
+end)
+
+-- A run that ends between making acme and learning who became its owner.
+local function cut_short(t, w)
+  local started
+  local to = relay.start(t, w.prod.api, function(seen, pass)
+    if started and seen.method == "POST" then
+      pass()
+      started.process:kill(9)
+      started = nil
+      return "cut"
+    end
+  end)
+  people.configure(w, { prod = { api = to.url, more = SAME.prod.more } })
+  started = people.start(w, "migrate-organizations", { "acme" })
+  people.finish(w, started)
+  people.configure(w, SAME)
+end
+
+test("where it is not known whose key made it, no owner is taken for him",
+  function(t)
+    local w = world(t)
+    cut_short(t, w)
+    local prod = people.admin(w.prod)
+    prod:add_member("acme", "alice")
+    prod:add_member("acme", "dave")
+    make_owner(w, "acme", "alice", SAME)
+    make_owner(w, "acme", "dave", SAME)
+    local r = e2e.expect(run(w, { "acme" }), 0)
+    t:match(notes(r.by.acme), "not at the source, who stay: admin, dave ")
+    t:match(notes(r.by.acme), "whose key made it is not known, since no run "
+      .. "learned it; it may be: admin, dave, and stays unless")
+    -- the administrator goes, dave has been owner since, by hand
+    prod = people.admin(w.prod)
+    prod:remove_member("acme", "admin")
+    r = e2e.expect(run(w, { "acme" }), 0)
+    t:eq(r.by.acme.outcome, "unchanged")
+    t:match(notes(r.by.acme), "it may be: dave")
+    t:eq(people.members(w.prod, "acme"), { "alice:owner", "bob:member",
+      "carol:member", "dave:owner" })
+    -- asked for, he goes, and then it is settled
+    r = e2e.expect(run(w, { "acme", "--remove-members" }), 0)
+    t:eq(r.by.acme.steps, { { symbol = "-", text = "1 member: dave" } })
+    people.admin(w.prod):add_member("acme", "dave")
+    make_owner(w, "acme", "dave", SAME)
+    r = e2e.expect(run(w, { "acme" }), 0)
+    t:match(notes(r.by.acme), "who stay: dave")
+    t:no(notes(r.by.acme):find("whose key made it"))
+  end)
+
+test("who made it and went comes back as anybody", function(t)
+  local w = world(t)
+  people.configure(w, SAME)
+  e2e.expect(run(w, { "acme" }), 0)
+  make_owner(w, "acme", "alice", SAME)
+  people.admin(w.prod):remove_member("acme", "admin")
+  e2e.expect(run(w, { "acme" }), 0)
+  w.prod:stop()
+  people.user(w.prod, "admin")
+  w.prod:start()
+  people.configure(w, SAME)
+  people.admin(w.prod):add_member("acme", "admin")
+  make_owner(w, "acme", "admin", SAME)
+  local r = e2e.expect(run(w, { "acme" }), 0)
+  t:eq(r.by.acme.outcome, "unchanged")
+  t:match(notes(r.by.acme), "who stay: admin")
+end)
+
+test("of several first owners none is taken for who made it", function(t)
+  local w = world(t)
+  local to = relay.start(t, w.prod.api, function(seen, pass)
+    if seen.method == "POST" then
+      -- an identity provider's group made somebody else an owner at once
+      local answer = pass()
+      local path = w.prod.dir .. "/organizations/acme.json"
+      local doc = e2e.read_json(path)
+      table.insert(doc.members, 1, { username = "aaron", role = "owner" })
+      err.check(fs.write(path, json.encode(doc), 384))
+      return answer
+    end
+  end)
+  people.user(w.prod, "aaron")
+  people.configure(w, { prod = { api = to.url } })
+  local r = e2e.expect(run(w, { "acme" }), 0)
+  t:match(notes(r.by.acme), "it may be: aaron, admin")
+  r = e2e.expect(run(w, { "acme" }), 0)
+  t:match(notes(r.by.acme), "it may be: aaron, admin")
+  t:eq(#people.members(w.prod, "acme"), 5)
 end)
 
 test("hostile lists of members are an error", function(t)

@@ -26,6 +26,8 @@ local AT_ONCE = 16
 ---@field invited integer
 ---@field dismiss? string The migrating account, which does not stay.
 ---@field last? string The migrating account, which has to stay.
+---@field unsure? string[] Owners who stay, and of whom one may be the migrating account.
+---@field settles? boolean Whoever the migrating account is, it is taken out.
 
 -- Who should be there, by the name there, with the role at the source.
 ---@async
@@ -46,16 +48,27 @@ local function wanted(job, found)
   return names
 end
 
--- Who made it, if that was us: nobody else's owner is taken for him.
-local function who_made_it(job, others)
-  local known = migrator.of(job.side.to, job.name)
-  if known == "" then
-    return #others == 1 and others[1] or nil
+local function is_protected(job)
+  return (job.side.to.profile or {}).protected == true
+end
+
+-- Who made it, if that was us: nobody else's owner is taken for him, so that
+-- where a run began to make it and ended before it learned who became its owner,
+-- nobody is. Once he is seen to be gone, whoever comes is somebody's wish.
+local function who_made_it(job, found, others)
+  local to = job.side.to
+  local known = migrator.of(to, job.name)
+  if known == "" and #others > 0 then
+    found.unsure = others
+    return nil
   end
   for _, name in ipairs(others) do
     if name == known then
       return name
     end
+  end
+  if known then
+    migrator.forget(to, job.name)
   end
   return nil
 end
@@ -87,11 +100,14 @@ end
 
 -- Who of those who are no members at the source goes.
 local function decide(job, found, owners, others, extra)
-  local made_it = who_made_it(job, others)
+  local made_it = who_made_it(job, found, others)
   if made_it then
     found[owners > 1 and "dismiss" or "last"] = made_it
   end
   local stays = owners - #others > 0
+  if found.unsure and stays and job.side.remove_members then
+    found.unsure, found.settles = nil, true
+  end
   local is_owner = {}
   for _, name in ipairs(others) do
     is_owner[name] = true
@@ -159,12 +175,13 @@ function M.report(job)
       count(m.invited, "invitation"))
   end
   if #m.extra > 0 then
-    job:warn("members there and not at the source, who stay: %s%s",
+    job:warn("members there and not at the source, who stay: %s (%s)",
       account_list.some(m.extra, SHOWN), job.side.remove_members
-      and " (an organization needs an owner)"
-      or " (migrate-organizations --remove-members takes them out)")
+      and "an organization needs an owner" or is_protected(job)
+      and to .. " is protected: nobody is taken out there"
+      or "migrate-organizations --remove-members takes them out")
   end
-  if #m.remove > 0 and (job.side.to.profile or {}).protected then
+  if #m.remove > 0 and is_protected(job) then
     job:problem("%s is protected: nobody is taken out there; leave out "
       .. "--remove-members", to)
   end
@@ -182,6 +199,12 @@ function M.report_owners(job)
   if m.last then
     job:warn("%s, whose key made it, stays its owner: it has no other; make "
       .. "one in the web page and give the command again", tostring(m.last))
+  end
+  if m.unsure then
+    table.sort(m.unsure)
+    job:warn("whose key made it is not known, since no run learned it; it may "
+      .. "be: %s, and stays unless somebody takes it out",
+      account_list.some(m.unsure, SHOWN))
   end
 end
 
@@ -226,38 +249,42 @@ local function each(job, names, what, symbol, fn)
   end
 end
 
+local function take(list, name)
+  for i, one in ipairs(list) do
+    if rawequal(one, name) then
+      return table.remove(list, i)
+    end
+  end
+  return nil
+end
+
 --- Learns who became the owner of what was just created. He stays if he is a
---- member at the source.
+--- member at the source. Of several owners (an identity provider's groups make
+--- some) nobody can say which one it is.
 ---@async
 ---@param job godwit.copy.OrganizationJob
 function M.meet_migrator(job)
   local to, m = job.side.to, job.members
-  local first
+  local owners, strangers = 0, {}
   for row in to:each_member(job.name) do
     if row.role == "owner" then
-      first = row.username
-      break
-    end
-  end
-  if first == nil then
-    return migrator.forget(to, job.name)
-  end
-  for i, name in ipairs(m.add) do
-    if rawequal(name, first) then
-      table.remove(m.add, i)
-      for at, owner in ipairs(m.demoted) do
-        if owner == first then
-          table.remove(m.demoted, at)
-          break
-        end
+      owners = owners + 1
+      if take(m.add, row.username) then
+        take(m.demoted, row.username)
+      else
+        strangers[#strangers + 1] = row.username
       end
-      return migrator.forget(to, job.name)
     end
   end
-  if not unknown.is(first) then
-    migrator.learn(to, job.name, first)
+  if #strangers == 0 then
+    return migrator.forget(to, job.name)
+  elseif owners > 1 then
+    m.unsure = strangers
+    return
+  elseif not unknown.is(strangers[1]) then
+    migrator.learn(to, job.name, strangers[1])
   end
-  m.last = first
+  m.last = strangers[1]
 end
 
 ---@async
@@ -283,6 +310,9 @@ function M.ensure(job)
   each(job, m.remove, "taken out", "-", function(name)
     to:remove_member(job.name, name)
   end)
+  if m.settles then
+    migrator.forget(to, job.name)
+  end
   if m.dismiss then
     dismiss(job, m.dismiss)
   end

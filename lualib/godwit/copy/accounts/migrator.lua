@@ -60,7 +60,7 @@ function M.forget(driver, org)
 end
 
 --- Who became its owner when we created it: a name; "" when that was begun and
---- not learned; nil when it was not us.
+--- not learned, so that it may be any of them; nil when it was not us.
 ---@param driver table
 ---@param org string
 ---@return string|nil
