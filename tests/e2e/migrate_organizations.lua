@@ -365,6 +365,38 @@ test("of several first owners none is taken for who made it", function(t)
   t:eq(#people.members(w.prod, "acme"), 5)
 end)
 
+test("a dismissal that does not happen is no update", function(t)
+  local w = world(t)
+  people.configure(w, SAME)
+  e2e.expect(run(w, { "acme" }), 0)
+  make_owner(w, "acme", "alice", SAME)
+  local to = relay.start(t, w.prod.api, function(seen)
+    if seen.method == "DELETE" then
+      return { status = 400, body = '{"error":{"code":3102,"message":"last"}}' }
+    end
+  end)
+  people.configure(w, { prod = { api = to.url,
+    more = SAME.prod.more .. "protected = true," } })
+  for _, flag in ipairs({ "-n", "-y" }) do
+    local r = e2e.expect(run(w, { "acme", flag }), 0)
+    t:eq({ r.by.acme.outcome, r.by.acme.steps, r.by.acme.wrote },
+      { "unchanged" })
+    t:match(notes(r.by.acme), "admin, whose key made it, stays an owner: prod "
+      .. "is protected")
+  end
+  t:eq(to:count("DELETE"), 0)
+  -- the same where the cluster itself says no
+  people.configure(w, { prod = { api = to.url, more = SAME.prod.more } })
+  local r = e2e.expect(run(w, { "acme" }), 0)
+  t:eq({ r.by.acme.outcome, r.by.acme.steps, r.by.acme.wrote },
+    { "unchanged" })
+  t:match(notes(r.by.acme), "admin, whose key made it, stays an owner: .*last")
+  people.admin(w.dev):update_organization("acme", { org_label = "New" })
+  r = e2e.expect(run(w, { "acme" }), 0)
+  t:eq({ r.by.acme.outcome, #r.by.acme.differences }, { "unchanged", 1 })
+  t:eq(to:count("DELETE"), 2)
+end)
+
 test("hostile lists of members are an error", function(t)
   local w = world(t)
   for _, answer in ipairs({

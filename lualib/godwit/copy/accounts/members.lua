@@ -26,6 +26,7 @@ local AT_ONCE = 16
 ---@field invited integer
 ---@field dismiss? string The migrating account, which does not stay.
 ---@field last? string The migrating account, which has to stay.
+---@field kept? string The migrating account, which a protected cluster keeps.
 ---@field unsure? string[] Owners who stay, and of whom one may be the migrating account.
 ---@field settles? boolean Whoever the migrating account is, it is taken out.
 
@@ -102,7 +103,8 @@ end
 local function decide(job, found, owners, others, extra)
   local made_it = who_made_it(job, found, others)
   if made_it then
-    found[owners > 1 and "dismiss" or "last"] = made_it
+    found[owners == 1 and "last" or is_protected(job) and "kept"
+      or "dismiss"] = made_it
   end
   local stays = owners - #others > 0
   if found.unsure and stays and job.side.remove_members then
@@ -200,6 +202,10 @@ function M.report_owners(job)
     job:warn("%s, whose key made it, stays its owner: it has no other; make "
       .. "one in the web page and give the command again", tostring(m.last))
   end
+  if m.kept then
+    job:warn("%s, whose key made it, stays an owner: %s is protected, and "
+      .. "nobody is taken out there", m.kept, job.side.to.name)
+  end
   if m.unsure then
     table.sort(m.unsure)
     job:warn("whose key made it is not known, since no run learned it; it may "
@@ -296,7 +302,7 @@ local function dismiss(job, name)
   elseif not err.is(e, "refused") and not err.is(e, "conflict") then
     error(e, 0)
   end
-  job:warn("%s, whose key made it, stays a member: %s", name, e.message)
+  job:warn("%s, whose key made it, stays an owner: %s", name, e.message)
 end
 
 --- Adds who is missing and takes out who does not stay.

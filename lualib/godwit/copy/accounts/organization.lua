@@ -207,6 +207,9 @@ function M.ensure(job)
   end
   members.ensure(job)
   members.report_owners(job)
+  if #job.steps == 0 then -- what was to be done was refused, and that is said
+    return user.unchanged(job, stay)
+  end
   return { outcome = made and "created" or "updated",
     differences = #stay > 0 and user.unchanged(job, stay).differences or nil }
 end
