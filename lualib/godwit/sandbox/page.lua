@@ -1,4 +1,3 @@
-local err = require("godwit.err")
 local json = require("godwit.core.json")
 local sys = require("godwit.core.sys")
 local index = require("godwit.cluster.platform.index")

@@ -8,7 +8,6 @@
 
 local docs = require("godwit.cluster.account_docs")
 local err = require("godwit.err")
-local err = require("godwit.err")
 local members = require("godwit.copy.accounts.members")
 local migrator = require("godwit.copy.accounts.migrator")
 local rules = require("godwit.cluster.account_rules")

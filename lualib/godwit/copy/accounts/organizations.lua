@@ -3,7 +3,6 @@
 --- called there, and what only all of them together show.
 
 local account_list = require("godwit.copy.accounts.account_list")
-local driver_of = require("godwit.cluster.driver_of")
 local err = require("godwit.err")
 local organization = require("godwit.copy.accounts.organization")
 local people = require("godwit.copy.accounts.people")

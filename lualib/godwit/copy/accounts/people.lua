@@ -3,7 +3,6 @@
 --- address. What was typed wins over a policy, the policy of the destination's
 --- profile wins over what was typed.
 
-local err = require("godwit.err")
 local memo = require("godwit.memo")
 local policy = require("godwit.policy")
 local people_file = require("godwit.copy.accounts.people_file")
