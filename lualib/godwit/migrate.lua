@@ -74,6 +74,7 @@ end
 ---@field keyless? boolean It is there, and its key is made in this run.
 ---@field no_key? string Why nothing can be written with a key of it.
 ---@field job godwit.workflow.Job What creates or compares it.
+---@field told? boolean Its job is one of this run's, and says what became of it.
 ---@field key_job? godwit.workflow.Job What makes its key.
 
 local function wanted(params)
@@ -125,7 +126,7 @@ local function owners_of(self, jobs, name_of, is_there, made_here)
     local to = name_of(job)
     if not job.record then
       self.owners[#self.owners + 1] = { name = job.ref, to = to or job.ref,
-        job = job, coming = to and made_here and not is_there(to) or nil }
+        job = job, told = made_here, coming = to and made_here and not is_there(to) or nil }
     end
   end
 end
@@ -152,6 +153,9 @@ local function obstacle(owner)
   elseif owner.coming and (has_hole or job.begun) then
     return ("its owner %s is not there, and could not be created"):format(
       owner.to)
+  elseif has_hole and owner.told then
+    return ("its owner %s %s: see %s %s"):format(owner.name,
+      #job.problems > 0 and "was refused" or "failed", job.kind, owner.name)
   elseif has_hole then
     return ("its owner %s was not taken to be %s there: %s"):format(owner.name,
       owner.to, job.problems[1] or tostring(job.failure.message))
@@ -220,8 +224,11 @@ function M.plan(cx)
   local org_docs = documents(side.from, "organizations", is_wanted)
   check_found(list, side.from)
   self.users = users.jobs(side, people_docs, cx.jobs)
-  self.organizations = organizations.jobs(organizations.side(cx, side),
-    org_docs, cx.jobs)
+  local orgs_side = organizations.side(cx, side)
+  self.organizations = organizations.jobs(orgs_side, org_docs, cx.jobs)
+  if self.kinds.organizations then -- of which type it is is of no other concern
+    organizations.check_types(orgs_side, self.organizations)
+  end
   owners_of(self, self.users, function(job)
     return job.person and job.person.username
   end, function(name)

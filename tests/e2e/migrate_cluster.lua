@@ -145,8 +145,8 @@ test("nothing goes to somebody else of the same name", function(t)
     local r = e2e.expect(migrate(w, "--owner", "alice", flag), 6)
     t:eq(words(r.items), { "user alice refused",
       "collection alice/notes refused", "algorithm alice/Hers refused" })
-    t:match(r.items[2].why, "its owner alice was not taken to be alice there: "
-      .. ".*another e%-mail address")
+    t:match(r.items[1].why, "another e%-mail address")
+    t:eq(r.items[2].why, "its owner alice was refused: see user alice")
   end
   t:eq(open(w.prod):try_get_collection("alice", "notes"), nil)
   -- Two that would become one are both refused, also who is there already.
@@ -156,6 +156,35 @@ test("nothing goes to somebody else of the same name", function(t)
   for _, item in ipairs(r.items) do
     t:eq(item.outcome, "refused", item.ref)
   end
+end)
+
+test("a type that is missing is told once, of its organization", function(t)
+  local lost = "ed727483-0000-4000-8000-000000000001"
+  local w = world(t)
+  e2e.expect(migrate(w, "--only", "users", "--only", "organizations"), 0)
+  local path = w.dev.dir .. "/organizations/acme.json"
+  local acme = e2e.read_json(path)
+  acme.type_id = lost
+  err.check(fs.write(path, json.encode(acme), 384))
+  local r = e2e.expect(migrate(w, "--owner", "acme"), 6)
+  t:eq(words(r.items), { "organization acme refused",
+    "collection acme/models refused", "algorithm acme/One refused",
+    "algorithm acme/Two refused" })
+  t:ok(r.items[1].why:find("does not list the organization type " .. lost, 1,
+    true))
+  -- where there are no types, none is the one that works
+  t:ok(r.items[1].why:find("--map-type " .. lost .. "=none", 1, true))
+  t:eq(select(2, r.items[1].why:gsub("does not list", "")), 1)
+  for i = 2, 4 do
+    t:eq(r.items[i].why, "its owner acme was refused: see organization acme")
+  end
+  -- Of which type its owner is does not matter to what is the owner's.
+  r = e2e.expect(migrate(w, "--owner", "acme", "--only", "data", "--only",
+    "algorithms"), 0)
+  t:eq(r.doc.counts.created, 3)
+  r = e2e.expect(migrate(w, "--owner", "acme", "--map-type", lost .. "=none"),
+    0)
+  t:eq(r.items[1].type, "organization")
 end)
 
 test("what is printed says of what kind each thing is", function(t)

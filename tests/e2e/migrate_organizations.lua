@@ -129,6 +129,53 @@ test("types go by name; a missing one names all it concerns", function(t)
   t:match(r.by.acme.steps[1].text, "of type legacy")
 end)
 
+test("a type that was mapped to none is told by the source's name", function(t)
+  local w = world(t, function(dev, _, ids)
+    people.organization(dev, "bare", { "dave:owner" })
+    people.organization(dev, "more", { "dave:owner" },
+      { type_id = ids.dev.pro })
+  end)
+  local r = e2e.expect(run(w, { "--map-type", "basic=nope", "--map-type",
+    "pro=nope", "--map-type", "none=no_type" }), 6)
+  t:eq(problems(r.by.labs), "prod has no organization type 'nope' (it has: "
+    .. "legacy, pro, basic), which --map-type basic=nope gives to these: labs; "
+    .. "add it there, or give --map-type basic=TYPE instead")
+  for _, name in ipairs({ "acme", "more" }) do
+    t:match(problems(r.by[name]), "which %-%-map%-type pro=nope gives to these: "
+      .. "acme, more; .* %-%-map%-type pro=TYPE instead")
+  end
+  t:match(problems(r.by.bare), "%-%-map%-type none=TYPE instead")
+  r = e2e.expect(run(w, { "labs", "--map-type", "*=*_x" }), 6)
+  t:match(problems(r.by.labs), "type 'basic_x' .*%-%-map%-type %*=%*_x gives to "
+    .. "these: labs; .* give %-%-map%-type basic=TYPE before it")
+  r = e2e.expect(run(w, { "labs", "--map-type", "basic=none" }), 6)
+  t:match(problems(r.by.labs), "prod demands a type of organization %(legacy, "
+    .. "pro, basic%), and %-%-map%-type basic=none gives none to these: labs; "
+    .. "give %-%-map%-type basic=TYPE instead")
+  e2e.expect(run(w, { "labs", "--map-type", "basic=pro", "--map-type",
+    "*=*_x" }), 0)
+end)
+
+test("a type that the source itself does not list", function(t)
+  local lost = "ed727483-0000-4000-8000-000000000001"
+  local w = world(t, function(dev)
+    for _, name in ipairs({ "one", "two" }) do
+      people.organization(dev, name, { "dave:owner" }, { type_id = lost })
+    end
+  end)
+  local r = e2e.expect(run(w), 3)
+  t:eq(people.words(r), { "acme created", "labs created", "one refused",
+    "two refused" })
+  for _, name in ipairs({ "one", "two" }) do
+    t:eq(problems(r.by[name]), "dev does not list the organization type "
+      .. lost .. " (it has: basic, pro), which these have: one, two; name one "
+      .. "of prod (it has: legacy, pro, basic) with --map-type " .. lost
+      .. "=TYPE")
+  end
+  r = e2e.expect(run(w, { "one", "two", "--map-type", lost .. "=pro" }), 0)
+  t:eq(r.by.two.steps[1].text, "organization two of type pro")
+end)
+
 test("members that are not there are a hole, or left out", function(t)
   local w = world(t, function(dev)
     for _, name in ipairs({ "erin", "finn", "gus" }) do

@@ -60,7 +60,15 @@ test("an organization with its members", function(t)
   for m in prod.organizations:members("team2") do found[m.username] = true end
   t:eq({ found.alice, found.bob, found.carol }, { true, true, nil })
   r = copy.organization(team, prod, { type = "none" })
-  t:match(r.why, "demands a type")
+  t:match(r.why, "demands a type .*; name one as type = \"TYPE\"$")
+  r = copy.organization(team, prod, { type = "nope" })
+  t:match(r.why, "has no organization type 'nope' %(it has: basic, legacy, pro%)")
+  t:match(r.why, "; add it there, or name another as type = \"TYPE\"$")
+  -- a type that its own cluster does not list
+  team.type_id = "ed727483-0000-4000-8000-000000000001"
+  r = copy.organization(team, prod)
+  t:match(r.why, "^dev does not list the organization type ed727483.*; name one "
+    .. "of prod %(it has: basic, legacy, pro%) as type = \"TYPE\"$")
 end)
 
 test("what is no document, no cluster, no option", function(t)

@@ -129,16 +129,19 @@ function M.organization(o, to, given)
   local doc = document("organization", o, "org_name")
   local side = side_of("organization", to, given,
     source_of("organization", doc, given, true), lines_of(given.users))
-  side.types = types.new(side.from, side.to, nil)
+  side.types = types.new(side.from, side.to, nil, true)
   side.remove_members = given.remove_members or false
   side.without_missing = given.without_missing_members or false
   side.name_of = name_of(given, side)
   local job = organization.job(side, doc)
   return stages.alone(job, { work = organization.ensure, look = function()
     organization.name(job)
-    job.type = given.type or job.type
+    if given.type and job.kind_of then
+      job.kind_of = { name = given.type, source = given.type, listed = true }
+      job.type = given.type
+    end
     if job.type and side.types:id(job.type) == false then
-      job:problem("%s", side.types:problem(job.type, { job.ref }))
+      job:problem("%s", side.types:problem(job.kind_of, { job.ref }))
       return
     end
     organization.look(job)

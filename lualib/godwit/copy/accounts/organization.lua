@@ -30,6 +30,7 @@ M.NOT_MOVED = "Never moved, since nobody can set them: who owns an "
 ---@field doc table The source's document.
 ---@field side godwit.copy.OrganizationSide
 ---@field name? string There.
+---@field kind_of? godwit.copy.OrganizationType
 ---@field type? string The name of its type there.
 ---@field there? table
 ---@field wanted table Its fields there.
@@ -54,7 +55,8 @@ function M.name(job)
     return
   end
   job.name, job.to = name, job.side.to.name .. ":" .. name
-  job.type = job.side.types:name(job.doc)
+  job.kind_of = job.side.types:of(job.doc)
+  job.type = job.kind_of.name
 end
 
 -- Its fields there: the source's, with the id that its type has there.

@@ -87,19 +87,23 @@ function M.side(cx, more)
   return side
 end
 
--- Types that are missing, with all organizations that have them.
-local function check_types(side, jobs)
+--- Notes types that are missing, with all organizations that have them.
+---@async
+---@param side godwit.copy.OrganizationSide
+---@param jobs godwit.copy.OrganizationJob[]
+function M.check_types(side, jobs)
   local concerned = {}
   for _, job in ipairs(jobs) do
-    if job.type and side.types:id(job.type) == false then
-      concerned[job.type] = concerned[job.type] or {}
-      table.insert(concerned[job.type], job.ref)
+    local kind = job.kind_of
+    if kind and side.types:id(kind.name) == false then
+      concerned[kind.source] = concerned[kind.source] or {}
+      table.insert(concerned[kind.source], job.ref)
     end
   end
   for _, job in ipairs(jobs) do
-    local names = job.type and concerned[job.type]
+    local names = job.kind_of and concerned[job.kind_of.source]
     if names then
-      job:problem("%s", side.types:problem(job.type, names))
+      job:problem("%s", side.types:problem(job.kind_of, names))
     end
   end
 end
@@ -140,7 +144,6 @@ function M.jobs(side, docs, at_once)
   task.each(jobs, function(job)
     stages.guard(job, organization.name, true)
   end, { jobs = at_once })
-  check_types(side, jobs)
   check_double(jobs)
   return jobs
 end
@@ -159,6 +162,7 @@ function M.plan(cx)
   end
   local docs, missing = account_list.find(side.from, "organizations", asked)
   local jobs = M.jobs(side, docs, cx.jobs)
+  M.check_types(side, jobs)
   for _, name in ipairs(missing) do
     local job = stages.job { ref = name, kind = "organization" }
     job:problem("%s has no organization %s", side.from.name, name)

@@ -45,12 +45,12 @@ local function apply(rule, text, key)
   return (rule.replacement:gsub("%*", function() return kept end))
 end
 
---- The rules of a flag. Raises `usage` for what is none, and for two about the
---- same.
+--- The rules of a flag: what they make of a text, and the rule that did. Raises
+--- `usage` for what is none, and for two about the same.
 ---@param list string[]|nil
 ---@param flag string For messages.
 ---@param opts? { fold: boolean? } fold: patterns ignore case.
----@return fun(text: string): string|nil
+---@return fun(text: string): string|nil, string|nil
 function M.rules(list, flag, opts)
   local fold = opts and opts.fold or false
   local rules, seen = {}, {}
@@ -68,7 +68,7 @@ function M.rules(list, flag, opts)
     for _, rule in ipairs(rules) do
       local made = apply(rule, text, key)
       if made then
-        return made
+        return made, rule.text
       end
     end
     return nil
