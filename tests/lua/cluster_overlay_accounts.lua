@@ -141,6 +141,9 @@ test("organizations and their types", function(t)
     end
     say(try(d, "create_organization", with(TEAM, { org_name = "t3",
       external_id = false, type_id = row.id })))
+    say(try(d, "delete_organization_type", "gold")) -- t3 has it
+    say(try(d, "list_organization_types"))
+    d:delete_organization("t3")
     say(try(d, "delete_organization_type", "gold"))
     say(try(d, "list_organization_types"))
     d:delete_organization("team")

@@ -62,6 +62,23 @@ test("types: a bare array with ids of the cluster", function(t)
   t:eq(answer(ask(s, "DELETE", path .. "/trial")), { 404, 3108 })
 end)
 
+test("a type that an organization has stays", function(t)
+  local s = sandboxes.start(t)
+  local path = "/v1/organization/types"
+  ask(s, "POST", path, { name = "trial" })
+  for _, name in ipairs({ "guild", "union" }) do
+    t:eq(create(s, name, { type_id = type_id(s, "trial") }).status, 200)
+  end
+  local r = ask(s, "DELETE", path .. "/trial")
+  t:eq(answer(r), { 409, 2015 })
+  t:match(r.doc.error.message, "trial is in use: guild, union")
+  t:ok(type_id(s, "trial"))
+  ask(s, "DELETE", "/v1/organizations/guild")
+  ask(s, "PUT", "/v1/organizations/union", { type_id = type_id(s, "pro") })
+  t:eq(ask(s, "DELETE", path .. "/trial").status, 204)
+  t:no(type_id(s, "trial"))
+end)
+
 test("an organization is created, and its creator owns it", function(t)
   local s = sandboxes.start(t)
   local r = create(s, "guild", { org_url = "https://example.com",

@@ -15,8 +15,8 @@ M.methods = Accounts
 
 -- The platform's codes for what it refuses.
 local NO_USER, NO_ORG, NAME_TAKEN, EMAIL_TAKEN, MISSING, ORG_EXISTS,
-  NOT_RESERVED, NO_TYPE, TYPE_EXISTS, INVALID =
-  3000, 3100, 3003, 3004, 3005, 3101, 3104, 3108, 3109, 6001
+  NOT_RESERVED, NO_TYPE, TYPE_EXISTS, INVALID, IN_USE =
+  3000, 3100, 3003, 3004, 3005, 3101, 3104, 3108, 3109, 6001, 2015
 
 local refuse = writes.refuse
 
@@ -377,9 +377,27 @@ function Accounts:create_organization_type(name)
   end)
 end
 
+-- An id that is unknown is the same only as itself.
+local function same_id(a, b)
+  return rawequal(a, b) or type(a) == "string" and type(b) == "string"
+    and a:lower() == b:lower()
+end
+
+local function check_unused(overlay, name)
+  local row = type_named(overlay, name)
+  for doc in row and overlay:each_organization() or function() end do
+    if same_id(docs.value(doc, "type_id"), row.id) then
+      refuse("conflict", 409, IN_USE, "the organization type %s is in use: %s",
+        name, tostring(doc.org_name))
+    end
+  end
+end
+
+--- A type that organizations have stays.
 ---@async
 function Accounts:delete_organization_type(name)
   secrets.check_deletion(self)
+  check_unused(self, name)
   perform_type(self, "organization_type.delete", name, function()
     self.pretended_accounts.types[name] = false
     return true

@@ -73,7 +73,24 @@ function M.create_type(p, body)
   end)
 end
 
---- DELETE /v1/organization/types/NAME.
+-- Nobody's type goes away under him: its id would mean nothing any more.
+local function check_unused(p, row)
+  local having = {}
+  for _, org in ipairs(p.store:organization_names()) do
+    local doc = p.store:organization(org)
+    local id = doc and doc.type_id
+    if type(id) == "string" and id:lower() == row.id:lower() then
+      having[#having + 1] = org
+    end
+  end
+  if #having > 0 then
+    reject(409, 2015, "the organization type %s is in use: %s%s", row.name,
+      table.concat(having, ", ", 1, math.min(#having, 5)),
+      #having > 5 and (" and %d more"):format(#having - 5) or "")
+  end
+end
+
+--- DELETE /v1/organization/types/NAME: refused while organizations have it.
 ---@async
 ---@param name string
 function M.delete_type(p, name)
@@ -81,6 +98,7 @@ function M.delete_type(p, name)
     local list = M.types(p)
     for i, row in ipairs(list) do
       if row.name == name then
+        check_unused(p, row)
         table.remove(list, i)
         return p.store:write(TYPES, list)
       end
