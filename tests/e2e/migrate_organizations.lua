@@ -275,7 +275,9 @@ test("names: --to-name, rules, a file, a policy; what is taken", function(t)
 end)
 
 test("one that fails among good ones; a member that fails, too", function(t)
-  local w = world(t)
+  local w = world(t, function(dev, _, ids)
+    people.organization(dev, "zoo", { "bob:owner" }, { type_id = ids.dev.pro })
+  end)
   local to = relay.start(t, w.prod.api, function(seen)
     if seen.path:find("/labs$") and seen.method == "GET" then
       return { status = 400, body = '{"error":{"code":6001,"message":"no"}}' }
@@ -285,15 +287,43 @@ test("one that fails among good ones; a member that fails, too", function(t)
   end)
   people.configure(w, { prod = { api = to.url } })
   local r = run(w)
-  t:eq(r.code, 1)
-  t:eq(people.words(r), { "acme failed", "labs failed" })
+  t:eq(r.code, 3)
+  t:eq(people.words(r), { "acme failed", "labs failed", "zoo created" })
+  people.reconcile(t, r)
   t:match(r.by.acme.why, "1 of 3 members could not be added: bob %(gone")
   t:eq(r.by.acme.wrote, true)
   t:eq(r.by.acme.steps[2].text, "2 members: alice, carol")
   to.on = nil
   r = e2e.expect(run(w), 0)
-  t:eq(people.words(r), { "acme updated", "labs created" })
+  t:eq(people.words(r), { "acme updated", "labs created", "zoo unchanged" })
   t:eq(r.by.acme.steps, { { symbol = "+", text = "1 member: bob" } })
+end)
+
+test("lists with duplicates: what is named twice is taken once", function(t)
+  local w = world(t)
+  err.check(fs.write(w.home .. "/list.txt", "labs\nacme\nlabs # again\n"))
+  local r = e2e.expect(run(w, { "acme", "--organizations-from", "list.txt" }),
+    0)
+  t:eq(people.words(r), { "acme created", "labs created" })
+  t:match(r.doc.notes[1], "Organizations named twice, taken once: acme "
+    .. "%(the command line and list.txt:2%), labs %(list.txt:1 and "
+    .. "list.txt:3%)")
+end)
+
+test("a name over 30 characters is named before the first write", function(t)
+  local long = ("n"):rep(31)
+  local w = world(t)
+  local to = relay.start(t, w.prod.api)
+  people.configure(w, { prod = { api = to.url } })
+  local r = e2e.expect(run(w, { "labs", "acme", "--map-organization",
+    "labs=" .. long, "--fail-fast" }), 6)
+  t:eq(#r.by.labs.problems, 1)
+  t:match(problems(r.by.labs), "^[^\n]*" .. long
+    .. "[^\n]* has 31 characters; at most 30[^\n]*$")
+  t:match(r.by.acme.why, "not started: pre%-flight found problems")
+  for _, method in ipairs({ "POST ", "PUT ", "DELETE " }) do
+    t:eq(to:count(method), 0)
+  end
 end)
 
 test("killed at its writes: the same command converges", function(t)

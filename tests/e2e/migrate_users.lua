@@ -56,6 +56,22 @@ test("first run, plan, and repeat", function(t)
   t:eq(r.doc.notes, {})
 end)
 
+test("who is there and not at the source stays", function(t)
+  local w = world(t, function(_, prod)
+    people.user(prod, "zed", { fullname = "Zed Z" })
+  end)
+  local to = relay.start(t, w.prod.api)
+  people.configure(w, { prod = { api = to.url } })
+  local was = people.admin(w.prod):try_get_user("zed")
+  for _, words in ipairs({ {}, { "--update" }, { "*" } }) do
+    local r = e2e.expect(run(w, words), 0)
+    t:eq({ #r.items, r.by.zed }, { 5 })
+    t:eq(people.admin(w.prod):try_get_user("zed"), was)
+  end
+  t:eq(to:count("DELETE"), 0)
+  t:eq(to:count("PUT"), 0)
+end)
+
 test("differences are reported, and changed with --update", function(t)
   local w = world(t, function(_, prod)
     people.user(prod, "carol", { email = "CAROL@example.com",
