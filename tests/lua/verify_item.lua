@@ -82,6 +82,20 @@ test("many differences are counted, not kept", function(t)
     { items.MAX, 5 })
 end)
 
+test("much that cannot be read is counted, not kept", function(t)
+  local item = items.new("collection", "a/b")
+  local e = err.new({ kind = "remote", message = "no" })
+  for i = 1, items.MAX + 5 do
+    item:cannot_read("file " .. i, e)
+  end
+  local record = item:record()
+  t:eq({ #record.problems, record.problems_not_listed }, { items.MAX, 5 })
+  local text = report.text({ items = { record }, counts = { unreadable = 1 },
+    comparison = { from = "a", to = "b" } })
+  t:match(text, "not read: file 50: .-\n +not read: 9950 more %(%-v lists "
+    .. "them%)\n +not read: 5 more that are not listed\n")
+end)
+
 test("bytes that are no text become text, also in lists and keys", function(t)
   local item = items.new("algorithm", "a/B")
   item:differ("file \xff", json.array({ "\xfe" }), { ["\xfd"] = "x" })

@@ -11,7 +11,7 @@ local STYLE = { equal = "dim", skipped = "dim", different = "red",
   missing = "red", extra = "yellow", unreadable = "red" }
 local COLUMN = 11
 local LONGEST = 200
-local MAX_ROWS = 50 -- differences of one item, without -v
+local MAX_ROWS = 50 -- differences of one item, and problems, without -v
 
 -- What is said of one stays in its line, and no terminal obeys it. Two values
 -- that differ look different: line ends, too.
@@ -86,6 +86,22 @@ local function differences(out, item)
   end
 end
 
+local function problems(out, item)
+  local list = item.problems or {}
+  local more = item.problems_not_listed or 0
+
+  for i, text in ipairs(list) do
+    if i > MAX_ROWS and output.verbosity() == 0 then
+      line(out, "not read: %d more (-v lists them)", #list - MAX_ROWS)
+      break
+    end
+    line(out, "not read: %s", visible(text))
+  end
+  if more > 0 then
+    line(out, "not read: %d more that are not listed", more)
+  end
+end
+
 local function paragraph(out, item)
   local word = item.outcome
   out[#out + 1] = output.paint(STYLE[word] or "bold", ("%-" .. COLUMN
@@ -94,9 +110,7 @@ local function paragraph(out, item)
     line(out, "%s", visible(item.why))
   end
   differences(out, item)
-  for _, text in ipairs(item.problems or {}) do
-    line(out, "not read: %s", visible(text))
-  end
+  problems(out, item)
   if word == "unreadable" and item.retryable then
     line(out, "a later attempt may succeed: give the same command again")
   end

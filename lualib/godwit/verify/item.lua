@@ -9,7 +9,8 @@ local outcome = require("godwit.verify.outcome")
 
 local M = {}
 
---- Differences of one item that are kept; the others are counted.
+--- Differences of one item that are kept, and as many texts of what could not
+--- be read; the others are counted.
 M.MAX = 10000
 
 ---@class godwit.verify.Difference
@@ -25,6 +26,7 @@ M.MAX = 10000
 ---@field differences godwit.verify.Difference[]
 ---@field more integer Differences that are only counted.
 ---@field unread string[]
+---@field more_unread integer
 ---@field apart string[]
 local Item = {}
 Item.__index = Item
@@ -35,7 +37,8 @@ Item.__index = Item
 ---@return godwit.verify.Item
 function M.new(kind, ref, to)
   return setmetatable({ type = kind, ref = ref, to = to, differences = {},
-    more = 0, unread = {}, apart = {}, warnings = {}, facts = {} }, Item)
+    more = 0, unread = {}, more_unread = 0, apart = {}, warnings = {},
+    facts = {} }, Item)
 end
 
 local function present(v)
@@ -137,7 +140,11 @@ function Item:cannot_read(what, e)
   if outcome.is_final(e) then
     error(e, 0)
   end
-  self.unread[#self.unread + 1] = clean(what .. ": " .. tostring(e))
+  if #self.unread < M.MAX then
+    self.unread[#self.unread + 1] = clean(what .. ": " .. tostring(e))
+  else
+    self.more_unread = self.more_unread + 1
+  end
   self.retryable = self.retryable ~= false and e.retryable == true
   self.kind = self.kind or e.kind
 end
@@ -176,7 +183,9 @@ function Item:record()
     to = self.to and clean(self.to), why = self.why,
     differences = filled(self.differences),
     differences_not_listed = self.more > 0 and self.more or nil,
-    problems = filled(self.unread), cannot_move = filled(self.apart),
+    problems = filled(self.unread),
+    problems_not_listed = self.more_unread > 0 and self.more_unread or nil,
+    cannot_move = filled(self.apart),
     warnings = filled(self.warnings), kind = unread and self.kind or nil,
     retryable = unread and self.retryable or nil }
 
