@@ -162,9 +162,7 @@ end
 
 test("names, sizes and markers of a list that make no sense", function(t)
   local there = twin(t, { a = "x" })
-  local r = compare(place(t, collection(json.array({ row("a\n", 1) }))), there,
-    DATA)
-  t:eq({ r.exit, r.items[1].outcome }, { 1, "unreadable" })
+  local r
   local file = { body = "x", headers = { ["X-Data-Type"] = "file" } }
   r = compare(place(t, collection(json.array({ row("a", 1) }), {
     ["GET /v1/data/acme/models/a"] = file,
@@ -178,6 +176,67 @@ test("names, sizes and markers of a list that make no sense", function(t)
     ["GET /v1/data/acme/models/a"] = file,
     ["HEAD /v1/data/acme/models/a"] = file })), there, DATA)
   t:eq({ r.exit, r.items[1].digests }, { 0, 1 }, json.encode(r))
+end)
+
+-- Pages with other markers and other first rows every time. They end at last, so
+-- that a test does not wait for ever.
+local function endless(names)
+  local n = 0
+  return { ["GET /v1/data/acme/models"] = function()
+    n = n + 1
+    local rows = json.array({})
+    for i, name in ipairs(names) do
+      rows[(i + n) % #names + 1] = row(name, 1)
+    end
+    return { json = { files = rows, acl = { read = json.array({}) },
+      marker = n < 400 and "m" .. n or nil } }
+  end }
+end
+
+test("a list of files without end, on either side", function(t)
+  local there = twin(t, { a = "x", b = "y", c = "z" })
+  local function server(names)
+    return (place(t, collection(nil, endless(names))))
+  end
+  local quick = { only = { "data" }, owner = { "acme" }, quick = true }
+  local r = compare(server({ "a", "b", "c" }), there, quick)
+  t:eq({ r.exit, r.items[1].outcome }, { 1, "unreadable" }, json.encode(r))
+  t:match(r.items[1].problems[1], "odd:acme/models lists the same files again "
+    .. "and again: its list has no end")
+  r = compare(there, server({ "a", "b", "c" }), quick)
+  t:eq({ r.exit, r.items[1].outcome }, { 1, "unreadable" })
+  t:match(r.items[1].problems[1], "its list has no end")
+  -- Names that are none are no new ones.
+  r = compare(there, server({ "a\n", "b\n", "c\n" }), quick)
+  local problems = r.items[1].problems
+  t:match(problems[#problems], "its list has no end")
+  t:eq(#problems, 301)
+end)
+
+test("a name that is none hides no other file", function(t)
+  local there = twin(t, { a = "x", b = "y" })
+  local function file(bytes)
+    return { body = bytes, headers = { ["X-Data-Type"] = "file" } }
+  end
+  local function server(a)
+    return (place(t, collection(json.array({ row("bad\n", 1), row("a", 1),
+      { size = 1 }, row("b", 1) }), {
+      ["GET /v1/data/acme/models/a"] = file(a),
+      ["GET /v1/data/acme/models/b"] = file("y") })))
+  end
+  local r = compare(server("x"), there, DATA)
+  t:eq({ r.exit, r.items[1].outcome, r.items[1].digests },
+    { 1, "unreadable", 2 }, json.encode(r))
+  t:eq(#r.items[1].problems, 2)
+  t:match(r.items[1].problems[1], "^a file of odd:acme/models: it is called "
+    .. "\"bad\\n\": it has a control character in it")
+  t:match(r.items[1].problems[2], "it is called nothing: it is no text")
+  for _, places in ipairs({ { server("?"), there }, { there, server("?") } }) do
+    r = compare(places[1], places[2], DATA)
+    t:eq({ r.exit, #r.items[1].differences, #r.items[1].problems },
+      { 7, 1, 2 }, json.encode(r))
+    t:eq(r.items[1].differences[1].field, "file a")
+  end
 end)
 
 test("a digest that is none is not believed; a file that vanishes", function(t)

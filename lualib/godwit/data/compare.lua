@@ -6,6 +6,7 @@
 
 local core_names = require("godwit.core.names")
 local digests = require("godwit.data.digests")
+local endless = require("godwit.data.endless")
 local err = require("godwit.err")
 local names = require("godwit.data.names")
 local task = require("godwit.task")
@@ -13,8 +14,6 @@ local task = require("godwit.task")
 local M = {}
 
 local LEFT_OUT = "-"     -- the time of a source's file that is not copied
-local FRUITLESS = 100    -- pages in a row without a new name
-local MOST = 50000000    -- names of one side
 local PROBLEMS = 10      -- that are told one by one
 
 ---@class godwit.data.Plan
@@ -65,22 +64,6 @@ function Plan:files()
   return self.new + self.changed
 end
 
--- A list that goes on for ever is noticed by what it no longer brings.
-local function watch(side)
-  local fruitless, all = 0, 0
-  return function(count, fresh)
-    all = all + fresh
-    fruitless = (fresh == 0 and count > 0) and fruitless + 1 or 0
-    if fruitless >= FRUITLESS then
-      err.throw("remote", "%s lists the same files again and again: its list "
-        .. "has no end", side.label)
-    elseif all > MOST then
-      err.throw("limit", "%s has more than %d files", side.label, MOST)
-    end
-    return all
-  end
-end
-
 local function is_file(row)
   return row.why == nil and row.kind == nil
 end
@@ -120,7 +103,7 @@ end
 
 ---@async
 local function list_source(plan, side, opts)
-  local check = watch(side)
+  local check = endless.watch(side.label)
   for page in side:pages() do
     local rows = source_rows(plan, page, opts)
     local fresh = err.check(plan.source:put(rows))
@@ -217,7 +200,7 @@ end
 
 ---@async
 local function list_destination(plan, side, opts)
-  local check = watch(side)
+  local check = endless.watch(side.label)
   for page in side:pages() do
     local fresh = compare_page(plan, page, opts)
     opts.tick("compare", names.count(check(#page, fresh)))

@@ -4,6 +4,7 @@
 
 local contents = require("godwit.verify.contents")
 local core_json = require("godwit.core.json")
+local endless = require("godwit.data.endless")
 local err = require("godwit.err")
 local file_names = require("godwit.data.names")
 local names = require("godwit.core.names")
@@ -22,15 +23,36 @@ local function acl_of(doc)
   return core_json.array(list)
 end
 
-local function fill(v, job, known)
-  for rows in v.to:each_file_page(job.to_owner, job.to_name) do
+-- What a server calls a file and nobody can ask for: the others are compared.
+local function note_odd(item, name, ref)
+  item:cannot_read("a file of " .. ref, err.new({ kind = "remote",
+    message = ("it is called %s: %s"):format(type(name) == "string"
+      and file_names.quote(name) or "nothing", file_names.why(name)
+      or "no file can be called so") }))
+end
+
+-- Pages of a list, and what is to be told how many names of each were new.
+local function pages(driver, owner, name, item)
+  local ref = ("%s:%s/%s"):format(driver.name, owner, name)
+  local watch, odd = endless.watch(ref), 0
+  local turn = driver:each_file_page(owner, name, function(file)
+    odd = odd + 1
+    note_odd(item, file, ref)
+  end)
+  return turn, function(rows, fresh)
+    watch(#rows + odd, fresh)
+    odd = 0
+  end
+end
+
+local function fill(v, job, item, known)
+  local turn, check = pages(v.to, job.to_owner, job.to_name, item)
+  for rows in turn do
     local list = {}
     for i, row in ipairs(rows) do
       list[i] = { name = row.name, size = row.size or -1 }
     end
-    if #list > 0 then
-      err.check(known:put(list))
-    end
+    check(rows, #list > 0 and err.check(known:put(list)) or 0)
   end
 end
 
@@ -84,11 +106,12 @@ local function same_size(mine, theirs)
 end
 
 local function sort_out(v, job, item, rows, found, again)
-  local closely = {}
+  local closely, fresh = {}, 0
 
   for i, row in ipairs(rows) do
     if not again[i] then
       local size, there = row.size, found[i]
+      fresh = fresh + 1
       job.files, job.bytes = job.files + 1, job.bytes + (size or 0)
       if not there then
         item:differ("file " .. row.name, shown(size), nil)
@@ -99,9 +122,10 @@ local function sort_out(v, job, item, rows, found, again)
       end
     end
   end
-  return closely
+  return closely, fresh
 end
 
+-- How many of its names were new.
 local function compare_page(v, job, item, known, rows)
   local words = {}
   for i, row in ipairs(rows) do
@@ -111,11 +135,12 @@ local function compare_page(v, job, item, known, rows)
   if not found then
     error(again, 0)
   end
-  local closely = sort_out(v, job, item, rows, found, again)
+  local closely, fresh = sort_out(v, job, item, rows, found, again)
   if #closely > 0 then
     compare_contents(job, item, closely)
   end
   v.cx:progress(job.ref, "compare", file_names.count(job.files))
+  return fresh
 end
 
 local function rest(item, known)
@@ -137,9 +162,10 @@ local function compare_files(v, job, item)
 
   job.mine = contents.of(v.from, job.owner, job.name, v.budget)
   job.theirs = contents.of(v.to, job.to_owner, job.to_name, v.budget)
-  fill(v, job, known.table)
-  for rows in v.from:each_file_page(job.owner, job.name) do
-    compare_page(v, job, item, known.table, rows)
+  fill(v, job, item, known.table)
+  local turn, check = pages(v.from, job.owner, job.name, item)
+  for rows in turn do
+    check(rows, compare_page(v, job, item, known.table, rows))
   end
   rest(item, known.table)
   local read = job.mine.read + job.theirs.read
