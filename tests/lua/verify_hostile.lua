@@ -239,6 +239,27 @@ test("a name that is none hides no other file", function(t)
   end
 end)
 
+test("a collection that shows no ACL is said apart", function(t)
+  local there = twin(t, { a = "x" })
+  local function server(acl)
+    return (place(t, collection(nil, {
+      ["GET /v1/data/acme/models"] = { json = { acl = acl, files =
+        json.array({ row("a", 1) }) } },
+      ["GET /v1/data/acme/models/a"] = { body = "x" } })))
+  end
+  local r = compare(server(nil), there, DATA)
+  t:eq({ r.exit, r.items[1].outcome }, { 0, "equal" }, json.encode(r))
+  t:eq(r.items[1].cannot_move, { "who may read it cannot be compared: "
+    .. "acme/models shows no ACL" })
+  r = compare(there, server({ read = json.array({ 1 }) }), DATA)
+  t:eq({ r.exit, r.items[1].cannot_move[1] }, { 0, "who may read it cannot be "
+    .. "compared: odd:acme/models shows no ACL" })
+  r = compare(server(nil), server(nil), DATA)
+  t:match(r.items[1].cannot_move[1], "both places show no ACL$")
+  r = compare(server({ read = json.array({}) }), there, DATA)
+  t:eq(r.items[1].cannot_move, nil)
+end)
+
 test("a digest that is none is not believed; a file that vanishes", function(t)
   local there = twin(t, { a = "x", b = "y" })
   local function server(a, b)

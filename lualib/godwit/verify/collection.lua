@@ -14,13 +14,21 @@ local M = {}
 
 local BATCH = 500
 
-local function acl_of(doc)
-  if not doc.acl then
-    return nil -- a special collection has none
-  end
-  local list = { table.unpack(doc.acl) }
+local function sorted(acl)
+  local list = { table.unpack(acl) }
   table.sort(list)
   return core_json.array(list)
+end
+
+-- A cluster that shows no ACL is not known to let nobody in.
+local function compare_acl(job, item, mine, theirs)
+  if mine.acl and theirs.acl then
+    item:compare("acl", sorted(mine.acl), sorted(theirs.acl))
+  else
+    item:cannot_move("who may read it cannot be compared: %s no ACL",
+      mine.acl and job.dest_ref .. " shows" or theirs.acl and job.ref
+      .. " shows" or "both places show")
+  end
 end
 
 -- What a server calls a file and nobody can ask for: the others are compared.
@@ -191,7 +199,7 @@ function M.compare(v, job, item)
   elseif not theirs then
     return item:ends("missing")
   end
-  item:compare("acl", acl_of(mine), acl_of(theirs))
+  compare_acl(job, item, mine, theirs)
   item:read("the files of " .. job.ref .. " and " .. job.dest_ref, function()
     compare_files(v, job, item)
   end)
