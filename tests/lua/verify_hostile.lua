@@ -260,6 +260,56 @@ test("a collection that shows no ACL is said apart", function(t)
   t:eq(r.items[1].cannot_move, nil)
 end)
 
+test("sizes that a list does not tell are asked for", function(t)
+  local there = twin(t, { a = "x", b = "y" })
+  local function server(a, b)
+    return place(t, collection(json.array({ row("a"), row("b") }), {
+      ["HEAD /v1/data/acme/models/a"] = a,
+      ["HEAD /v1/data/acme/models/b"] = b }))
+  end
+  local function file(size)
+    return { body = ("x"):rep(size) }
+  end
+  local function quick(from, to)
+    local r = compare(from, to, { only = { "data" }, owner = { "acme" },
+      quick = true })
+    return r, r.items[1]
+  end
+  local driver_there, odd_server = server(file(1), file(1))
+  local r, item = quick(driver_there, there)
+  t:eq({ r.exit, item.outcome, item.files }, { 0, "equal", 2 }, json.encode(r))
+  local log = table.concat(odd_server:log(), "\n")
+  t:eq(select(2, log:gsub("HEAD ", "")), 2, log)
+  t:no(log:find("GET [^\n]*/models/"), log)
+  for _, turned in ipairs({ false, true }) do
+    local one = server(file(1), file(3))
+    r, item = quick(turned and there or one, turned and one or there)
+    t:eq({ r.exit, #item.differences, item.differences[1].field },
+      { 7, 1, "file b" }, json.encode(r))
+    local here, other = item.differences[1].source,
+      item.differences[1].destination
+    t:eq({ here.size, other.size }, turned and { 1, 3 } or { 3, 1 })
+  end
+  r, item = quick(server(file(1), nil), there)
+  t:eq({ r.exit, item.differences[1].field, item.differences[1].source },
+    { 7, "file b", nil }, json.encode(r))
+  r, item = quick(server({ status = 500 }, file(1)), there)
+  t:eq({ r.exit, item.outcome, #item.problems }, { 5, "unreadable", 1 },
+    json.encode(r))
+  t:match(item.problems[1], "^file a of acme/models: ")
+end)
+
+test("a size that nobody tells is not the same size", function(t)
+  local there = twin(t, { a = "x", b = "y" })
+  local files = place(t, collection(json.array({ row("a"), row("b", 1) })))
+  files.try_head_file = function() return {} end
+  local r = compare(files, there, { only = { "data" }, owner = { "acme" },
+    quick = true })
+  t:eq({ r.exit, r.items[1].outcome }, { 1, "unreadable" }, json.encode(r))
+  t:eq(r.items[1].problems, { "file a of acme/models: its size is not told "
+    .. "(remote)" })
+end)
+
 test("a digest that is none is not believed; a file that vanishes", function(t)
   local there = twin(t, { a = "x", b = "y" })
   local function server(a, b)

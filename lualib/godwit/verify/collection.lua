@@ -108,29 +108,71 @@ local function compare_contents(job, item, rows)
   end
 end
 
--- Sizes that a list does not tell are asked for with the digest.
-local function same_size(mine, theirs)
-  return mine == nil or theirs == nil or mine == theirs
+-- One of the two sizes is not told, and no digest is compared: the size is all
+-- there is, so it is asked for.
+local function compare_size(job, item, name, mine, theirs)
+  local known = true
+
+  for _, side in ipairs({ { mine, job.ref }, { theirs, job.dest_ref } }) do
+    local it, ref = side[1], side[2]
+    if it.e or not it.gone and not it.size then
+      known = false
+      item:cannot_read("file " .. name .. " of " .. ref, it.e or err.new({
+        kind = "remote", message = "its size is not told" }))
+    end
+  end
+  if known and mine.size ~= theirs.size then
+    item:differ("file " .. name, mine.size and shown(mine.size),
+      theirs.size and shown(theirs.size))
+  end
 end
 
+local function compare_sizes(job, item, pairs_of)
+  local here, there = {}, {}
+
+  for _, pair in ipairs(pairs_of) do
+    here[#here + 1] = not pair.mine.size and pair.name or nil
+    there[#there + 1] = not pair.theirs.size and pair.name or nil
+  end
+  local found = task.all({
+    function()
+      return job.mine:sizes(here)
+    end,
+    function()
+      return job.theirs:sizes(there)
+    end,
+  })
+  for _, pair in ipairs(pairs_of) do
+    local name = pair.name
+    compare_size(job, item, name, found[1][name] or pair.mine,
+      found[2][name] or pair.theirs)
+  end
+end
+
+-- A size that a list does not tell comes with the digest; where none is
+-- compared it is to be asked for.
 local function sort_out(v, job, item, rows, found, again)
-  local closely, fresh = {}, 0
+  local closely, unsized, fresh = {}, {}, 0
 
   for i, row in ipairs(rows) do
     if not again[i] then
-      local size, there = row.size, found[i]
+      local mine, there = row.size, found[i]
+      local theirs = there and size_of(there)
       fresh = fresh + 1
-      job.files, job.bytes = job.files + 1, job.bytes + (size or 0)
+      job.files, job.bytes = job.files + 1, job.bytes + (mine or 0)
       if not there then
-        item:differ("file " .. row.name, shown(size), nil)
-      elseif not same_size(size, size_of(there)) then
-        item:differ("file " .. row.name, shown(size), shown(size_of(there)))
+        item:differ("file " .. row.name, shown(mine), nil)
+      elseif mine and theirs and mine ~= theirs then
+        item:differ("file " .. row.name, shown(mine), shown(theirs))
       elseif not v.quick and v.sample:has(job.ref .. "/" .. row.name) then
         closely[#closely + 1] = row
+      elseif not mine or not theirs then
+        unsized[#unsized + 1] = { name = row.name, mine = { size = mine },
+          theirs = { size = theirs } }
       end
     end
   end
-  return closely, fresh
+  return closely, unsized, fresh
 end
 
 -- How many of its names were new.
@@ -143,9 +185,12 @@ local function compare_page(v, job, item, known, rows)
   if not found then
     error(again, 0)
   end
-  local closely, fresh = sort_out(v, job, item, rows, found, again)
+  local closely, unsized, fresh = sort_out(v, job, item, rows, found, again)
   if #closely > 0 then
     compare_contents(job, item, closely)
+  end
+  if #unsized > 0 then
+    compare_sizes(job, item, unsized)
   end
   v.cx:progress(job.ref, "compare", file_names.count(job.files))
   return fresh

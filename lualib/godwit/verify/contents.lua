@@ -43,16 +43,23 @@ local function md5_of(head)
     and md5:lower() or nil
 end
 
-local function ask(self, file)
+-- What is said of a file without reading it; nil and why there is nothing.
+local function head_of(self, file)
   local ok, head = xpcall(self.driver.try_head_file, err.traced, self.driver,
     self.owner, self.name, file)
   if not ok then
     if outcome.is_final(head) then
       error(head, 0)
     end
-    return { e = head }
-  elseif not head then
-    return { gone = true }
+    return nil, { e = head }
+  end
+  return head, not head and { gone = true } or nil
+end
+
+local function ask(self, file)
+  local head, hole = head_of(self, file)
+  if not head then
+    return hole
   end
   local md5 = md5_of(head)
   self.without = md5 and 0 or self.without + 1
@@ -107,6 +114,21 @@ local function read_all(self, files, found)
     found[file.name] = found[file.name] or { e = err.new({ kind = "remote",
       message = "not read: " .. (stopped or "no answer") }) }
   end
+end
+
+--- How large these files are, by name; one of which the server does not say it
+--- has no size.
+---@async
+---@param names string[]
+---@return table<string, godwit.verify.Content>
+function Contents:sizes(names)
+  local found = {}
+
+  task.each(names, function(name)
+    local head, hole = head_of(self, name)
+    found[name] = hole or { size = head.size }
+  end, { jobs = AT_ONCE })
+  return found
 end
 
 --- What is in these files, by name.
