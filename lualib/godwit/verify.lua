@@ -68,10 +68,26 @@ function M.kinds(params)
     #(params.algorithms or {}) > 0 and { "algorithms" } or nil)
 end
 
+-- Both flags are about files of collections.
+local function check_has_files(params)
+  local flag = params.quick and "--quick" or params.sample and "--sample"
+
+  for _, kind in ipairs(flag and M.kinds(params) or {}) do
+    if kind == "data" then
+      return
+    end
+  end
+  if flag then
+    err.throw("usage", "%s is about files of collections, and no collections "
+      .. "are compared: leave it out, or compare data, too", flag)
+  end
+end
+
 --- Raises what the command line alone shows to be wrong.
 ---@param params table
 function M.check(params)
   M.kinds(params)
+  check_has_files(params)
   organizations.check(params)
   if params.quick and params.sample then
     err.throw("usage", "--quick compares no digest, so --sample has nothing "

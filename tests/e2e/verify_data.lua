@@ -132,6 +132,14 @@ test("a sample is a stated part, the same every time", function(t)
       "the K%-th of N parts")
   end
   expect(verify(home, dev, prod, { "--sample", "1/3", "--quick" }), 2)
+  -- Where no collection is compared nothing can be chosen of its files.
+  for _, words in ipairs({ { "--only", "users", "--sample", "1/3" },
+    { "--skip", "data", "--sample", "1/3" }, { "acme/Hello", "--quick" } }) do
+    local r = expect(home:run({ "verify", "--from", dev.dir, "--to", prod.dir,
+      table.unpack(words) }), 2)
+    t:match(r.err, words[#words] == "--quick" and "%-%-quick is about files of"
+      or "%-%-sample is about files of collections, and no collections are")
+  end
 end)
 
 test("missing and extra collections; empty ones; another owner", function(t)

@@ -21,7 +21,7 @@ function(t)
     local one = cx:call("verify", { from = p.from, to = p.to,
       algorithms = "acme/Hello" })
     local two = cx:call("verify", { from = "dev", to = "prod",
-      algorithms = { "acme/Hello" }, quick = true })
+      algorithms = { "acme/Hello" }, strict = true })
     print(one.exit, one.counts.equal, one.items[1].ref, one.comparison.to)
     print(two.exit, two.counts.equal)
     print(#cx.result.items)]]), 0)
