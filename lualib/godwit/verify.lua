@@ -177,6 +177,18 @@ function Run:owner(name)
   return new, why
 end
 
+--- Why an account of an owner that was named is not compared; nil: it is. With
+--- --to-owner what it has is somebody else's there, and no account has moved.
+---@param name string
+---@return string?
+function Run:stays(name)
+  local there = self.cx.params.to_owner
+
+  return there and there ~= name and #self.owners > 0 and string.format(
+    "what %s has is %s's there (--to-owner), so its account stays", name,
+    there) or nil
+end
+
 --- Adds records to the result.
 ---@param records table[]
 function Run:add(records)

@@ -202,6 +202,27 @@ test("missing and extra; --owner takes one", function(t)
   t:eq(#r.doc.items, 1)
 end)
 
+test("with --to-owner an owner's account stays where it is", function(t)
+  local w = twins(t)
+  fs.rename(w.prod.dir .. "/organizations/acme.json",
+    w.prod.dir .. "/organizations/labs.json")
+  change(w.prod, "organizations/labs.json", function(doc)
+    doc.org_name = "labs"
+  end)
+  fs.remove(w.prod.dir .. "/users/bob.json")
+  local r = expect(w:run({ "--owner", "acme", "--owner", "bob", "--owner",
+    "alice", "--to-owner", "labs" }), 0)
+  for _, ref in ipairs({ "alice", "bob" }) do
+    t:eq(item(r, "user", ref).outcome, "skipped")
+  end
+  local acme = item(r, "organization", "acme")
+  t:eq({ acme.outcome, acme.why }, { "skipped",
+    "what acme has is labs's there (--to-owner), so its account stays" })
+  -- Its own name is no other owner's.
+  r = expect(w:run({ "--owner", "acme", "--to-owner", "acme" }), 7)
+  t:eq(item(r, "organization", "acme").outcome, "missing")
+end)
+
 test("between two clusters that are served, with their admin keys",
 function(t)
   local w = e2e.world(t, function(dev, prod)

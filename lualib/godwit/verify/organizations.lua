@@ -90,8 +90,12 @@ local function extras(v, expected)
 end
 
 local function job_of(v, doc)
-  local there, why = v.side.name_of({ doc = doc })
-  return { ref = doc.org_name, doc = doc, there = there, why = why,
+  local stays, there, why = v:stays(doc.org_name), nil, nil
+  if not stays then
+    there, why = v.side.name_of({ doc = doc })
+  end
+  return { ref = doc.org_name, doc = doc, there = there,
+    why = stays or why,
     dest_ref = v.to.name .. ":" .. (there or doc.org_name) }
 end
 

@@ -89,11 +89,14 @@ local function compare(v, job, item, known)
 end
 
 local function job_of(v, doc)
-  local person, why = v.people:user(doc)
+  local stays, person, why = v:stays(doc.username), nil, nil
+  if not stays then
+    person, why = v.people:user(doc)
+  end
   local there = person and person.username or doc.username
 
   return { ref = doc.username, dest_ref = v.to.name .. ":" .. there,
-    person = person, why = why }
+    person = person, why = stays or why }
 end
 
 --- Compares users: all, or those among the owners that were named.
