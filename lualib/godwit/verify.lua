@@ -2,6 +2,7 @@
 --- workflow of that name is made of these steps; each kind has a file of its
 --- own in verify/. Reads only.
 
+local accounts = require("godwit.cluster.accounts")
 local budget = require("godwit.data.budget")
 local check_ref = require("godwit.copy.ref")
 local contexts = require("godwit.workflow.cx")
@@ -11,9 +12,11 @@ local items = require("godwit.verify.item")
 local kinds = require("godwit.workflow.kinds")
 local organizations = require("godwit.copy.accounts.organizations")
 local outcome = require("godwit.verify.outcome")
+local pages = require("godwit.cluster.pages")
 local people = require("godwit.copy.accounts.people")
 local policy = require("godwit.policy")
 local sample = require("godwit.verify.sample")
+local seen = require("godwit.data.seen")
 
 local M = {}
 
@@ -187,6 +190,59 @@ function Run:stays(name)
   return there and there ~= name and #self.owners > 0 and string.format(
     "what %s has is %s's there (--to-owner), so its account stays", name,
     there) or nil
+end
+
+--- Owners that only the destination has, sorted. Where only some owners are
+--- compared, at either place, nobody asks for others; what this key may not
+--- list is not known to be nobody.
+---@async
+---@param kind string Of what they may have.
+---@param expected table<string, boolean> Whom the source's owners are there.
+---@return string[]
+function Run:others(kind, expected)
+  local list = {}
+
+  if #self.owners > 0 or self.cx.params.to_owner then
+    return list
+  end
+  local item = items.new(kind, self.to.name .. ":*")
+  local names = item:read("who has something on " .. self.to.name, function()
+    return pages.all(self.to:each_owner())
+  end)
+  if not names then
+    item:warn("to compare what some owners have only: --owner OWNER")
+    self:add({ item:record() })
+  end
+  for _, name in ipairs(names or {}) do
+    if accounts.usable(name) and not expected[name] then
+      list[#list + 1] = name
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+--- Says of which owners that only the destination has no key lets us see all.
+--- What they may have is no difference but with --strict: then it is not known
+--- whether there is one.
+---@async
+---@param kind string
+---@param owners string[]
+function Run:unseen(kind, owners)
+  if #owners == 0 then
+    return
+  end
+  local text = ("which %ss only %s has is not known of %s: the profile needs "
+    .. "a key for each owner (key = keys \"FILE\", or a function)"):format(kind,
+    self.to.name, seen.owners(owners))
+  if self.cx.params.strict then
+    local item = items.new(kind, self.to.name .. ":*")
+    item:cannot_read("what others have", err.new({ kind = "auth",
+      message = text }))
+    self:add({ item:record() })
+  else
+    self.cx:note("%s", (text:gsub("^w", "W")))
+  end
 end
 
 --- Adds records to the result.

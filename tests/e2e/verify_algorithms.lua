@@ -181,6 +181,27 @@ test("what is only at one place: missing, extra, and --strict", function(t)
     { "missing", "acme/Other", "prod:acme/Other" })
 end)
 
+test("what owners have whom only the destination has is extra", function(t)
+  local w = e2e.seeded(t)
+  w.prod:stop()
+  local prod = e2e.archive(w.home .. "/copy", "copy")
+  prod:driver():create_user({ username = "carol", email = "c@example.com" })
+  prod:create("carol/Secret")
+  prod.open:close()
+  local words = { "verify", "--from", "sandbox:" .. w.dev.dir, "--to", "./copy",
+    "--only", "algorithms", "--json" }
+  local function extra(code, ...)
+    table.move({ ... }, 1, 2, #words + 1, words)
+    local r = e2e.expect(w:run(words), code)
+    words[#words], words[#words - 1] = nil, nil
+    local last = r.doc.items[#r.doc.items]
+    return last.outcome .. " " .. last.ref:match("[^:]*$")
+  end
+  t:eq(extra(7, "-v", "-v"), "extra carol/Secret")
+  t:eq(extra(7, "--owner", "acme"), "missing acme/Hello")
+  t:eq(extra(7, "*/*", "-v"), "extra carol/Secret")
+end)
+
 test("a version that is not published, or is another commit's, is named",
 function(t)
   local w = e2e.seeded(t)

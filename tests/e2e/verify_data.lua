@@ -142,6 +142,71 @@ test("a sample is a stated part, the same every time", function(t)
   end
 end)
 
+test("what owners have whom only the destination has is extra", function(t)
+  local dev, prod, home = twins(t)
+  prod:driver():create_user({ username = "carol", email = "c@example.com" })
+  prod:driver():create_user({ username = "dave", email = "d@example.com" })
+  prod:driver():create_collection("carol", "secretstuff", {})
+  prod:driver():create_collection("acme", "zoo", {})
+  close(dev, prod)
+  local r = expect(verify(home, dev, prod), 0)
+  local found = {}
+  for i, item in ipairs(r.doc.items) do
+    found[i] = item.outcome .. " " .. item.ref:match("[^:]*$")
+  end
+  t:eq(found, { "equal acme/models", "extra acme/zoo",
+    "extra carol/secretstuff" })
+  expect(verify(home, dev, prod, { "--strict" }), 7)
+  r = expect(verify(home, dev, prod, { "--owner", "acme" }), 0)
+  t:eq(r.doc.counts.extra, 1)
+  -- Who has another name there is not one whom only the destination has.
+  r = expect(verify(home, prod, dev, { "--map-user", "carol=bob" }), 7)
+  t:eq(r.doc.counts.missing, 2)
+  dev:driver():create_collection("bob", "secretstuff", {})
+  dev:driver():create_collection("acme", "zoo", {})
+  close(dev, prod)
+  r = expect(verify(home, prod, dev, { "--map-user", "carol=bob",
+    "--strict" }), 0)
+  t:eq(r.doc.counts.equal, 3)
+end)
+
+test("owners of a destination that shows them not, or not all of theirs",
+function(t)
+  local w = e2e.world(t, function(_, prod)
+    fill(prod)
+    prod:driver():create_user({ username = "carol", email = "c@example.com" })
+    prod:driver():create_collection("carol", "secretstuff", {})
+    close(prod)
+  end)
+  local dev = e2e.archive(w.home .. "/copy", "copy")
+  fill(dev)
+  close(dev)
+  fs.remove(dev.dir .. "/users/bob.json")
+  local words = { "verify", "--from", "./copy", "--to", "prod", "--only",
+    "data", "--json" }
+  -- No administrator's key: what others have is not known.
+  local r = expect(w:run(words), 3)
+  local last = r.doc.items[#r.doc.items]
+  t:eq({ last.outcome, last.type, last.ref }, { "unreadable", "collection",
+    "prod:*" })
+  t:match(last.problems[1], "^who has something on prod: .*administrator")
+  t:match(last.warnings[1], "%-%-owner OWNER$")
+  words[#words + 1] = "--owner=acme"
+  expect(w:run(words), 0)
+  words[#words] = "--strict"
+  -- Its own key is one owner's: of the others it sees what is public.
+  w:configure({ prod = { more = 'admin_key = env "PROD_ADMIN"' } })
+  local env = { PROD_ADMIN = w.prod.admin_key }
+  r = expect(w:run(words, env), 3)
+  last = r.doc.items[#r.doc.items]
+  t:match(last.problems[1], "which collections only prod has is not known of "
+    .. "bob, carol: the profile needs a key for each owner")
+  words[#words] = nil
+  r = expect(w:run(words, env), 0)
+  t:match(table.concat(r.doc.notes, "\n"), "Which collections only prod has is "
+    .. "not known of bob, carol")
+end)
+
 test("missing and extra collections; empty ones; another owner", function(t)
   local dev, prod, home = twins(t)
   dev:driver():create_collection("acme", "hollow", { "user://*" })

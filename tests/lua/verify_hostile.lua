@@ -178,8 +178,8 @@ test("names, sizes and markers of a list that make no sense", function(t)
   t:eq({ r.exit, r.items[1].digests }, { 0, 1 }, json.encode(r))
 end)
 
--- Pages with other markers and other first rows every time. They end at last, so
--- that a test does not wait for ever.
+-- Pages with other markers and other first rows every time. They end at last,
+-- so that a test does not wait for ever.
 local function endless(names)
   local n = 0
   return { ["GET /v1/data/acme/models"] = function()
@@ -258,6 +258,35 @@ test("a collection that shows no ACL is said apart", function(t)
   t:match(r.items[1].cannot_move[1], "both places show no ACL$")
   r = compare(server({ read = json.array({}) }), there, DATA)
   t:eq(r.items[1].cannot_move, nil)
+end)
+
+test("owners of the destination for whom there is no key", function(t)
+  local routes = collection(json.array({ row("a", 1) }), {
+    ["GET /v1/users"] = { json = { results = json.array({
+      { username = "carol" }, { username = "acme" } }) } },
+    ["GET /v1/organizations"] = { json = { results = json.array({}) } },
+    ["GET /v1/data/acme/models/a"] = { body = "x" },
+    ["GET /v1/users/carol/algorithms"] = { status = 403 } })
+  local server = odd.start(t, routes)
+  local profile = server:profile({ admin_key = secret.new(
+    "simOddClusterKey000000000002", { label = "admin",
+      origins = { server.url } }) })
+  local key = profile.key
+  profile.key = function(owner)
+    return owner ~= "carol" and key or nil
+  end
+  local params = { only = { "data,algorithms" } }
+  local r = compare(twin(t, { a = "x" }), driver.open(profile), params)
+  t:eq({ r.exit, r.counts.unreadable, r.counts.equal }, { 0, 0, 1 },
+    json.encode(r))
+  local notes = table.concat(r.notes, "\n")
+  t:match(notes, "Which collections only odd has is not known of carol: the ")
+  t:match(notes, "Which algorithms only odd has is not known of carol: the ")
+  params.strict = true
+  r = compare(twin(t, { a = "x" }), driver.open(profile), params)
+  t:eq({ r.exit, r.counts.unreadable }, { 3, 2 }, json.encode(r))
+  t:eq({ r.items[2].type, r.items[2].ref, r.items[3].type },
+    { "collection", "odd:*", "algorithm" })
 end)
 
 test("sizes that a list does not tell are asked for", function(t)

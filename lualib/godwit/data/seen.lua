@@ -6,18 +6,26 @@ local M = {}
 
 local SHOWN = 5
 
+--- The first few owners, and how many more there are.
+---@param owners string[]
+---@return string
+function M.owners(owners)
+  local named = table.concat(owners, ", ", 1, math.min(#owners, SHOWN))
+  if #owners > SHOWN then
+    named = ("%s and %d more"):format(named, #owners - SHOWN)
+  end
+  return named
+end
+
 --- What is said of owners whose collections are not all seen.
 ---@param driver table
 ---@param owners string[]
 ---@return string
 function M.text(driver, owners)
-  local named = table.concat(owners, ", ", 1, math.min(#owners, SHOWN))
-  if #owners > SHOWN then
-    named = ("%s and %d more"):format(named, #owners - SHOWN)
-  end
   return ("the key of %s is none of %s: of theirs it sees only collections that "
     .. "everybody may read; the profile needs a key for each owner (key = keys "
-    .. "\"FILE\", or a function)"):format(driver.name, named)
+    .. "\"FILE\", or a function)"):format(driver.name,
+    M.owners(owners))
 end
 
 --- Says it in the result.

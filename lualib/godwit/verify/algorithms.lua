@@ -10,6 +10,7 @@ local listing = require("godwit.copy.listing")
 local policy = require("godwit.policy")
 local promotion = require("godwit.copy.promotion")
 local source = require("godwit.copy.source")
+local task = require("godwit.task")
 local versionmap = require("godwit.versionmap")
 local wanted = require("godwit.copy.wanted")
 
@@ -25,10 +26,10 @@ local function all_of(owners)
 end
 
 -- What a promotion's steps are told: as it is, not as a dry run.
-local function options(v)
+local function options(v, map)
   local p = v.cx.params
 
-  return { map = versionmap.open(), policies = v.policies or policy.set(
+  return { map = map, policies = v.policies or policy.set(
     p.policy), given = v.cx.given, params = p, publish = "minor",
     to_owner = p.to_owner, progress = function(...)
       v.cx:progress(...)
@@ -60,7 +61,7 @@ end
 -- extra --------------------------------------------------------------------
 
 -- The owners of whom all is compared, as they are called there.
-local function whole_owners(v, asked, refs, opts)
+local function whole_owners(v, asked, opts)
   local seen, names = {}, {}
 
   local function add(owner)
@@ -80,19 +81,25 @@ local function whole_owners(v, asked, refs, opts)
   return names
 end
 
-local function extras(v, owner, expected)
-  local ok, rows = xpcall(v.to.list_algorithms, err.traced, v.to, owner)
-  local found, whose = {}, v.to.name .. ":" .. owner
+local function list(v, entry)
+  local ok, rows = xpcall(v.to.list_algorithms, err.traced, v.to, entry.owner)
 
-  if not ok then
-    local item = items.new("algorithm", whose)
-    if not err.is(rows, "notfound") then
-      item:cannot_read("the algorithms of " .. whose, rows)
-      found[1] = item:record()
-    end
-    return found
+  entry.rows = ok and rows or {}
+  if not ok and not err.is(rows, "notfound") then
+    entry.failure = rows
   end
-  for _, row in ipairs(rows) do
+end
+
+-- The records of an owner's algorithms that nobody expects.
+local function extras(v, entry, expected)
+  local found, whose = {}, v.to.name .. ":" .. entry.owner
+
+  if entry.failure then
+    local item = items.new("algorithm", whose)
+    item:cannot_read("the algorithms of " .. whose, entry.failure)
+    found[1] = item:record()
+  end
+  for _, row in ipairs(entry.rows) do
     local to = whose .. "/" .. tostring(row.algoname or row.name)
     if not expected[to] then
       local item = items.new("algorithm", to)
@@ -103,14 +110,47 @@ local function extras(v, owner, expected)
   return found
 end
 
-local function add_extras(v, asked, refs, jobs, opts)
-  local expected = {}
+local function is_everything(asked)
+  for _, w in ipairs(asked) do
+    if w.glob and w.owner == "*" and w.name == "*" then
+      return true
+    end
+  end
+  return false
+end
+
+-- Whose algorithms are looked through: whoever has all of the source's, and,
+-- when everything is compared, those whom only the destination has.
+local function owners_there(v, asked, opts)
+  local entries, expected = {}, {}
+
+  for i, owner in ipairs(whole_owners(v, asked, opts)) do
+    entries[i], expected[owner] = { owner = owner }, true
+  end
+  for _, owner in ipairs(is_everything(asked)
+    and v:others("algorithm", expected) or {}) do
+    entries[#entries + 1] = { owner = owner, other = true }
+  end
+  return entries
+end
+
+local function add_extras(v, asked, jobs, opts)
+  local expected, unseen = {}, {}
   for _, job in ipairs(jobs) do
     expected[job.dest_ref] = true
   end
-  for _, owner in ipairs(whole_owners(v, asked, refs, opts)) do
-    v:add(extras(v, owner, expected))
+  local entries = owners_there(v, asked, opts)
+  task.each(entries, function(entry)
+    list(v, entry)
+  end, { jobs = v.cx.jobs })
+  for _, entry in ipairs(entries) do
+    if entry.other and err.is(entry.failure, "auth") then
+      unseen[#unseen + 1] = entry.owner
+    else
+      v:add(extras(v, entry, expected))
+    end
   end
+  v:unseen("algorithm", unseen)
 end
 
 --- Compares algorithms: those that were named, else all of the owners that
@@ -120,7 +160,8 @@ end
 function M.compare(v)
   local words = v.cx.params.algorithms or {}
   local asked = #words > 0 and wanted.read(words) or all_of(v.owners)
-  local opts, jobs = options(v), {}
+  local map <close> = versionmap.open()
+  local opts, jobs = options(v, map), {}
   v.cx.jobs = promotion.bounded(v.cx.jobs, 1)
   local refs, missed = listing.find(v.from, asked, v.cx.jobs,
     { empty = #words == 0 })
@@ -139,10 +180,7 @@ function M.compare(v)
       copy.forget(job)
     end
   end)
-  add_extras(v, asked, refs, jobs, opts)
-  opts.map:close()
+  add_extras(v, asked, jobs, opts)
 end
-
-
 
 return M

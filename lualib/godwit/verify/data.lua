@@ -24,12 +24,15 @@ local function owners_of(v)
   return list
 end
 
--- The names of an owner's collections; an owner that is not there has none.
+-- The names of an owner's collections, each once; an owner that is not there
+-- has none.
 local function list(driver, owner)
-  local found = {}
+  local found, known = {}, {}
   local ok, e = xpcall(function()
     for row in driver:each_collection(owner) do
-      found[#found + 1] = row.name
+      if not known[row.name] then
+        known[row.name], found[#found + 1] = true, row.name
+      end
     end
   end, err.traced)
 
@@ -81,9 +84,40 @@ local function look(v, entry)
   end
 end
 
+-- What owners have that only the destination has; all of it is extra. Of whom
+-- the key does not see all is told.
+local function look_at_others(v, entries)
+  local expected, others, unseen = {}, {}, {}
+
+  for _, entry in ipairs(entries) do
+    if not entry.left_out then
+      expected[entry.to_owner] = true
+    end
+  end
+  for i, owner in ipairs(v:others("collection", expected)) do
+    others[i] = { to_owner = owner, names = {} }
+  end
+  task.each(others, function(entry)
+    local owner = entry.to_owner
+    entry.theirs, entry.failure_there = list(v.to, owner)
+    entry.unseen = err.is(entry.failure_there, "auth")
+      or #v.to:unseen_owners({ owner }) > 0
+  end, { jobs = v.cx.jobs })
+  for _, entry in ipairs(others) do
+    if entry.unseen then
+      unseen[#unseen + 1] = entry.to_owner
+    elseif entry.failure_there then
+      unlisted(v, v.to, entry.to_owner, entry.failure_there)
+    end
+    entries[#entries + 1] = entry
+  end
+  v:unseen("collection", unseen)
+end
+
 local function extras(v, entries)
   local expected, seen, extra = {}, {}, {}
 
+  look_at_others(v, entries)
   for _, entry in ipairs(entries) do
     for _, name in ipairs(entry.names or {}) do
       expected[entry.to_owner .. "/" .. name] = true
