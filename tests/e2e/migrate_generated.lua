@@ -66,14 +66,14 @@ local CHANGES = {
     local bytes = driver:read_file(c.owner, c.name, file.name, {})
     driver:write_file(c.owner, c.name, file.name,
       string.char(bytes:byte(1) ~ 1) .. bytes:sub(2))
-    return "collection " .. c.owner .. "/" .. c.name
+    return ("collection %s/%s: file %s"):format(c.owner, c.name, file.name)
   end,
   function(made, driver) -- an ACL
     local c = made.collections[1]
     local doc = driver:try_get_collection(c.owner, c.name)
     driver:set_acl(c.owner, c.name, #doc.acl == 0 and json.array({ "user://*" })
       or json.array({}))
-    return "collection " .. c.owner .. "/" .. c.name
+    return ("collection %s/%s: acl"):format(c.owner, c.name)
   end,
   function(made, driver, source) -- a field of a user
     local name = first(made.users, function(one)
@@ -93,14 +93,14 @@ local CHANGES = {
       end
     end)
     driver:remove_member(org, who)
-    return "organization " .. org
+    return "organization " .. org .. ": member " .. who
   end,
   function(made, driver) -- a flag of an algorithm
     local a = made.algorithms[1]
     local doc = driver:get_algorithm(a.owner, a.name)
     driver:update_algorithm(a.owner, a.name, { settings = {
       pipeline_enabled = not doc.settings.pipeline_enabled } })
-    return "algorithm " .. a.ref
+    return "algorithm " .. a.ref .. ": settings.pipeline_enabled"
   end,
 }
 
@@ -143,8 +143,7 @@ for seed = 1, SEEDS do
         cluster.open(sandbox.load_profile(made.box.dir)))
       list, v = differences(w, from, to)
       t:eq(v.code, 7)
-      t:eq(#list, 1, table.concat(list, "; "))
-      t:eq(list[1]:sub(1, #what), what)
+      t:eq(list, { what })
 
       -- And mended, or said: nothing is made twice.
       r = run(w, "migrate-cluster", "--from", from, "--to", to, "--json",
