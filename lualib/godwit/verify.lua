@@ -192,6 +192,23 @@ function Run:stays(name)
     there) or nil
 end
 
+-- Without --strict nothing depends on who else the destination has; a key that
+-- may not ask is then no failure.
+local function unlisted(self, kind, e)
+  local what = "who has something on " .. self.to.name
+  local how = "to compare what some owners have only: --owner OWNER"
+
+  if err.is(e, "auth") and not self.cx.params.strict then
+    self.cx:note("%s is not known, so what only it has is not listed: %s; %s",
+      (what:gsub("^w", "W")), tostring(e.message), how)
+    return
+  end
+  local item = items.new(kind, self.to.name .. ":*")
+  item:cannot_read(what, e)
+  item:warn("%s", how)
+  self:add({ item:record() })
+end
+
 --- Owners that only the destination has, sorted. Where only some owners are
 --- compared, at either place, nobody asks for others; what this key may not
 --- list is not known to be nobody.
@@ -205,15 +222,14 @@ function Run:others(kind, expected)
   if #self.owners > 0 or self.cx.params.to_owner then
     return list
   end
-  local item = items.new(kind, self.to.name .. ":*")
-  local names = item:read("who has something on " .. self.to.name, function()
+  local ok, names = xpcall(function()
     return pages.all(self.to:each_owner())
-  end)
-  if not names then
-    item:warn("to compare what some owners have only: --owner OWNER")
-    self:add({ item:record() })
+  end, err.traced)
+  if not ok then
+    unlisted(self, kind, names)
+    return list
   end
-  for _, name in ipairs(names or {}) do
+  for _, name in ipairs(names) do
     if accounts.usable(name) and not expected[name] then
       list[#list + 1] = name
     end
