@@ -81,3 +81,43 @@ test("without its data an algorithm is not begun", function(t)
   end
   t:eq(w.prod:get("acme/One"), nil)
 end)
+
+-- What stands against it, in the words of a person who reads it.
+local BOTH = "data://acme/models and data://alice/models would both be "
+  .. "data://alice/models on prod"
+
+test("two collections of the source never become one", function(t)
+  local w = world(t, function(dev)
+    e2e.seed(dev, "alice/Lab")
+    e2e.seed(dev, "acme/Both")
+    dev:put("alice", "models", "c.bin", "of alice", PUBLIC)
+    names(dev, "alice/Lab", "M = 'data://.my/models'\n")
+    names(dev, "acme/Both", "M = 'data://acme/models data://alice/models'\n")
+  end)
+  local function refused(refs)
+    for _, more in ipairs({ "-n", "--keep-going", "--fail-fast" }) do
+      local r = w:promote({ more, "--to-owner", "alice", "--with-data",
+        table.unpack(refs) })
+      e2e.expect(r, 6)
+      t:eq(#r.items, #refs)
+      for i, item in ipairs(r.items) do
+        t:eq({ item.ref, item.outcome, item.problems }, { refs[i], "refused",
+          { BOTH } })
+      end
+      t:eq(w.prod:files("alice", "models"), nil)
+    end
+  end
+  refused({ "acme/One", "alice/Lab" })
+  refused({ "acme/Both" })
+  -- A script's steps are the same ones.
+  local r = w:run({ "eval", [[local dev, prod = godwit.cluster "dev",
+    godwit.cluster "prod"
+    log.info("%s", copy.algorithm(dev.algorithms:get "acme/Both", prod,
+      { to_owner = "alice", with_data = true }).why)]], "--allow-write",
+    "prod" })
+  t:match(r.all, BOTH)
+  -- Without the other each goes its way.
+  r = w:promote({ "acme/One", "--to-owner", "alice", "--with-data" })
+  t:eq(e2e.expect(r, 0).item.outcome, "created")
+  t:eq(w.prod:files("alice", "models")["a.bin"], "first")
+end)

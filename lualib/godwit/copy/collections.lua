@@ -48,6 +48,38 @@ local function check_key(job, taken)
   end
 end
 
+-- Calls fn(job, taken, place) for all that jobs take along.
+local function each(jobs, fn)
+  for _, job in ipairs(jobs) do
+    for _, taken in ipairs(not job.record and job.collections or {}) do
+      fn(job, taken, taken.to_owner .. "/" .. taken.name)
+    end
+  end
+end
+
+--- Two collections of the source that would become one: files of one name
+--- would be whoever's came last. Of a job alone `look` has seen to it.
+---@param jobs godwit.copy.Job[] To one destination.
+function M.check_places(jobs)
+  local first, other = {}, {} -- whose they are, by where they go
+
+  each(jobs, function(_, taken, place)
+    first[place] = first[place] or taken.owner
+    if taken.owner ~= first[place] then
+      other[place] = other[place] or taken.owner
+    end
+  end)
+  each(jobs, function(job, taken, place)
+    if other[place] then
+      local second = taken.owner ~= first[place] and taken.owner
+        or other[place]
+      job:problem("data://%s/%s and data://%s/%s would both be data://%s on "
+        .. "%s", first[place], taken.name, second, taken.name, place,
+        job.to.name)
+    end
+  end)
+end
+
 --- Finds the collections and what stands against copying them.
 ---@async
 ---@param job godwit.copy.Job
@@ -67,6 +99,7 @@ function M.look(job)
         job.from.name)
     end
   end
+  M.check_places({ job })
 end
 
 ---@async
@@ -87,8 +120,9 @@ end
 -- Whoever comes first copies; the others wait, and learn what became of it.
 ---@async
 local function copied(job, taken)
-  local ref = ("%s %s/%s"):format(job.to.id, taken.to_owner, taken.name)
-  return job.opts.shared_data.memo:get(ref, function()
+  local way = ("%s %s/%s %s"):format(job.to.id, taken.to_owner, taken.name,
+    taken.owner)
+  return job.opts.shared_data.memo:get(way, function()
     local ok, record = xpcall(copy_one, err.traced, job, taken)
     if ok then
       return record
@@ -104,6 +138,21 @@ end
 
 local SYMBOL = { created = "+", updated = "~", unchanged = "=" }
 
+---@async
+local function take_along(job, taken)
+  job:progress("data", taken.name)
+  local record = copied(job, taken)
+  local symbol = SYMBOL[record.outcome]
+  if not symbol then
+    error(err.new({ kind = record.kind or "remote",
+      retryable = record.retryable, message = ("the collection %s/%s was "
+      .. "not copied: %s"):format(taken.owner, taken.name,
+        tostring(record.why)) }), 0)
+  end
+  job:did("data", symbol, "data://%s/%s, %d file%s", taken.to_owner,
+    taken.name, record.files or 0, record.files == 1 and "" or "s")
+end
+
 --- Copies them. Raises when one did not arrive whole: the algorithm would be
 --- called without its data.
 ---@async
@@ -113,17 +162,7 @@ function M.copy(job)
     job:did("data", "=", "no data: the code names no collection that is there")
   end
   for _, taken in ipairs(job.collections or {}) do
-    job:progress("data", taken.name)
-    local record = copied(job, taken)
-    local symbol = SYMBOL[record.outcome]
-    if not symbol then
-      error(err.new({ kind = record.kind or "remote",
-        retryable = record.retryable, message = ("the collection %s/%s was "
-        .. "not copied: %s"):format(taken.owner, taken.name,
-          tostring(record.why)) }), 0)
-    end
-    job:did("data", symbol, "data://%s/%s, %d file%s", taken.to_owner,
-      taken.name, record.files or 0, record.files == 1 and "" or "s")
+    take_along(job, taken)
   end
 end
 

@@ -2,6 +2,7 @@
 --- on its jobs, and what became of each. Destinations go side by side, each at
 --- its own pace.
 
+local collections = require("godwit.copy.collections")
 local copy = require("godwit.copy")
 local decide = require("godwit.copy.decide")
 local err = require("godwit.err")
@@ -87,6 +88,7 @@ local function look(cx, dest, run)
       jobs[i] = copy.ended(jobs[i])
     end
   end, { jobs = cx.jobs })
+  collections.check_places(jobs)
   local told = {}
   each_unknowable(cx.dry_run and {} or dest.jobs, function(_, text)
     if not told[text] then
