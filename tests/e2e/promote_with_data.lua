@@ -121,3 +121,31 @@ test("two collections of the source never become one", function(t)
   t:eq(e2e.expect(r, 0).item.outcome, "created")
   t:eq(w.prod:files("alice", "models")["a.bin"], "first")
 end)
+
+test("within one cluster what keeps its place stays", function(t)
+  local w = world(t, function(dev)
+    dev:put("bob", "pub", "p.bin", "of bob", PUBLIC)
+    names(dev, "acme/One", "M = 'data://.my/models data://bob/pub'\n")
+  end)
+  local function within(...)
+    local r = w:run({ "promote", "acme/One", "--from", "dev", "--to", "dev",
+      "--to-owner", "alice", "--with-data", "--json", ... })
+    return e2e.expect(r, 0).doc.items[1]
+  end
+  local function data_steps(item)
+    local list = {}
+    for _, s in ipairs(item.steps) do
+      list[#list + 1] = s.step == "data" and s.symbol .. " " .. s.text or nil
+    end
+    return list
+  end
+  local STAYS = "= data://bob/pub, which dev has already"
+  for _, flag in ipairs({ "-n", "--quiet" }) do
+    t:eq(data_steps(within(flag)), { "+ data://alice/models, 2 files", STAYS })
+  end
+  t:eq(w.dev:files("alice", "models")["a.bin"], "first")
+  t:eq(w.dev:files("bob", "pub"), { ["p.bin"] = "of bob" })
+  local item = within()
+  t:eq(item.outcome, "unchanged")
+  t:eq(data_steps(item), { "= data://alice/models, 2 files", STAYS })
+end)

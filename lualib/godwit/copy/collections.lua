@@ -16,6 +16,7 @@ local M = {}
 ---@field name string
 ---@field to_owner string
 ---@field place string Where the code names it first.
+---@field stays? boolean It would be copied to itself.
 
 --- What the jobs of a run share: a collection that several algorithms name is
 --- copied once to each destination.
@@ -46,6 +47,11 @@ local function check_key(job, taken)
   if taken.to_owner ~= job.to_owner then
     job:read(key.what(job.to, taken.to_owner), key.try(job.to, taken.to_owner))
   end
+end
+
+-- Another owner's keeps its name: within one cluster it is there already.
+local function stays(job, taken)
+  return job.from.id == job.to.id and taken.owner == taken.to_owner
 end
 
 -- Calls fn(job, taken, place) for all that jobs take along.
@@ -93,7 +99,10 @@ function M.look(job)
       end)
     if doc then
       job.collections[#job.collections + 1] = taken
-      check_key(job, taken)
+      taken.stays = stays(job, taken)
+      if not taken.stays then
+        check_key(job, taken)
+      end
     elseif doc == false then
       job:warn("%s names data://%s, which %s does not have", taken.place, ref,
         job.from.name)
@@ -162,7 +171,12 @@ function M.copy(job)
     job:did("data", "=", "no data: the code names no collection that is there")
   end
   for _, taken in ipairs(job.collections or {}) do
-    take_along(job, taken)
+    if taken.stays then
+      job:did("data", "=", "data://%s/%s, which %s has already", taken.owner,
+        taken.name, job.to.name)
+    else
+      take_along(job, taken)
+    end
   end
 end
 
