@@ -1,8 +1,16 @@
 -- promote --with-data: the collections that the code names are there before it.
 local e2e = require("support.e2e")
 local json = require("godwit.core.json")
+local relay = require("support.relay")
 
 local PUBLIC = json.array({ "user://*" })
+
+-- What waits between the program and a cluster may misbehave.
+local function behind(t, w, on)
+  local r = relay.start(t, w.prod.api, on)
+  w:configure({ prod = { api = r.url } })
+  return r
+end
 
 local function names(box, ref, text)
   box:commit(ref, { { path = "src/extra.py", data = text } })
@@ -149,3 +157,117 @@ test("within one cluster what keeps its place stays", function(t)
   t:eq(item.outcome, "unchanged")
   t:eq(data_steps(item), { "= data://alice/models, 2 files", STAYS })
 end)
+
+local function is_put(seen, name)
+  return seen.method == "PUT" and seen.path:find(name, 1, true) ~= nil
+end
+
+test("one that does not arrive whole among good ones", function(t)
+  local w = world(t, function(dev)
+    dev:put("acme", "good", "g.bin", "good", PUBLIC)
+    e2e.seed(dev, "acme/Three")
+    names(dev, "acme/Three", "M = 'data://acme/models data://acme/good'\n")
+    names(dev, "acme/Two", "M = 'data://acme/good'\n")
+  end)
+  behind(t, w, function(seen)
+    if is_put(seen, "/models/a.bin") then
+      return { status = 400, headers = { ["Content-Type"] =
+        "application/json" }, body = '{"error":{"message":"no a here"}}' }
+    end
+  end)
+  local words = { "acme/One", "acme/Two", "acme/Three", "--with-data" }
+  local r = e2e.expect(w:promote(words), 3)
+  t:eq(r.doc.counts.failed, 2)
+  t:eq({ r.items[1].outcome, r.items[2].outcome, r.items[3].outcome },
+    { "failed", "created", "failed" })
+  for _, i in ipairs({ 1, 3 }) do
+    t:match(r.items[i].why, "the collection acme/models was not copied")
+    t:eq(w.prod:get(r.items[i].ref), nil)
+  end
+  t:eq(w.prod:files("acme", "good"), { ["g.bin"] = "good" })
+  local files, acl = w.prod:files("acme", "models")
+  t:eq(files, { ["b c+d%.bin"] = "second" })
+  t:eq(acl, {}) -- nobody reads half of it
+
+  w:configure()
+  r = e2e.expect(w:promote(words), 0)
+  t:eq({ r.items[1].outcome, r.items[2].outcome, r.items[3].outcome },
+    { "created", "unchanged", "created" })
+  t:eq(step(r.items[2], "data"), "= data://acme/good, 1 file")
+  files, acl = w.prod:files("acme", "models")
+  t:eq(files, { ["a.bin"] = "first", ["b c+d%.bin"] = "second" })
+  t:eq(acl, PUBLIC)
+end)
+
+-- Each write of a first run; the collection's come before the algorithm's.
+local WRITES = {
+  { "the collection", "POST", "^/v1/data/acme$" },
+  { "its file", "PUT", "/models/b" },
+  { "its readers", "PATCH", "^/v1/data/acme/models$" },
+  { "the algorithm", "POST", "^/v1/algorithms/acme$" },
+  { "the push", "POST", "/git%-receive%-pack$" },
+  { "the publish", "POST", "/versions$" },
+}
+
+test("killed at a write and run again: nothing comes twice", function(t)
+  for _, after in ipairs({ false, true }) do
+    local w = world(t)
+    local to = behind(t, w)
+    for _, write in ipairs(WRITES) do
+      local run, reached
+      to.on = function(seen, pass)
+        if run and seen.method == write[2] and seen.path:find(write[3]) then
+          reached = true
+          if after then
+            pass()
+          end
+          run.process:kill(9)
+          run = nil
+          return "cut"
+        end
+      end
+      run = w:start({ "promote", "acme/One", "--from", "dev", "--to", "prod",
+        "--with-data" })
+      w:finish(run)
+      to.on = nil
+      t:ok(reached, "never reached " .. write[1])
+    end
+    local r = e2e.expect(w:promote({ "acme/One", "--with-data" }), 0)
+    t:eq(step(r.item, "data"), "= data://acme/models, 2 files")
+    local files, acl = w.prod:files("acme", "models")
+    t:eq(files, { ["a.bin"] = "first", ["b c+d%.bin"] = "second" })
+    t:eq(acl, PUBLIC)
+    t:eq(w.prod:versions("acme/One"), { "0.1.0" })
+    t:eq(#w.prod:builds("acme/One"), 1)
+    t:eq(w.prod:read("acme/One").files, w.dev:read("acme/One").files)
+    to:clear()
+    r = e2e.expect(w:promote({ "acme/One", "--with-data" }), 0)
+    t:eq(r.item.outcome, "unchanged")
+    for _, method in ipairs({ "PUT", "PATCH", "POST", "DELETE" }) do
+      t:eq(to:count(method), 0)
+    end
+  end
+end)
+
+test("changed at the destination: as the source again, nothing deleted",
+  function(t)
+    local w = world(t)
+    e2e.expect(w:promote({ "acme/One", "--with-data" }), 0)
+    -- From its second run on a ledger knows a file by its own time.
+    e2e.expect(w:promote({ "acme/One", "--with-data" }), 0)
+    w.prod:put("acme", "models", "a.bin", "FIRST") -- of the same size
+    w.prod:put("acme", "models", "more.bin", "theirs", {})
+    local r = e2e.expect(w:promote({ "acme/One", "--with-data", "-n" }), 0)
+    t:eq(step(r.item, "data"), "~ data://acme/models, 2 files")
+    t:eq(w.prod:files("acme", "models")["a.bin"], "FIRST")
+    r = e2e.expect(w:promote({ "acme/One", "--with-data" }), 0)
+    t:eq({ r.item.outcome, step(r.item, "data") },
+      { "updated", "~ data://acme/models, 2 files" })
+    local files, acl = w.prod:files("acme", "models")
+    t:eq(files, { ["a.bin"] = "first", ["b c+d%.bin"] = "second",
+      ["more.bin"] = "theirs" })
+    t:eq(acl, PUBLIC)
+    t:eq(w.prod:versions("acme/One"), { "0.1.0" })
+    r = e2e.expect(w:promote({ "acme/One", "--with-data" }), 0)
+    t:eq(r.item.outcome, "unchanged")
+  end)
