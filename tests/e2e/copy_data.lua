@@ -349,6 +349,44 @@ test("folders and archives, typed as places", function(t)
   t:eq(w.prod:files("acme", "again"), FILES)
 end)
 
+test("a folder is not copied into itself, nor what is in it out of it",
+  function(t)
+    local w = world(t)
+    local dir = w.home .. "/models"
+    e2e.expect(run(w, { "dev:acme/models", "./models" }), 0)
+    fs.mkdir(w.home .. "/there", 448)
+    err.check(fs.symlink(dir, w.home .. "/there/link"))
+    fs.mkdir(w.home .. "/models2", 448)
+    local before = #fs.list(dir)
+    local INSIDE = "are one inside the other$"
+    for _, case in ipairs({
+      { "./models", "./models", "./models would be copied to itself" },
+      { "./models", "./models2/..//models/", "would be copied to itself" },
+      { "./there/link", "./models/", "would be copied to itself" },
+      { "./models", "./models/sub", INSIDE },
+      { "./models/", "./models/sub/deeper//", INSIDE },
+      { "./models", "./models2/../models/sub", INSIDE },
+      { "./models", "./there/link/sub", INSIDE },
+      { "./there/link", dir .. "/sub", INSIDE },
+      { "./models", ".", INSIDE },
+      { "./models", "/", INSIDE },
+      { dir, "./models/./sub", INSIDE },
+    }) do
+      for _, flag in ipairs({ "-n", "--keep-going" }) do
+        local r = e2e.expect(run(w, { case[1], case[2], flag }), 6)
+        t:match(r.doc.items[1].problems[1], case[3])
+        t:eq(#fs.list(dir), before)
+      end
+    end
+    -- Beside it, whatever the beginning of its name, is another place.
+    for _, to in ipairs({ "./models2", "./models3", "./there/models/sub" }) do
+      local r = e2e.expect(run(w, { "./models", to }), 0)
+      t:eq(r.doc.items[1].copied, 5)
+      r = e2e.expect(run(w, { "./models", to }), 0)
+      t:eq(r.doc.items[1].outcome, "unchanged")
+    end
+  end)
+
 test("what cannot be meant is said before anything is asked", function(t)
   local w = world(t)
   for _, case in ipairs({

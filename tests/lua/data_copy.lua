@@ -145,6 +145,8 @@ test("sides in words, as handles, and a cluster alone", function(t)
     "unchanged")
   t:raises("usage", data.copy, "which collection", dir, handle.new(b))
   t:raises("usage", data.copy, "copied to itself", side(a), side(a))
+  t:raises("usage", data.copy, "one inside the other", dir, dir .. "/sub")
+  t:raises("usage", data.copy, "one inside the other", dir .. "/.", dir .. "/..")
   t:raises("usage", data.copy, "no option deletes", dir, side(a),
     { deletes = true })
   t:raises("usage", data.copy, "delete is a boolean", dir, side(a),

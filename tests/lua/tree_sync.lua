@@ -267,7 +267,10 @@ test("what is asked wrongly", function(t)
   t:raises("notfound", function() tree.sync(a .. "/none", a) end, "there is no folder")
   t:raises("io", function() tree.sync(a .. "/x", t:tmpdir()) end)
   t:raises("usage", function() tree.sync(a, a) end, "one inside the other")
-  t:raises("usage", function() tree.sync(a, a .. "/sub") end, "one inside the other")
+  for _, to in ipairs({ "/sub", "/./sub//deeper/", "/../" .. a:match("[^/]+$") .. "/sub" }) do
+    t:raises("usage", function() tree.sync(a, a .. to) end, "one inside the other")
+    t:no(exists(a .. "/sub")) -- found before it is made
+  end
   t:raises("usage", function() tree.sync(3, a) end, "not a number")
   t:raises("usage", function() tree.sync(a, "") end, "the destination")
   t:raises("usage", function() tree.sync(a, t:tmpdir(), { excludes = "x" }) end, "no option excludes")

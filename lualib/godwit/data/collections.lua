@@ -208,8 +208,9 @@ function M.look(job)
   if #job.problems > 0 or job.record or not job.from_side then
     return
   end
-  if job.from_side.place == job.to_side.place then
-    job:problem("it would be copied to itself")
+  local clash = side.clash(job.from_side, job.to_side)
+  if clash then
+    job:problem("%s", clash)
   elseif not job.from_side:look() then
     job:problem("there is no %s", job.from_side.label)
   end

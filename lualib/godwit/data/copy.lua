@@ -9,6 +9,7 @@ local filter = require("godwit.data.filter")
 local known = require("godwit.data.known")
 local names = require("godwit.data.names")
 local record = require("godwit.data.record")
+local side = require("godwit.data.side")
 local store = require("godwit.data.store")
 local sync = require("godwit.data.sync")
 local task = require("godwit.task")
@@ -48,8 +49,9 @@ end
 
 ---@async
 local function look(job)
-  if job.from.place == job.to.place then
-    err.throw("usage", "%s would be copied to itself", job.from.label)
+  local clash = side.clash(job.from, job.to)
+  if clash then
+    err.throw("usage", "%s", clash)
   end
   local seen = task.all({
     function() return job.from:look() or false end,

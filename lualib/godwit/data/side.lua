@@ -7,6 +7,7 @@ local names = require("godwit.data.names")
 local secrets = require("godwit.cluster.secrets")
 local sys = require("godwit.core.sys")
 local units = require("godwit.data.units")
+local where = require("godwit.tree.where")
 
 local M = {}
 
@@ -192,10 +193,10 @@ function M.folder(path, write)
   elseif write then
     err.check(folder.may_open(path, true))
   end
-  local where = root and root:path() or path
+  local real = root and root:path() or where.real(path)
   return setmetatable({
     path = path, root = root, is_folder = true, label = path,
-    target = where, place = "folder " .. where,
+    target = real, place = "folder " .. real,
   }, Folder)
 end
 
@@ -304,6 +305,23 @@ function Folder:close()
     end
   end
   self.root, self.out = nil, nil
+end
+
+-- both ------------------------------------------------------------------
+
+--- Why one cannot be copied to the other, or nil: a copy must not find its own
+--- files the next time.
+---@param from godwit.data.Side
+---@param to godwit.data.Side
+---@return string|nil
+function M.clash(from, to)
+  if from.place == to.place then
+    return from.label .. " would be copied to itself"
+  elseif from.is_folder and to.is_folder
+      and where.meet(from.target, to.target) then
+    return ("%s and %s are one inside the other"):format(from.label, to.label)
+  end
+  return nil
 end
 
 return M

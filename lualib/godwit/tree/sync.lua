@@ -11,6 +11,7 @@ local task = require("godwit.task")
 local tree = require("godwit.tree")
 local tree_path = require("godwit.tree.path")
 local view = require("godwit.view")
+local where = require("godwit.tree.where")
 
 local M = {}
 
@@ -245,15 +246,11 @@ local function new_counts(found)
     skipped = found.skipped, bytes = 0 }
 end
 
-local function is_below(path, other)
-  return path == other or other == "/" or path:sub(1, #other + 1) == other .. "/"
-end
-
-local function check_apart(from, to)
-  if not from.is_folder or not to then return end
-  local a, b = from.root:path(), to.root:path()
-  if is_below(a, b) or is_below(b, a) then
-    err.throw("usage", "tree.sync: %s and %s are one inside the other", from.path, to.path)
+local function check_apart(from, to, path)
+  if not from.is_folder then return end
+  local there = to and to.root:path() or where.real(path)
+  if where.meet(from.root:path(), there) then
+    err.throw("usage", "tree.sync: %s and %s are one inside the other", from.path, path)
   end
 end
 
@@ -269,7 +266,7 @@ local function write_folder(plan, from, path, counts)
   local to <close> = setmetatable({ side = sides.writable(path) }, { __close = function(box)
     box.side:close()
   end })
-  check_apart(from, to.side)
+  check_apart(from, to.side, path)
   for _, stale in ipairs(plan.there.stale) do
     to.side:remove(stale)
   end
@@ -298,7 +295,7 @@ local function to_folder(from, path, filter, opts)
   local closed <close> = setmetatable({}, { __close = function()
     if to then to:close() end
   end })
-  check_apart(from, to)
+  check_apart(from, to, path)
   local source = from:list(filter)
   local chosen = choose(source, filter, not from.is_folder)
   local there = to and to:list(needed(filter, chosen, opts)) or NOTHING

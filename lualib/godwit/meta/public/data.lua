@@ -62,9 +62,9 @@ data = {}
 --- collection's handle, "CLUSTER:OWNER/COLLECTION", or a folder's path; as the
 --- destination a cluster stands for the collection of the same name there.
 --- Under `-n` both sides are compared and nothing is written. Raises
---- `notfound` when there is no source, `usage` for an option that is none, and
---- what went wrong on the way, with the record as `e.record`; a refusal is no
---- error but an outcome.
+--- `notfound` when there is no source, `usage` for an option that is none and
+--- for folders of which one is inside the other, and what went wrong on the
+--- way, with the record as `e.record`; a refusal is no error but an outcome.
 ---@async
 ---@param from godwit.Collection|string
 ---@param to godwit.Collection|godwit.Cluster|string
