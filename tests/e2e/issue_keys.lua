@@ -61,7 +61,7 @@ test("plan, first run, repeat, and a profile that reads the file", function(t)
 
   r = e2e.expect(run(w, { "labs", "carol", "labs", "--out", "keys" }), 0)
   t:eq(people.words(r), { "labs created", "carol created" })
-  people.reconcile(t, r)
+  people.reconcile(t, r, { "labs", "carol" })
   t:match(r.by.labs.steps[1].text,
     "^key godwit%-labs%-%d+%-%d+%-%d+%-%x+ of the organization, through bob$")
   t:match(r.by.carol.steps[1].text, "^key godwit%-carol.* imported$")

@@ -66,7 +66,7 @@ test("plan, first run, repeat", function(t)
 
   r = e2e.expect(run(w), 0)
   t:eq(people.words(r), { "acme created", "labs created" })
-  people.reconcile(t, r)
+  people.reconcile(t, r, { "acme", "labs" })
   t:eq(r.by.acme.steps, {
     { symbol = "+", text = "organization acme of type pro" },
     { symbol = "+", text = "3 members: alice, bob, carol" } })
@@ -289,7 +289,7 @@ test("one that fails among good ones; a member that fails, too", function(t)
   local r = run(w)
   t:eq(r.code, 3)
   t:eq(people.words(r), { "acme failed", "labs failed", "zoo created" })
-  people.reconcile(t, r)
+  people.reconcile(t, r, { "acme", "labs", "zoo" })
   t:match(r.by.acme.why, "1 of 3 members could not be added: bob %(gone")
   t:eq(r.by.acme.wrote, true)
   t:eq(r.by.acme.steps[2].text, "2 members: alice, carol")

@@ -142,13 +142,20 @@ function M.words(r)
   return out
 end
 
---- Fails unless the counts are those of the items.
-function M.reconcile(t, r)
-  local n, sum = #r.items, 0
+--- Fails unless each of these has one item, and all are counted once.
+---@param refs string[] What the test knows to be meant, in any order.
+function M.reconcile(t, r, refs)
+  local sum, seen, wanted = 0, {}, { table.unpack(refs) }
   for _, count in pairs(r.doc.counts) do
     sum = sum + count
   end
-  t:eq(sum, n)
+  t:eq(sum, #refs)
+  for i, item in ipairs(r.doc.items) do
+    seen[i] = item.ref
+  end
+  table.sort(seen)
+  table.sort(wanted)
+  t:eq(seen, wanted)
 end
 
 return M
