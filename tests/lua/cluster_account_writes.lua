@@ -1,5 +1,6 @@
 -- Users, organizations, members and keys: what a live cluster is told, what a
 -- lost answer leads to, and that no key's text is ever shown.
+local handle = require("godwit.cluster.handle")
 local http = require("godwit.cluster.http")
 local json = require("godwit.core.json")
 local odd = require("support.oddcluster")
@@ -118,6 +119,66 @@ test("an organization is created and changed as a whole", function(t)
   t:eq(json.decode(sent(server, "PUT")[1].body), { org_name = "acme",
     org_label = "New", org_contact_name = "A", org_email = "a@example.com",
     type_id = "t1", stripe_customer_id = "s", external_admin_group_id = "h" })
+end)
+
+-- An organization whose cluster takes what is missing for unset.
+local function strict(t, was)
+  local doc = { org_name = "acme", org_label = "Old", org_contact_name = "A",
+    org_email = "a@example.com" }
+  for k, v in pairs(was) do doc[k] = v end
+  local d, server = driver_of(t, {
+    ["GET /v1/organizations/acme"] = function() return { json = doc } end,
+    ["PUT /v1/organizations/acme"] = function(req)
+      doc = json.decode(req.body)
+      return { status = 204 }
+    end })
+  return d, server, handle.new(d).organizations
+end
+
+test("what a patch leaves empty stays as it is", function(t)
+  for _, nothing in ipairs({ json.null, "", {}, json.array({}) }) do
+    local d, server = strict(t, { org_url = "http://old.example",
+      external_admin_group = json.array({ "admins" }) })
+    d:update_organization("acme", { org_label = "New", org_url = nothing,
+      external_admin_group = nothing })
+    t:eq(json.decode(sent(server, "PUT")[1].body), { org_name = "acme",
+      org_label = "New", org_contact_name = "A", org_email = "a@example.com",
+      org_url = "http://old.example", external_admin_group = { "admins" } })
+
+    d, server = driver_of(t, { ["GET /v1/users/ann"] = { json = ANN },
+      ["PUT /v1/users/ann"] = { json = ANN } })
+    d:update_user("ann", { company_name = "C", fullname = nothing,
+      company_role = nothing })
+    t:eq(json.decode(sent(server, "PUT")[1].body), { username = "ann",
+      email = "ann@example.com", fullname = "Ann", company_name = "C" })
+  end
+end)
+
+test("groups are what they are, however they are spelled", function(t)
+  for _, was in ipairs({ {}, { external_admin_group = "old" },
+      { external_admin_group_id = "old" },
+      { external_admin_group_id = json.null },
+      { external_admin_group = json.null, external_admin_group_id = "old" } })
+  do
+    for _, group in ipairs({ "new", { "new", "more" },
+        json.array({ "new", "more" }) }) do
+      for _, spelling in ipairs({ "external_admin_group",
+          "external_admin_group_id" }) do
+        local _, server, orgs = strict(t, was)
+        local spec = { org_name = "acme", [spelling] = group }
+        t:eq(select(2, orgs:ensure(spec)), "updated")
+        t:eq(select(2, orgs:ensure(spec)), "unchanged")
+        local puts = sent(server, "PUT")
+        local doc = json.decode(puts[1].body)
+        local key = was.external_admin_group_id ~= nil
+          and "external_admin_group_id" or "external_admin_group"
+        t:eq({ #puts, doc[key] }, { 1, group })
+        doc[key] = nil
+        t:eq(doc, { org_name = "acme", org_label = "Old",
+          org_contact_name = "A", org_email = "a@example.com" })
+      end
+    end
+  end
 end)
 
 test("types of organizations are listed, made and checked", function(t)

@@ -29,18 +29,47 @@ local function nothing(v)
     or type(v) == "table" and next(v) == nil
 end
 
+-- Groups that a script wrote down as a table are a list, as decoded ones are.
+local function as_list(v)
+  if type(v) ~= "table" or unknown.is(v) or v[1] == nil then
+    return v
+  end
+  return json.array({ table.unpack(v) })
+end
+
 --- A field of a document, whichever way the cluster spells it; nil for all
 --- that is none: null, "", an empty list.
 ---@param doc table
 ---@param field string
 ---@return any
 function M.value(doc, field)
-  local v = doc[field]
-  if nothing(v) and SPELLINGS[field] then
-    v = doc[SPELLINGS[field]]
+  local v, spelling = doc[field], SPELLINGS[field]
+  if nothing(v) and spelling then
+    v = doc[spelling]
   end
   if nothing(v) then
     return nil
+  end
+  return spelling and as_list(v) or v
+end
+
+-- How the cluster spells a field: as it has shown it, with a value if it shows
+-- both.
+local function spelled(doc, field)
+  local other = SPELLINGS[field]
+  if other and nothing(doc[field]) and doc[other] ~= nil
+    and (doc[field] == nil or not nothing(doc[other])) then
+    return other
+  end
+  return field
+end
+
+-- What a field is to be: as the patch has it. Nothing cannot be written, so
+-- where that has nothing it stays.
+local function changed(was, patch, field)
+  local v = M.value(patch, field)
+  if v == nil then
+    v = M.value(was, field)
   end
   return v
 end
@@ -98,13 +127,14 @@ function M.new_user(spec)
 end
 
 --- The body that changes a user: name and address have to be sent, unchanged.
+--- What the patch has nothing for stays: null and "" are never sent.
 ---@param was table
 ---@param patch table
 ---@return table
 function M.changed_user(was, patch)
   local sent = pick(was, { "username", "email" })
   for _, field in ipairs(M.USER_FIELDS) do
-    sent[field] = patch[field] or M.value(was, field)
+    sent[field] = changed(was, patch, field)
   end
   return sent
 end
@@ -119,20 +149,14 @@ function M.new_organization(spec)
 end
 
 --- The body that changes an organization: all of it, since what is missing may
---- be taken for unset.
+--- be taken for unset. What the patch has nothing for stays as well.
 ---@param was table
 ---@param patch table
 ---@return table
 function M.changed_organization(was, patch)
-  local sent = pick(was, M.ORGANIZATION_FIELDS)
+  local sent = {}
   for _, field in ipairs(M.ORGANIZATION_FIELDS) do
-    if patch[field] ~= nil then
-      sent[field] = patch[field]
-    end
-    local spelling = SPELLINGS[field]
-    if spelling and was[spelling] ~= nil and was[field] == nil then
-      sent[spelling], sent[field] = sent[field], nil
-    end
+    sent[spelled(was, field)] = changed(was, patch, field)
   end
   sent.org_name = was.org_name
   return body.clean(sent)
