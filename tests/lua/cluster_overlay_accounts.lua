@@ -1,8 +1,10 @@
 -- Accounts in an overlay, beside a sandbox that is really written: what is
 -- read afterwards and what is refused is the same, but for what is unknown.
+local archive = require("godwit.cluster.archive")
 local http = require("godwit.cluster.http")
 local json = require("godwit.core.json")
 local overlay = require("godwit.cluster.overlay")
+local sandbox = require("godwit.sandbox")
 local sandboxes = require("support.sandboxes")
 local secret = require("godwit.core.secret")
 local unknown = require("godwit.unknown")
@@ -172,6 +174,14 @@ test("members and keys", function(t)
     say(try(d, "remove_member", "acme", "bob"))
     say(try(d, "add_member", "acme", "carol"))
     say(listed(d:each_member("acme")))
+    for _, name in ipairs({ "alice", "carol", "bob" }) do
+      say(try(d, "add_member", "acme", name)) -- no role changes by it
+      say(listed(d:each_member("acme")))
+    end
+    say(try(d, "remove_member", "acme", "alice")) -- the last owner still
+    say(try(d, "remove_member", "acme", "carol"))
+    say(try(d, "add_member", "acme", "carol"))
+    say(listed(d:each_member("acme")))
     local made = d:create_organization_key("team", "ann", spec)
     say({ made.label, made.owner_name, made.username })
     say(try(d, "create_organization_key", "team", "carol", spec))
@@ -180,7 +190,30 @@ test("members and keys", function(t)
       origins = {} })
     say(d:import_key("ann", spec, key).label)
     say(try(d, "import_key", "nobody", spec, key))
+    d:delete_user("ann")
+    say(listed(d:each_member("team")))
   end)
+end)
+
+test("members of a folder, with roles", function(t)
+  local said = {}
+  for i, pretend in ipairs({ false, true }) do
+    local dir = t:tmpdir() .. "/archive"
+    sandbox.create({ dir = dir, seed = "empty" })
+    local a = archive.open({ name = "box", dir = dir })
+    t:defer(function() a:close() end)
+    local d, list = pretend and overlay.new(a, {}) or a, {}
+    local function say(v) list[#list + 1] = v == nil and "nil" or v end
+    for _, step in ipairs({ { "alice" }, { "alice", "owner" },
+        { "bob", "owner" }, { "bob" }, { "bob", "owner" }, { "alice", "member" },
+        { "carol", "member" }, { "carol" } }) do
+      say(try(d, "add_member", "acme", table.unpack(step)))
+      say(listed(d:each_member("acme")))
+    end
+    say(try(d, "remove_member", "acme", "bob"))
+    said[i] = list
+  end
+  t:eq(said[2], said[1])
 end)
 
 test("SCMs", function(t)

@@ -2,6 +2,7 @@ local accounts = require("godwit.cluster.accounts")
 local overlay_accounts = require("godwit.cluster.overlay.accounts")
 local secrets = require("godwit.cluster.secrets")
 local suggest = require("godwit.config.suggest")
+local task = require("godwit.task")
 local unknown = require("godwit.unknown")
 local writes = require("godwit.cluster.overlay.writes")
 
@@ -21,6 +22,7 @@ local refuse = writes.refuse
 ---@field removed table<string, boolean>
 ---@field there? boolean  The organization is
 ---@field roles? table<any, string>  Of all, once somebody asked
+---@field turn? godwit.task.Semaphore  One reads them
 
 ---@return godwit.cluster.PretendedMembers
 local function state_of(overlay, org)
@@ -65,24 +67,31 @@ function Members:each_member(org)
       first = nil
       return row
     end
-    added, at = added or suggest.names(state.added), at + 1
+    added = added or suggest.names(state.added)
+    repeat
+      at = at + 1
+    until not gone[added[at]]
     return added[at] and { username = added[at],
       role = state.added[added[at]] } or nil
   end
 end
 
--- Roles by name, read once for all that is asked about them.
+-- Roles by name, read once for all that is asked about them, also by many at
+-- the same time.
 ---@async
 local function roles_of(overlay, org)
   local state = state_of(overlay, org)
-  if not state.roles then
-    local roles = {}
-    for row in overlay:each_member(org) do
-      roles[row.username] = row.role
+  state.turn = state.turn or task.semaphore(1)
+  return state.turn:with(function()
+    if not state.roles then
+      local roles = {}
+      for row in overlay:each_member(org) do
+        roles[row.username] = row.role
+      end
+      state.roles = roles
     end
-    state.roles = roles
-  end
-  return state.roles
+    return state.roles
+  end)
 end
 
 local function is_last_owner(roles, user)
@@ -116,24 +125,25 @@ function Members:keeps_roles()
   return self.under:keeps_roles()
 end
 
---- As the drivers'. Whether somebody was a member already is not looked up: who
---- asks for many has compared before.
+--- As the drivers'. Who is a member stays what he is, unless a role is given
+--- and can be.
 ---@async
 ---@return "created"|"updated"|"unchanged"
 function Members:add_member(org, user, role)
   role = self:keeps_roles() and role or nil
   check_org(self, org)
-  check_user(self, user)
-  local state = state_of(self, org)
+  local roles = roles_of(self, org)
+  if not roles[user] then
+    check_user(self, user)
+  end
   return perform(self, "member.add", org, user, function()
-    local now = state.added[user]
+    local now = roles[user]
     if now and (not role or role == now) then
       return "unchanged"
     end
+    local state = state_of(self, org)
     state.removed[user], state.added[user] = nil, role or "member"
-    if state.roles then
-      state.roles[user] = role or state.roles[user] or "member"
-    end
+    roles[user] = state.added[user]
     return now and "updated" or "created"
   end)
 end
