@@ -77,6 +77,21 @@ local TEAM = { org_name = "team", org_label = "Team", org_contact_name = "T",
   org_email = "team@example.com", external_id = "e-1",
   external_admin_group = json.array({ "a", "b" }) }
 
+local LONG = ("é"):rep(101)
+
+-- What no organization is made of.
+local BAD = {}
+for field, values in pairs({ org_label = { LONG, 5 },
+    org_contact_name = { LONG }, org_email = { LONG, { "x" } },
+    org_url = { LONG, true }, type_id = { 5 }, external_id = { 5,
+      ("x"):rep(1001) }, stripe_customer_id = { 5 },
+    external_admin_group = { 5, { a = 1 }, json.array({ "a", 5 }) },
+    external_member_group_id = { true, { 5 } } }) do
+  for _, v in ipairs(values) do
+    BAD[#BAD + 1] = { org_name = "t2", [field] = v }
+  end
+end
+
 -- With a type of that cluster.
 local function team(d)
   local out = { type_id = d:list_organization_types()[1].id }
@@ -102,9 +117,18 @@ test("users", function(t)
         { username = ("n"):rep(31), email = "y@example.com" },
         { username = "zed", email = "no address" },
         { username = "zed", email = false },
-        { username = "zed", email = "BOB@example.com" } }) do
+        { username = "zed", email = "BOB@example.com" },
+        { username = "zed", email = "z@example.com", fullname = LONG },
+        { username = "zed", email = "z@example.com", fullname = 5 },
+        { username = "zed", email = 5 },
+        { username = "zed", email = "z@example.com", company_name = LONG },
+        { username = "zed", email = "z@example.com",
+          company_role = LONG .. LONG } }) do
       say(try(d, "create_user", with(ANN, more)))
     end
+    say(try(d, "update_user", "ann", { fullname = LONG }))
+    say(try(d, "update_user", "ann", { company_role = LONG }))
+    say(try(d, "update_user", "bob", { company_name = true }))
     say(try(d, "update_user", "ann", { fullname = "Ann A" }))
     say(try(d, "update_user", "bob", { company_role = "boss" }))
     say(try(d, "try_get_user", "bob"))
@@ -126,9 +150,16 @@ test("organizations and their types", function(t)
     say(try(d, "try_get_organization_by_external_id", "e-2"))
     for _, more in ipairs({ { org_name = "bob" }, { org_name = "t-1" },
         { org_name = "t2", org_label = false },
-        { org_name = "t2", type_id = "none" } }) do
+        { org_name = "t2", type_id = "none" }, table.unpack(BAD) }) do
       say(try(d, "create_organization", with(team(d), more)))
     end
+    for _, more in ipairs(BAD) do
+      say(try(d, "update_organization", "acme", with(more, {
+        org_name = false, external_id = more.external_id })))
+    end
+    say(try(d, "create_organization", with(team(d), { org_name = "t4",
+      external_id = false, external_admin_group = { "a" },
+      external_member_group = "b", org_url = ("u"):rep(100) })))
     say(try(d, "update_organization", "team", { org_label = "New",
       external_admin_group = "c" }))
     say(try(d, "try_get_organization", "team"))
@@ -137,6 +168,7 @@ test("organizations and their types", function(t)
     say(listed(d:each_organization()))
     say(try(d, "create_organization_type", "gold"))
     say(try(d, "create_organization_type", "gold"))
+    say(try(d, "create_organization_type", "no-name"))
     local row
     for _, one in ipairs(d:list_organization_types()) do
       row = one.name == "gold" and one or row

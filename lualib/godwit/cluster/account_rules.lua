@@ -1,5 +1,8 @@
---- cluster.account_rules: what the platform takes for the name and the e-mail
---- address of an account, in words. Pure.
+local json = require("godwit.core.json")
+local unknown = require("godwit.unknown")
+
+--- cluster.account_rules: what the platform takes for the name, the e-mail
+--- address and the other fields of an account, in words. Pure.
 local M = {}
 
 M.LONGEST_NAME = 30
@@ -43,27 +46,59 @@ function M.email_problem(email)
   end
 end
 
--- The longest texts, in characters.
-local LONGEST = { fullname = 100, company_name = 100, company_role = 200,
-  org_label = 100, org_contact_name = 100, org_email = 100, org_url = 100 }
+--- The longest texts, in characters.
+M.LONGEST = { fullname = 100, company_name = 100, company_role = 200,
+  org_label = 100, org_contact_name = 100, org_email = 100, org_url = 100,
+  type_id = 100, external_id = 1000, stripe_customer_id = 1000 }
 
---- What is wrong with a field of an account; nil: nothing.
+--- Fields that name groups. Official clients spell them in two ways.
+M.GROUPS = { "external_admin_group", "external_member_group",
+  "external_executor_group" }
+
+local IS_GROUP = {}
+for _, field in ipairs(M.GROUPS) do
+  IS_GROUP[field], IS_GROUP[field .. "_id"] = true, true
+end
+
+--- Whether that can stand in a field of groups: one name or a list of them.
+---@param v any
+---@return boolean
+function M.is_group(v)
+  if type(v) ~= "table" or not json.is_array(v) then
+    return type(v) == "string"
+  end
+  for _, one in ipairs(v) do
+    if type(one) ~= "string" then
+      return false
+    end
+  end
+  return true
+end
+
+--- What is wrong with a field of an account; nil: nothing. `malformed` when it
+--- is the type.
 ---@param field string
 ---@param v any
----@return string|nil
+---@return string|nil why
+---@return boolean|nil malformed
 function M.problem(field, v)
   if field == "username" or field == "org_name" then
-    return M.name_problem(v)
+    return M.name_problem(v), type(v) ~= "string"
   elseif field == "email" then
-    return M.email_problem(v)
-  elseif v == nil then
+    return M.email_problem(v), type(v) ~= "string"
+  elseif v == nil or unknown.is(v) then
     return nil
-  elseif LONGEST[field] and type(v) ~= "string" then
-    return ("%s is no text"):format(field)
+  elseif IS_GROUP[field] then
+    return not M.is_group(v) and ("%s is neither a text nor a list of "
+      .. "texts"):format(field) or nil, true
   end
-  local length = LONGEST[field] and (utf8.len(v) or #v) or 0
-  return length > (LONGEST[field] or 0) and ("%s has %d characters; at most %d "
-    .. "are allowed"):format(field, length, LONGEST[field]) or nil
+  local longest = M.LONGEST[field]
+  if longest and type(v) ~= "string" then
+    return ("%s is no text"):format(field), true
+  end
+  local length = longest and (utf8.len(v) or #v) or 0
+  return length > (longest or 0) and ("%s has %d characters; at most %d "
+    .. "are allowed"):format(field, length, longest) or nil
 end
 
 return M

@@ -18,6 +18,8 @@ local NO_USER, NO_ORG, NAME_TAKEN, EMAIL_TAKEN, MISSING, ORG_EXISTS,
   NOT_RESERVED, NO_TYPE, TYPE_EXISTS, INVALID, IN_USE =
   3000, 3100, 3003, 3004, 3005, 3101, 3104, 3108, 3109, 6001, 2015
 
+local MALFORMED = { users = 3001, organizations = 3103 }
+
 local refuse = writes.refuse
 
 --- What is pretended of one kind of account: documents made, patches of those
@@ -159,6 +161,19 @@ local function check(why)
   end
 end
 
+-- Types and lengths, which the platform looks at first; what names and
+-- addresses are made of comes later.
+local function check_fields(which, sent)
+  for _, field in ipairs(suggest.names(sent)) do
+    local why, malformed = account_rules.problem(field, sent[field])
+    if why and malformed then
+      refuse("remote", 400, MALFORMED[which], "%s", why)
+    elseif account_rules.LONGEST[field] then
+      check(why)
+    end
+  end
+end
+
 -- Who has an e-mail address there; asked once, when it first matters.
 ---@async
 local function addresses(overlay)
@@ -194,6 +209,7 @@ end
 ---@return table doc
 function Accounts:create_user(spec)
   local sent = docs.new_user(spec)
+  check_fields("users", sent)
   need(sent, { "username", "email" })
   check(account_rules.name_problem(sent.username))
   check(account_rules.email_problem(sent.email))
@@ -255,7 +271,9 @@ end
 ---@async
 function Accounts:update_user(name, patch)
   return update(self, "users", name, function(was)
-    return docs.changed_user(was, patch)
+    local sent = docs.changed_user(was, patch)
+    check_fields("users", sent)
+    return sent
   end)
 end
 
@@ -289,6 +307,7 @@ end
 function Accounts:create_organization(spec)
   local sent = docs.new_organization(spec)
   local name = sent.org_name
+  check_fields("organizations", sent)
   need(sent, { "org_name", "org_label", "org_contact_name", "org_email" })
   check_type(self, sent.type_id, true)
   check(account_rules.name_problem(name))
@@ -320,7 +339,8 @@ end
 function Accounts:update_organization(name, patch)
   return update(self, "organizations", name, function(was)
     local sent = docs.changed_organization(was, patch)
-    if patch.type_id ~= nil then
+    check_fields("organizations", sent)
+    if docs.value(patch, "type_id") ~= nil then
       check_type(self, sent.type_id)
     end
     return sent
@@ -369,6 +389,7 @@ function Accounts:create_organization_type(name)
   if type_named(self, name) then
     refuse("exists", 409, TYPE_EXISTS, "the organization type %s exists", name)
   end
+  check(account_rules.name_problem(name))
   return perform_type(self, "organization_type.create", name, function()
     local row = { name = name,
       id = unknown.new("the id of the organization type " .. name) }

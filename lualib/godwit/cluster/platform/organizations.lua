@@ -1,3 +1,4 @@
+local account_rules = require("godwit.cluster.account_rules")
 local err = require("godwit.err")
 local json = require("godwit.core.json")
 local sys = require("godwit.core.sys")
@@ -13,14 +14,15 @@ local M = {}
 
 local reject = rules.reject
 
-local LIMITS = { org_name = 1000, org_label = 100, org_contact_name = 100,
-  org_email = 100, org_url = 100, type_id = 100, external_id = 1000,
-  stripe_customer_id = 1000 }
+local LIMITS = { org_name = 1000 }
+for _, key in ipairs({ "org_label", "org_contact_name", "org_email", "org_url",
+    "type_id", "external_id", "stripe_customer_id" }) do
+  LIMITS[key] = account_rules.LONGEST[key]
+end
 local REQUIRED = { "org_name", "org_label", "org_contact_name", "org_email" }
 local MALFORMED = 3103
 local TYPES = "organization-types.json"
-local GROUPS = { "external_admin_group", "external_member_group",
-  "external_executor_group" }
+local GROUPS, is_group = account_rules.GROUPS, account_rules.is_group
 
 local SHOWN = { id = 36, org_created_at = 30 }
 for key, max in pairs(LIMITS) do SHOWN[key] = max end
@@ -116,17 +118,6 @@ end
 
 -- Organizations ----------------------------------------------------------
 
--- A group is one name or several, and comes back as it was given.
-local function is_group(v)
-  if type(v) ~= "table" or not json.is_array(v) then
-    return type(v) == "string"
-  end
-  for _, one in ipairs(v) do
-    if type(one) ~= "string" then return false end
-  end
-  return true
-end
-
 --- The organization as the platform shows it, or nil. Members are a list of
 --- their own; their owners' ids stand in the document.
 ---@param name string
@@ -168,6 +159,7 @@ function M.need(p, name)
   end
 end
 
+-- It comes back as it was given.
 local function group(body, key)
   local v = body[key]
   if v ~= nil and not is_group(v) then

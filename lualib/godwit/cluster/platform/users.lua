@@ -1,3 +1,4 @@
+local account_rules = require("godwit.cluster.account_rules")
 local json = require("godwit.core.json")
 local sys = require("godwit.core.sys")
 local fields = require("godwit.cluster.platform.fields")
@@ -11,8 +12,10 @@ local M = {}
 
 local reject = rules.reject
 
-local LIMITS = { username = 1000, email = 1000, fullname = 100,
-  company_name = 100, company_role = 200 }
+local LIMITS = { username = 1000, email = 1000 }
+for _, key in ipairs({ "fullname", "company_name", "company_role" }) do
+  LIMITS[key] = account_rules.LONGEST[key]
+end
 local MALFORMED = 3001
 
 local function file_of(name) return "users/" .. name .. ".json" end
