@@ -459,6 +459,59 @@ test("overlay: a copy's files are seen, and too many are not", function(t)
   t:raises("denied", over.data_end, "plan", over, "acme", "old", "write")
 end)
 
+test("overlay: a file is named as where it is written takes it", function(t)
+  local said = {}
+  local files = { "a\tb", "\1", "\xc2\x85", "a/b", "a\0b", "..", "", "\xff",
+    ("n"):rep(255), ("n"):rep(256) }
+  for i, over in ipairs({ over_folder, over_http }) do
+    for j, pretend in ipairs({ false, true }) do
+      local d = over(t)
+      d:create_collection("acme", "c", {})
+      d = pretend and overlay.new(d, {}) or d
+      local list = {}
+      for n, file in ipairs(files) do
+        list[n] = ("%q %s"):format(file, result(d.write_file, d, "acme", "c",
+          file, "x"))
+      end
+      list[#list + 1] = table.concat(names(d, "acme", "c"), " ")
+      said[2 * i + j] = list
+    end
+    t:eq(said[2 * i + 2], said[2 * i + 1])
+  end
+  t:match(said[3][1], "true") -- a folder keeps what the platform would
+end)
+
+test("overlay: bytes that are no more are given back", function(t)
+  local d = over_folder(t)
+  d:create_collection("acme", "c", {})
+  local over = overlay.new(d, {})
+  local mib = ("x"):rep(1 << 20)
+  local function fill(file)
+    for i = 1, 16 do over:write_file("acme", "c", file .. i, mib) end
+    t:eq(#over:read_file("acme", "c", file .. 16), 1 << 20)
+  end
+  for _ = 1, 17 do over:write_file("acme", "c", "same", mib) end
+  t:eq(over:read_file("acme", "c", "same"), mib)
+  over:pretend_files("acme", "c", { { name = "same", size = 1 } })
+  fill("a")
+  over:write_file("acme", "c", "one more", "x")
+  t:raises("usage", over.read_file, "known after apply", over, "acme", "c",
+    "one more")
+  for i = 1, 16 do over:delete_file("acme", "c", "a" .. i) end
+  fill("b")
+  over:delete_collection("acme", "c", { force = true })
+  over:create_collection("acme", "c", {})
+  fill("c")
+  local rows = {}
+  for i = 1, 20001 do rows[i] = { name = "n" .. i } end
+  over:pretend_files("acme", "c", rows) -- too many: all are forgotten
+  over:create_collection("acme", "d", {})
+  over:write_file("acme", "d", "f", mib)
+  t:eq(over:read_file("acme", "d", "f"), mib)
+  t:eq({ over.pretended_data.files, over.pretended_data.bytes },
+    { 1, 1 << 20 })
+end)
+
 -- What scripts see --------------------------------------------------------
 
 test("handles: a collection and its files", function(t)

@@ -242,6 +242,11 @@ function Data:delete_collection(owner, name, opts)
     end })
 end
 
+--- As the http driver's: a folder takes what the platform takes, which is looked
+--- at where the file is written.
+function Data.check_file_name()
+end
+
 ---@async
 ---@param bytes string
 function Data:write_file(owner, name, which, bytes)

@@ -32,14 +32,22 @@ local function path_of(...)
   return "/v1/data" .. address.path(...)
 end
 
--- The names go into addresses, where dots would lead elsewhere.
+--- Refuses what no file is called here: a name goes into addresses, where dots
+--- would lead elsewhere, into folders and into reports.
+---@param file any
+function Data.check_file_name(_, file)
+  if not listing.is_name(file) then
+    err.throw("usage", "not a file's name: %s", type(file) == "string"
+      and quote(file) or type(file))
+  end
+end
+
 local function check(owner, name, file)
   if not account.usable(owner) or name and not account.usable(name) then
     err.throw("usage", "a collection is named OWNER/NAME, not %s/%s",
       tostring(owner), tostring(name))
-  elseif file ~= nil and not listing.is_name(file) then
-    err.throw("usage", "not a file's name: %s", type(file) == "string"
-      and quote(file) or type(file))
+  elseif file ~= nil then
+    Data:check_file_name(file)
   end
 end
 

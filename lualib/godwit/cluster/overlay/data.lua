@@ -1,6 +1,5 @@
 local err = require("godwit.err")
 local json = require("godwit.core.json")
-local listing = require("godwit.cluster.data_listing")
 local rules = require("godwit.cluster.platform.rules")
 local platform_data = require("godwit.cluster.platform.data")
 local secrets = require("godwit.cluster.secrets")
@@ -298,6 +297,20 @@ local function check_owner(overlay, owner)
   error(e, 0)
 end
 
+-- How much is kept of a remembered file; false and nil are none.
+local function bytes_of(f)
+  return f and f.bytes and #f.bytes or 0
+end
+
+-- Nothing is remembered any more of what is in a collection.
+local function forget_files(overlay, p)
+  local state = overlay.pretended_data
+  for _, f in pairs(p.files) do
+    state.files, state.bytes = state.files - 1, state.bytes - bytes_of(f)
+  end
+  p.files = {}
+end
+
 ---@async
 function Data:create_collection(owner, name, acl)
   if self:try_get_collection(owner, name) then
@@ -313,7 +326,8 @@ function Data:create_collection(owner, name, acl)
   local detail = { name = name, acl = acl and { read = json.array(acl) } }
   return perform(self, "data.create", owner, name, nil, detail, function()
     local p = state_of(self, owner, name)
-    p.made, p.gone, p.blurred, p.files = true, nil, nil, {}
+    forget_files(self, p)
+    p.made, p.gone, p.blurred = true, nil, nil
     p.acl = copy_acl(acl or platform_data.ACLS.algorithms)
     return true
   end)
@@ -350,32 +364,31 @@ function Data:delete_collection(owner, name, opts)
   return perform(self, "data.delete_collection", owner, name, nil,
     { force = force }, function()
       local p = state_of(self, owner, name)
-      p.gone, p.made, p.blurred, p.acl, p.files = true, nil, nil, nil, {}
+      forget_files(self, p)
+      p.gone, p.made, p.blurred, p.acl = true, nil, nil, nil
       return empty and 0 or nil
     end)
 end
 
--- Remembers a file; when that becomes too many, nothing of the collection.
+-- Remembers a file; when that becomes too many, nothing of the collection. Its
+-- bytes are kept while there is room.
 local function remember(overlay, p, file, f)
   local state = overlay.pretended_data
   if p.blurred then return end
   if p.files[file] == nil then state.files = state.files + 1 end
+  state.bytes = state.bytes - bytes_of(p.files[file])
+  if state.bytes + bytes_of(f) > MAX_BYTES then f.bytes = nil end
+  state.bytes = state.bytes + bytes_of(f)
   p.files[file] = f
   if state.files > MAX_FILES then
-    for _ in pairs(p.files) do state.files = state.files - 1 end
-    p.files, p.blurred = {}, true
+    forget_files(overlay, p)
+    p.blurred = true
   end
 end
 
-local function kept(overlay, bytes)
-  local state = overlay.pretended_data
-  if state.bytes + #bytes > MAX_BYTES then return nil end
-  state.bytes = state.bytes + #bytes
-  return bytes
-end
-
-local function check_file(file)
-  if not listing.is_name(file) or #file > 255 then
+local function check_file(overlay, file)
+  overlay.under:check_file_name(file)
+  if not platform_data.is_file(file) then
     refuse("remote", 400, INVALID, "this is no file's name")
   end
 end
@@ -383,12 +396,12 @@ end
 ---@async
 function Data:write_file(owner, name, file, bytes)
   existing(self, owner, name)
-  check_file(file)
+  check_file(self, file)
   local md5 = sys.hash("md5", bytes)
   return perform(self, "data.put", owner, name, file,
     { size = #bytes, md5 = md5 }, function()
       remember(self, state_of(self, owner, name), file, { size = #bytes,
-        md5 = md5, time = sys.time(), bytes = kept(self, bytes) })
+        md5 = md5, time = sys.time(), bytes = bytes })
       return true
     end)
 end
