@@ -233,6 +233,22 @@ test("members: added, there already, gone, the last owner", function(t)
   t:raises("refused", d.delete_user, "protected", d, "ann")
 end)
 
+test("a member who was one is not added by an attempt that was turned away",
+  function(t)
+    for first, outcome in pairs({ [429] = "unchanged", [503] = "unchanged",
+        [502] = "created" }) do
+      local puts = 0
+      local d = driver_of(t, {
+        ["PUT /v1/organizations/acme/members/ann"] = function()
+          puts = puts + 1
+          return puts == 1 and { status = first,
+            headers = first == 503 and { ["Retry-After"] = "0" } or nil }
+            or { status = 200 }
+        end })
+      t:eq({ d:add_member("acme", "ann"), puts }, { outcome, 2 })
+    end
+  end)
+
 test("members come once, with a role that is one", function(t)
   local d = driver_of(t, { ["GET /v1/organizations/acme/members"] = {
     { json = { results = { { username = "a", role = "owner" },

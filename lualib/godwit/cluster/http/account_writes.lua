@@ -4,6 +4,7 @@ local docs = require("godwit.cluster.account_docs")
 local effect = require("godwit.effect")
 local err = require("godwit.err")
 local secrets = require("godwit.cluster.secrets")
+local settle = require("godwit.effect.settle")
 
 --- cluster.http.account_writes: users, organizations and their members, as a
 --- live cluster is told about them. Methods of the http driver. All of it is
@@ -232,16 +233,19 @@ end
 ---@param user string
 ---@return "created"|"unchanged"
 function Writes:add_member(org, user)
-  local tries = 0
+  local doubted = false
   return effect.perform({
     kind = "member.add", target = accounts.member_target(self, org, user),
     cluster = self, class = "repeatable",
     write = function()
-      tries = tries + 1
-      local _, response = send(self, "adding members", "PUT",
+      local ok, e, response = pcall(send, self, "adding members", "PUT",
         path_of("organizations", org, "members", user))
+      if not ok then
+        doubted = doubted or settle.in_doubt(err.from(e))
+        error(e, 0)
+      end
       -- Added by an attempt whose answer was lost is added, too.
-      return (response.status == CREATED or tries > 1) and "created"
+      return (response.status == CREATED or doubted) and "created"
         or "unchanged"
     end,
   })
