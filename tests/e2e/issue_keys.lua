@@ -199,6 +199,34 @@ test("a revoked key stays revoked, whatever its label", function(t)
   nothing_said(t, w)
 end)
 
+test("a cluster that does not tell whether it knows a key", function(t)
+  local w = world(t)
+  local refusal = { status = 403, body = '{"error":"Invalid API key"}' }
+  local to = relay.start(t, w.prod.api, function(seen)
+    return seen.path == "/v1/data/" and refusal or nil
+  end)
+  people.configure(w, { prod = { api = to.url } })
+  err.check(fs.write(path(w), "labs simGoneGoneGoneGoneGoneGone1 old\n", 384))
+  local r = e2e.expect(run(w, { "labs", "--out", "keys" }), 0)
+  t:eq({ r.by.labs.outcome, to:count("POST") }, { "unchanged", 0 })
+  t:match(r.by.labs.warnings[1], "whether prod knows the file's key old cannot "
+    .. "be told: Invalid API key; if it does not work, godwit issue%-keys labs "
+    .. "%-%-to prod %-%-out .*/keys %-%-renew makes a new one")
+  t:no(r.all:find("key works", 1, true))
+  r = e2e.expect(run(w, { "labs", "--out", "keys", "--renew" }), 0)
+  t:eq({ r.by.labs.outcome, to:count("POST") }, { "updated", 1 })
+  t:match(r.by.labs.warnings[1], "whether prod accepts the new key cannot be "
+    .. "told: Invalid API key")
+  -- one whose import was begun is imported again, as it is
+  err.check(fs.write(path(w), ("#+ carol coming\ncarol %s coming\n"):format(
+    "simComingComingComingComing1"), 384))
+  r = e2e.expect(run(w, { "carol", "--out", "keys" }), 0)
+  t:eq({ r.by.carol.outcome, to:count("POST"), read(w).carol.key,
+    stored(w, read(w).carol.key).label }, { "updated", 2,
+    "simComingComingComingComing1", "coming" })
+  nothing_said(t, w)
+end)
+
 test("a lost answer is reported with the label, and never repeated",
   function(t)
     local w = world(t)

@@ -343,6 +343,48 @@ test("a key of ours is imported, and a lost answer is settled by using it",
     t:eq(posts, 2)
   end)
 
+test("a refusal tells whether a key is known, or tells nothing", function(t)
+  local key = secret.new(CANARY, { label = "mine", origins = {} })
+  local function refusal(status, code, text)
+    return { status = status, json = { error = code and { code = code,
+      message = text } or text } }
+  end
+  for _, case in ipairs({
+    { refusal(403, 2001, "not authorized"), "known" },
+    { refusal(401, 2002, "who"), "unknown" },
+    { refusal(403, 2002, "who"), "unknown" },
+    { refusal(401, nil, "who"), "unknown" },
+    { { status = 401, body = "" }, "unknown" },
+    { refusal(403, nil, "Invalid API key"), "Invalid API key" },
+    { refusal(403, 7, "Something"), "Something" },
+    { refusal(401, 2001, "not authorized"), "not authorized" },
+    { { status = 403, body = "" }, "answered 403" },
+    { { status = 407, body = "" }, "answered 407" },
+  }) do
+    local d = driver_of(t, { ["GET /v1/data/"] = case[1] })
+    local owners, why = d:owners_of_key(key)
+    if case[2] == "known" then
+      t:eq({ owners, why }, { {} })
+    elseif case[2] == "unknown" then
+      t:eq({ owners, why }, {})
+    else
+      t:no(owners)
+      t:match(tostring(why), case[2])
+    end
+  end
+end)
+
+test("a refusal that tells nothing leaves a lost import open", function(t)
+  local key = secret.new(CANARY, { label = "mine", origins = {} })
+  local d, server = driver_of(t, {
+    [IMPORT] = function(_, req) odd.cut(req) end,
+    ["GET /v1/data/"] = { status = 403,
+      json = { error = "Invalid API key" } } })
+  local e = t:raises(nil, d.import_key, "Invalid API key", d, "ann", SPEC, key)
+  t:eq(e.in_doubt, true)
+  t:eq(#sent(server, "POST"), 1)
+end)
+
 test("where keys cannot be imported, it is said", function(t)
   local key = secret.new(CANARY, { label = "mine", origins = {} })
   for _, status in ipairs({ 404, 405, 501 }) do

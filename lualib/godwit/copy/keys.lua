@@ -200,12 +200,13 @@ local function find_owner(job)
   end
 end
 
--- What the file's key is worth: it works, it is not known, or it is another's.
+-- What the file's key is worth: it works, it is not known, or it is another's;
+-- or the cluster refuses it without telling whether it knows it.
 ---@async
 local function try_entry(job, entry)
-  local owners = job.run.to:owners_of_key(entry.key)
+  local owners, why = job.run.to:owners_of_key(entry.key)
   if not owners then
-    return "unknown"
+    return why and "untold" or "unknown", why
   end
   for _, name in ipairs(owners) do
     if name == job.owner then
@@ -235,7 +236,8 @@ local function look_at_lost(job)
   local lost = job.run.file:lost_of(job.owner)
   if #lost == 0 then
     return
-  elseif job.state == "works" or job.run.params.renew then
+  elseif job.state == "works" or job.state == "untold"
+    or job.run.params.renew then
     job:warn("an earlier run may have made a key %s whose answer it never had: "
       .. "remove it in the web page", labels_of(lost))
   else
@@ -249,7 +251,8 @@ end
 -- and did not come to its end: who revoked it does not want it back.
 local function look_at_entry(job, entry)
   local run = job.run
-  job.before, job.state = entry, try_entry(job, entry)
+  job.before = entry
+  job.state, job.untold = try_entry(job, entry)
   if job.state == "other" then
     job:problem("the key that %s has for %s is somebody else's; take the line "
       .. "out", run.path, job.owner)
@@ -283,11 +286,18 @@ end
 function M.look(job)
   find_owner(job)
   local entry = #job.problems == 0 and M.look_at_file(job)
-  if entry and job.state == "works" and not job.run.params.renew then
+  if not entry or job.run.params.renew then
+    return
+  elseif job.state == "works" then
     job:did("=", "the file's key works%s", entry.label
       and ": " .. entry.label or "")
     -- A mark that stays would bring the key back when somebody revokes it.
     job.record = not entry.pending and { outcome = "unchanged" } or nil
+  elseif job.state == "untold" and not entry.pending then
+    job.record = { outcome = "unchanged" }
+    job:warn("whether %s knows the file's key%s cannot be told: %s; if it does "
+      .. "not work, %s makes a new one", job.run.to.name, entry.label
+      and " " .. entry.label or "", job.untold.message, renewal(job))
   end
 end
 
@@ -360,7 +370,8 @@ end
 -- The key an earlier run wrote down, and did not see imported.
 local function begun(job)
   local entry = job.before
-  return entry and entry.pending and job.state == "unknown"
+  return entry and entry.pending
+    and (job.state == "unknown" or job.state == "untold")
     and not job.run.params.renew and entry or nil
 end
 
@@ -416,8 +427,15 @@ function M.issue(job)
     make_for_user(job, spec)
   end
   drop_others(job)
-  if not job.run.dry_run and try_entry(job, job.entry) == "unknown" then
+  local state, why
+  if not job.run.dry_run then
+    state, why = try_entry(job, job.entry)
+  end
+  if state == "unknown" then
     job:warn("%s does not accept the new key yet", job.run.to.name)
+  elseif state == "untold" then
+    job:warn("whether %s accepts the new key cannot be told: %s",
+      job.run.to.name, why.message)
   end
   return { outcome = job.before and "updated" or "created",
     label = spec.label }

@@ -14,8 +14,8 @@ local Keys = {}
 M.methods = Keys
 
 local ABSENT = { [404] = true, [405] = true, [501] = true }
-local NO_USER = 3000
-local NOT_KNOWN = 2002 -- the platform's codes
+-- The platform's codes.
+local NO_USER, NOT_ALLOWED, NOT_KNOWN = 3000, 2001, 2002
 
 -- Where a key may be sent: to the cluster it is of.
 local function origins_of(driver)
@@ -106,19 +106,30 @@ local function import_failed(driver, user, e)
   error(e, 0)
 end
 
+-- What a refusal of a key says of it. Some clusters answer 403 for a key that
+-- they do not know, so that the code has to say that it is known.
+local function refused(e)
+  if e.status == 403 and e.code == NOT_ALLOWED then
+    return {} -- known, but without the right to see data
+  elseif e.code == NOT_KNOWN or e.status == 401 and e.code == nil then
+    return nil
+  end
+  return nil, e
+end
+
 --- Shows a key to the cluster: whose it is, as far as it may see that; nil when
---- the cluster does not know it.
+--- the cluster does not know it, nil and the refusal when that cannot be told.
 ---@async
 ---@param key any A secret
 ---@return string[]|nil owners
+---@return godwit.err.Error|nil why
 function Keys:owners_of_key(key)
   local ok, doc = pcall(self.rest.send, self.rest, "GET", "/v1/data/",
     self:bind_secret(key), {})
   if not ok and not err.is(doc, "auth") then
     error(doc, 0)
   elseif not ok then
-    -- Known, but without the right to see data.
-    return doc.status ~= 401 and doc.code ~= NOT_KNOWN and {} or nil
+    return refused(doc)
   end
   local names = {}
   for _, row in ipairs(type(doc) == "table" and type(doc.folders) == "table"
@@ -157,7 +168,11 @@ function Keys:import_key(user, spec, key)
       return made
     end,
     probe = function()
-      return self:owners_of_key(bound) ~= nil, { key = bound, label = spec.label,
+      local owners, why = self:owners_of_key(bound)
+      if why then
+        return nil, why
+      end
+      return owners ~= nil, { key = bound, label = spec.label,
         username = user }
     end,
   })
