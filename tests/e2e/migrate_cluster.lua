@@ -4,6 +4,7 @@ local cluster = require("godwit.cluster")
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
 local json = require("godwit.core.json")
+local relay = require("support.relay")
 local sandbox = require("godwit.sandbox")
 local task = require("godwit.task")
 
@@ -308,6 +309,20 @@ test("who is there and has no key gets one before the data", function(t)
   r = e2e.expect(live(w, "--issue-keys", path, "-n"), 0)
   for _, item in ipairs(r.items) do
     t:eq(item.outcome, "unchanged", item.ref)
+  end
+  -- Where it cannot be told whether a key works none is made, so a plan looks
+  -- with the one there is.
+  local to = relay.start(t, w.prod.api, function(seen)
+    return seen.path == "/v1/data/" and { status = 403,
+      body = '{"error":"Invalid API key"}' } or nil
+  end)
+  w.prod.api = to.url
+  for _, plan_only in ipairs({ "-n", "-v" }) do
+    r = e2e.expect(live(w, "--issue-keys", path, plan_only), 0)
+    for _, item in ipairs(r.items) do
+      t:eq(item.outcome, "unchanged", item.ref)
+    end
+    t:match(r.items[4].warnings[1], "cannot be told: Invalid API key")
   end
 end)
 

@@ -85,7 +85,8 @@ end
 ---@async
 local function look_at_key(job)
   keys.look(job)
-  if job.run.dry_run and job.account.keyless and #job.problems == 0 then
+  if job.run.dry_run and job.account.keyless and #job.problems == 0
+    and not job.record then
     job.run.to:veil(job.owner)
   end
 end
