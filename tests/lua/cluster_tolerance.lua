@@ -444,6 +444,28 @@ test("an update sends the full set with one runtime selector", function(t)
   })
 end)
 
+test("what a patch of an algorithm leaves empty stays as it is", function(t)
+  local handle = require("godwit.cluster.handle")
+  for _, nothing in ipairs({ json.null, "", {} }) do
+    local driver, server = open(t, { ["GET " .. HELLO] = { json = algorithm() },
+      ["PUT " .. HELLO] = { json = algorithm() } })
+    driver:update_algorithm("acme", "Hello", {
+      settings = { network_access = "isolated", license = nothing,
+        algorithm_environment = nothing }, details = { label = nothing } })
+    t:eq(decoded(server, 2), {
+      details = { label = "Hello", tagline = "says it" },
+      settings = { license = "apl", source_visibility = "closed",
+        network_access = "isolated", pipeline_enabled = true,
+        algorithm_environment = "env-1" },
+    })
+    local a = handle.new(driver).algorithms:get("acme/Hello")
+    t:eq(select(2, a:update({ settings = { license = nothing },
+      details = { label = nothing } })), "unchanged")
+    t:eq(select(2, a:update({ settings = json.null, details = json.null })),
+      "unchanged")
+  end
+end)
+
 test("an already published version is known by code, or by the message",
   function(t)
     local api_error = require("godwit.cluster.api_error")

@@ -99,11 +99,31 @@ local function runtime(settings)
   return {}
 end
 
+-- Texts that a patch clears; nil: none.
+local function cleared(patch)
+  local out = {}
+  for key, value in pairs(type(patch.details) == "table"
+      and patch.details or {}) do
+    if value == "" and CLEARABLE[key] then
+      out[key] = ""
+    end
+  end
+  return next(out) and out or nil
+end
+
+-- What a patch changes. Nothing cannot be written, so where it has nothing the
+-- document stays, but for a text that may be cleared.
+local function changes(patch)
+  return M.merge(M.clean(patch), { details = cleared(patch) })
+end
+
 --- The full body of an update: what the document has, with the patch over it.
+--- What the patch has nothing for stays.
 ---@param doc table    The algorithm as it is
 ---@param patch table  The sections and keys to change
 ---@return table
 function M.update(doc, patch)
+  patch = changes(patch)
   local was = doc.settings or {}
   local settings = pick(was, SETTINGS)
   for _, key in ipairs(runtime(was)) do
@@ -126,13 +146,8 @@ function M.update(doc, patch)
     settings = settings,
     version_info = patch.version_info,
   })
-  for key, value in pairs(patch.details or {}) do
-    if value == "" and CLEARABLE[key] then
-      out.details = out.details or {}
-      out.details[key] = ""
-    end
-  end
-  return out
+  -- A text that is cleared was cleaned off.
+  return M.merge(out, { details = cleared(patch) })
 end
 
 --- The part of a document an update can change: what a difference is shown of.
@@ -159,8 +174,8 @@ end
 ---@param patch table
 ---@return boolean
 function M.differs(doc, patch)
-  local wanted = M.clean(patch)
-  for _, d in ipairs(describe.diff(M.counterpart(doc, patch), wanted)) do
+  local wanted = changes(patch)
+  for _, d in ipairs(describe.diff(M.counterpart(doc, wanted), wanted)) do
     if not (is_nothing(d.before) and is_nothing(d.after)) then
       return true
     end
