@@ -41,7 +41,8 @@ local algorithm = {}
 ---@return table
 function algorithm:get(ref) end
 
---- Changes details and settings; what is so already is not written again.
+--- Changes details and settings; what is so already is not written again, and
+--- what is given as null or empty stays. "" clears `tagline` and `summary`.
 ---@async
 ---@param patch { details?: table, settings?: table }
 ---@return table doc

@@ -166,8 +166,9 @@ function accounts:try_get(name) end
 ---@return table
 function accounts:create(spec) end
 
---- Makes sure that a user is there and has the fields given. Raises `conflict`
---- when the one of that name has another e-mail address, which cannot change.
+--- Makes sure that a user is there and has the fields given; the others, and
+--- those given as null or empty, stay as they are. Raises `conflict` when the
+--- one of that name has another e-mail address, which cannot change.
 ---@async
 ---@param spec table As for `create`.
 ---@return table
@@ -206,7 +207,7 @@ function organizations:try_get(name) end
 function organizations:create(spec) end
 
 --- Makes sure that an organization is there and has the fields given; the
---- others stay as they are.
+--- others, and those given as null or empty, stay as they are.
 ---@async
 ---@param spec table As for `create`.
 ---@return table
