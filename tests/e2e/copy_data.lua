@@ -469,6 +469,20 @@ test("owners are mapped as people are; an organization keeps its name",
     t:match(r.doc.notes[1], "the key of dev is none of bob")
   end)
 
+test("a word with an owner's pattern means what is there", function(t)
+  local w = world(t, function(dev)
+    fill(dev, "alice", "else", { x = "x" })
+  end)
+  w:configure({ dev = { more = 'admin_key = env "DEV_ADMIN"' } })
+  local env = { DEV_ADMIN = w.dev.admin_key }
+  local r = e2e.expect(between(w, { "*/models", "-n" }, env), 0)
+  t:eq(#r.doc.items, 1)
+  t:eq(r.doc.items[1].ref, "acme/models")
+  r = e2e.expect(between(w, { "*/modelss", "-n" }, env), 0)
+  t:match(table.concat(r.doc.notes, "\n"), "No collection of dev is meant by "
+    .. "%*/modelss")
+end)
+
 test("files by size, age and name", function(t)
   local w = world(t)
   local r = e2e.expect(between(w, { "acme/models", "--min-size", "1",

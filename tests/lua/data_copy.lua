@@ -226,6 +226,10 @@ test("a folder: what is too much goes, what a killed run left goes, links stay",
     local left = {}
     for _, e in ipairs(fs.list(to)) do left[#left + 1] = e.name end
     t:eq(left, { fresh, "a", "link", "sub" })
+    -- As a source it has one file, and it is said why.
+    r = data.copy(to, folder(t), { exclude = { "link", "sub" } })
+    t:eq(counts(r).files, 3)
+    t:match(r.warnings[1], "^1 file of .* that another copy has not finished")
   end)
 
 test("a name that a folder has for unfinished files does not go there",

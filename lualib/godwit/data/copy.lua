@@ -204,6 +204,12 @@ local function compare_and_copy(job)
     tick = job.tick, unfit = job.to.unfit,
   })
   job.plan = plan
+  local unfinished = job.from.unfinished or 0
+  if unfinished > 0 then
+    job.warnings[#job.warnings + 1] = ("%s of %s that another copy has not "
+      .. "finished (.godwit-…) %s left out"):format(names.count(unfinished),
+      job.from.label, unfinished == 1 and "is" or "are")
+  end
   remembered.from:flush()
   remembered.to:flush()
   return carry_out(job, remembered)

@@ -177,6 +177,7 @@ function Collection.close() end
 
 ---@class godwit.data.Folder: godwit.data.Side
 ---@field path string
+---@field unfinished? integer Files of copies that were not finished, as listed.
 ---@field private root? table  Open for reading
 ---@field private out? table   Open for writing
 local Folder = {}
@@ -234,6 +235,7 @@ end
 ---@return fun(): godwit.data.Row[]|nil
 function Folder:pages()
   local walk = err.check(self.root:walk())
+  self.unfinished = 0
   return function()
     local page, e = walk:next(PAGE)
     if not page then
@@ -247,6 +249,7 @@ function Folder:pages()
     for _, r in ipairs(page) do
       rows[#rows + 1] = entry(r)
     end
+    self.unfinished = self.unfinished + #page - #rows
     return rows
   end
 end

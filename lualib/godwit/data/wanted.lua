@@ -109,7 +109,7 @@ local function names_of(driver, owner, wanted)
   end
   for _, w in ipairs(wanted) do
     if glob.matcher(w.owner)(owner) then
-      if is_pattern(w.name) then
+      if is_pattern(w.text) then
         patterns[#patterns + 1] = { wanted = w, fits = glob.matcher(w.name) }
       else
         add(w.name)
@@ -240,7 +240,7 @@ function M.jobs(run, at_once)
     table.move(found[owner], 1, #found[owner], #jobs + 1, jobs)
   end
   for _, w in ipairs(wanted) do
-    if is_pattern(w.name) and not w.found and not next(problems) then
+    if is_pattern(w.text) and not w.found and not next(problems) then
       run.cx:note("No collection of %s is meant by %s.", run.from.name, w.text)
     end
   end
