@@ -77,9 +77,9 @@ end
 ---@field told? boolean Its job is one of this run's, and says what became of it.
 ---@field key_job? godwit.workflow.Job What makes its key.
 
-local function wanted(params)
+local function wanted(names)
   local list = {}
-  for i, text in ipairs(params.owner or { "*" }) do
+  for i, text in ipairs(#names > 0 and names or { "*" }) do
     list[i] = { text = text, matches = glob.matcher(text) }
   end
   return function(name)
@@ -168,6 +168,7 @@ end
 ---@field from table
 ---@field to table
 ---@field kinds table<string, boolean>
+---@field names string[] What --owner says, each once.
 ---@field owners godwit.migrate.Owner[]
 ---@field budget godwit.data.Budget Of all that is done.
 local Plan = {}
@@ -182,12 +183,12 @@ end
 -- administrator's key: their own are enough.
 local function are_named(self)
   local p = self.cx.params
-  if self.kinds.users or self.kinds.organizations or not p.owner
+  if self.kinds.users or self.kinds.organizations or #self.names == 0
     or p.issue_keys or p.policy or p.map or p.map_user or p.map_organization
   then
     return false
   end
-  for _, name in ipairs(p.owner) do
+  for _, name in ipairs(self.names) do
     if name:find("[*?]") then
       return false
     end
@@ -197,7 +198,7 @@ end
 
 local function name_owners(self)
   self.users, self.organizations = {}, {}
-  for i, name in ipairs(self.cx.params.owner) do
+  for i, name in ipairs(self.names) do
     self.owners[i] = { name = name, to = name,
       job = stages.job({ ref = name }) }
   end
@@ -212,7 +213,12 @@ function M.plan(cx)
   local self = setmetatable({ cx = cx, from = side.from, to = side.to,
     kinds = kinds_of(cx.params), owners = {},
     budget = budget.new(cx.params) }, Plan)
-  local is_wanted, list = wanted(cx.params)
+  local twice
+  self.names, twice = account_list.once(cx.params.owner)
+  if twice then
+    cx:note("Owners %s.", twice)
+  end
+  local is_wanted, list = wanted(self.names)
   local roster = side.roster
 
   cx.jobs = promotion.bounded(cx.jobs, 1)

@@ -2,6 +2,7 @@
 --- workflow of that name is made of these steps; each kind has a file of its
 --- own in verify/. Reads only.
 
+local account_list = require("godwit.copy.accounts.account_list")
 local accounts = require("godwit.cluster.accounts")
 local budget = require("godwit.data.budget")
 local check_ref = require("godwit.copy.ref")
@@ -142,9 +143,13 @@ function M.open(cx)
   cx.result.comparison = { from = from.name, to = to.name,
     strict = p.strict or false }
   cx:note("%s", CANNOT_MOVE)
+  local owners, twice = account_list.once(p.owner)
+  if twice then
+    cx:note("Owners %s.", twice)
+  end
   local side = organizations.side(cx, { from = from, to = to,
     people = people.of(cx, from, to) })
-  return setmetatable({ cx = cx, from = from, to = to, owners = p.owner or {},
+  return setmetatable({ cx = cx, from = from, to = to, owners = owners,
     side = side, people = side.people, policies = policy.set(p.policy),
     sample = sample.parse(p.sample), quick = p.quick, budget = budget.new({}),
     kinds = M.kinds(p) }, Run)

@@ -290,3 +290,13 @@ test("without digests of the servers the files are read", function(t)
     { size = 300000, md5 = sys.hash("md5", "y" .. ("x"):rep(299999)) } })
   t:eq(#r.doc.items[1].differences, 1)
 end)
+
+test("an owner who is named twice is compared once, and it is said",
+  function(t)
+    local dev, prod, home = twins(t)
+    local r = expect(verify(home, dev, prod, { "--owner", "acme", "--owner",
+      "acme" }), 0)
+    t:eq({ r.doc.counts.equal, #r.doc.items }, { 1, 1 })
+    t:match(table.concat(r.doc.notes, "\n"),
+      "Owners named twice, taken once: acme")
+  end)

@@ -12,6 +12,7 @@ local M = {}
 local MAX_BYTES = 32 << 20
 local FEW = 20 -- names that are asked for one by one
 local SHOWN = 5
+local TWICE = "named twice, taken once: %s"
 
 ---@class godwit.copy.Asked
 ---@field text string
@@ -66,8 +67,25 @@ function M.read(words, file, flag)
   elseif #list == 0 then
     add("*", "by default")
   end
-  return list, #double > 0 and ("named twice, taken once: %s"):format(
-    M.some(double)) or nil
+  return list, #double > 0 and TWICE:format(M.some(double)) or nil
+end
+
+--- Words of a flag that may be repeated, each once; and what is to be said of
+--- those that were there again.
+---@param words? string[]
+---@return string[]
+---@return string|nil note
+function M.once(words)
+  local list, times, double = {}, {}, {}
+  for _, word in ipairs(words or {}) do
+    times[word] = (times[word] or 0) + 1
+    if times[word] == 1 then
+      list[#list + 1] = word
+    elseif times[word] == 2 then
+      double[#double + 1] = word
+    end
+  end
+  return list, #double > 0 and TWICE:format(M.some(double)) or nil
 end
 
 local function only_few_names(asked)
