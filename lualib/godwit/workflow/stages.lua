@@ -73,6 +73,28 @@ function Job:warn(fmt, ...)
   self.warnings[#self.warnings + 1] = fmt:format(...)
 end
 
+--- Two that would become one there: neither is worked on. Each has that said
+--- once.
+---@param jobs godwit.workflow.Job[]
+---@param key_of fun(job: godwit.workflow.Job): string|nil What must be theirs alone; nil: nothing.
+---@param fmt string Takes both refs and the key.
+function M.check_double(jobs, key_of, fmt)
+  local seen, told = {}, {}
+  for _, job in ipairs(jobs) do
+    local key = key_of(job)
+    local other = key and seen[key]
+    if other then
+      job:problem(fmt, other.ref, job.ref, key)
+      if not told[other] then
+        told[other] = true
+        other:problem(fmt, other.ref, job.ref, key)
+      end
+    elseif key then
+      seen[key] = job
+    end
+  end
+end
+
 --- Notes a step that was done, or in plan mode would be: "+" made, "~"
 --- changed, "-" taken away, "=" as it was.
 ---@param symbol "+"|"~"|"-"|"="

@@ -108,24 +108,6 @@ function M.check_types(side, jobs)
   end
 end
 
-local function check_double(jobs)
-  local seen = {}
-  for _, job in ipairs(jobs) do
-    local other = job.name and seen[job.name]
-    if other then
-      local text = "%s and %s would both become %s; map one of them "
-        .. "(--map-organization, --map)"
-      job:problem(text, other.ref, job.ref, job.name)
-      if not other.doubled then
-        other.doubled = true
-        other:problem(text, other.ref, job.ref, job.name)
-      end
-    elseif job.name then
-      seen[job.name] = job
-    end
-  end
-end
-
 --- The jobs for these documents: what each is called there is known, and what
 --- only all of them together show.
 ---@async
@@ -144,7 +126,10 @@ function M.jobs(side, docs, at_once)
   task.each(jobs, function(job)
     stages.guard(job, organization.name, true)
   end, { jobs = at_once })
-  check_double(jobs)
+  stages.check_double(jobs, function(job)
+    return job.name
+  end, "%s and %s would both become %s; map one of them (--map-organization, "
+    .. "--map)")
   return jobs
 end
 

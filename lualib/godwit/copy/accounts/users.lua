@@ -27,22 +27,10 @@ M.check = people.check
 
 -- Two of the source that would be one there: neither is migrated.
 local function check_double(jobs, what, key_of)
-  local seen = {}
-  for _, job in ipairs(jobs) do
-    local key = job.person and key_of(job.person)
-    local other = key and seen[key]
-    if other then
-      local text = "%s and %s would both have the %s %s there; map one of them "
-        .. "(--map, --map-user, --map-email)"
-      job:problem(text, other.ref, job.ref, what, key)
-      if not other.doubled then
-        other.doubled = true
-        other:problem(text, other.ref, job.ref, what, key)
-      end
-    elseif key then
-      seen[key] = job
-    end
-  end
+  stages.check_double(jobs, function(job)
+    return job.person and key_of(job.person)
+  end, "%s and %s would both have the " .. what .. " %s there; map one of them "
+    .. "(--map, --map-user, --map-email)")
 end
 
 local function missing_job(side, name)
