@@ -17,6 +17,7 @@ local organization = require("godwit.copy.accounts.organization")
 local organizations = require("godwit.copy.accounts.organizations")
 local promotion = require("godwit.copy.promotion")
 local people = require("godwit.copy.accounts.people")
+local recognize = require("godwit.migrate.recognize")
 local stages = require("godwit.workflow.stages")
 local units = require("godwit.data.units")
 local user = require("godwit.copy.accounts.user")
@@ -179,9 +180,23 @@ function Plan:__close()
   local run <close> = self.keys and self.keys.run or nil
 end
 
+-- Whether a policy may have another name for an owner.
+---@async
+local function may_rename(side, name)
+  local rules = side.people:policy_of(name)
+  for _, point in ipairs({ "map_user", "map_owner" }) do
+    local map = rules:constant(point)
+    if rules:has(point) and not (map and map[name] == nil) then
+      return true
+    end
+  end
+  return false
+end
+
 -- Owners that are named and keep their names need no list of accounts, and so no
 -- administrator's key: their own are enough.
-local function are_named(self)
+---@async
+local function are_named(self, side)
   local p = self.cx.params
   if self.kinds.users or self.kinds.organizations or #self.names == 0
     or p.issue_keys or p.policy or p.map or p.map_user or p.map_organization
@@ -189,19 +204,28 @@ local function are_named(self)
     return false
   end
   for _, name in ipairs(self.names) do
-    if name:find("[*?]") then
+    if name:find("[*?]") or may_rename(side, name) then
       return false
     end
   end
   return true
 end
 
-local function name_owners(self)
+---@async
+local function name_owners(self, side)
+  local jobs = {}
   self.users, self.organizations = {}, {}
   for i, name in ipairs(self.names) do
-    self.owners[i] = { name = name, to = name,
-      job = stages.job({ ref = name }) }
+    jobs[i] = stages.job({ ref = name })
+    self.owners[i] = { name = name, to = name, job = jobs[i] }
   end
+  recognize.named(self.cx, side, jobs)
+end
+
+-- Something is written for owners, be their accounts worked on or not.
+local function writes_for_owners(self)
+  return self.kinds.data or self.kinds.algorithms
+    or self.cx.params.issue_keys ~= nil
 end
 
 --- Who there is on the source, and who each is at the destination.
@@ -222,8 +246,8 @@ function M.plan(cx)
   local roster = side.roster
 
   cx.jobs = promotion.bounded(cx.jobs, 1)
-  if are_named(self) then
-    name_owners(self)
+  if are_named(self, side) then
+    name_owners(self, side)
     return self
   end
   local people_docs = documents(side.from, "users", is_wanted)
@@ -234,6 +258,12 @@ function M.plan(cx)
   self.organizations = organizations.jobs(orgs_side, org_docs, cx.jobs)
   if self.kinds.organizations then -- of which type it is is of no other concern
     organizations.check_types(orgs_side, self.organizations)
+  end
+  recognize.check_names(self.users, self.organizations)
+  for _, kind in ipairs({ "users", "organizations" }) do
+    if not self.kinds[kind] and writes_for_owners(self) then
+      recognize.all(cx, side, kind, self[kind])
+    end
   end
   owners_of(self, self.users, function(job)
     return job.person and job.person.username

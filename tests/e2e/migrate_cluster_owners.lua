@@ -44,6 +44,122 @@ local function has(box, owner, name)
   return driver:try_get_collection(owner, name) ~= nil
 end
 
+test("nothing goes to somebody else, whichever kinds are chosen", function(t)
+  local w = world(t, function(dev) e2e.seed(dev, "eve/Hers") end)
+  for _, flag in ipairs({ "-n", "--json" }) do
+    for _, owner in ipairs({ "ev*", "eve" }) do
+      local r = e2e.expect(migrate(w, "--only", "data,algorithms", "--owner",
+        owner, flag), 6)
+      t:eq(words(r), { "collection eve/private refused",
+        "algorithm eve/Hers refused" })
+      for _, item in ipairs(r.items) do
+        t:match(item.why, "its owner eve was not taken to be eve there: .*has "
+          .. "a user eve with another e%-mail address %(eve@prod%.org, not "
+          .. "eve@dev%.org%)")
+      end
+    end
+  end
+  -- Nor does she get a key that this run uses; others go on.
+  local r = e2e.expect(migrate(w, "--only", "data", "--owner", "eve",
+    "--owner", "acme", "--issue-keys", w.dir .. "/prod.keys"), 3)
+  t:eq(words(r), { "key eve refused", "key acme unchanged",
+    "collection eve/private refused", "collection acme/models created" })
+  t:no(has(w.prod, "eve", "private"))
+  -- Who says that she is the same has it.
+  r = e2e.expect(migrate(w, "--only", "data", "--owner", "eve", "--map-email",
+    "*@dev.org=*@prod.org"), 0)
+  t:eq(words(r), { "collection eve/private created" })
+end)
+
+test("a user and an organization never become one", function(t)
+  local w = world(t, function(dev) dev:put("eve", "models", "e.bin", "e") end)
+  for why, owners in pairs({
+    ["eve and acme would both have the name acme there"] = { "eve", "acme" },
+    ["acme is an organization on .*, and both have one name space"] = { "eve",
+      "eve" } }) do
+    local r = e2e.expect(migrate(w, "--map-user", "eve=acme", "--only", "data",
+      "-n", "--owner", owners[1], "--owner", owners[2]), 6)
+    for _, item in ipairs(r.items) do
+      t:eq(item.outcome, "refused", item.ref)
+      t:match(item.why, why)
+    end
+  end
+  -- Nor where neither is there yet.
+  local r = e2e.expect(migrate(w, "--map-user", "eve=lab", "--map-organization",
+    "acme=lab", "--owner", "eve", "--owner", "acme", "-n"), 6)
+  t:eq(words(r), { "user eve refused", "organization acme refused",
+    "collection eve/models refused", "collection eve/private refused",
+    "collection acme/models refused" })
+  for i = 1, 2 do
+    t:match(r.items[i].why, "eve and acme would both have the name lab there")
+  end
+  -- Nor does an organization become a user.
+  r = e2e.expect(migrate(w, "--map-organization", "acme=bob", "--owner", "acme",
+    "--only", "data"), 6)
+  t:match(r.items[1].why, "bob is a user on ")
+end)
+
+test("what of an account is not worked on stands in no way", function(t)
+  local w = world(t, function(dev)
+    dev:put("alice", "notes", "n.txt", "note")
+    people.user(dev, "carol")
+    people.user(dev, "alice", { email = "alice@prod.example.com",
+      company_role = ("r"):rep(300) })
+    people.organization(dev, "acme", { "alice:owner", "carol" })
+  end)
+  -- acme has no contact, a member is nobody there, alice's role is too long.
+  local r = e2e.expect(migrate(w, "--only", "data", "--owner", "acme",
+    "--owner", "ali*"), 0)
+  t:eq(words(r), { "collection alice/notes created",
+    "collection acme/models created" })
+  -- Who is only looked at is nobody that will be made.
+  r = e2e.expect(migrate(w, "--only", "organizations,data", "--owner", "acme",
+    "--owner", "carol"), 6)
+  t:match(r.items[1].why, "carol")
+end)
+
+test("without an administrator's key it is said what cannot be told",
+  function(t)
+    local w = world(t)
+    local function only(owner, more, ...)
+      local function key(box)
+        return box.keys[owner] or box.keys.alice
+      end
+      w:configure(more)
+      return result(w:run({ "migrate-cluster", "--from", "dev", "--to", "prod",
+        "--only", "data", "--json", "--owner", owner, ... },
+        { DEV_ADMIN = w.dev.admin_key, PROD_ADMIN = w.prod.admin_key,
+          DEV_KEY = key(w.dev), PROD_KEY = key(w.prod) }))
+    end
+    local dev = { more = "admin_key = env 'DEV_ADMIN'" }
+    local prod = { more = "admin_key = env 'PROD_ADMIN'" }
+    for _, more in ipairs({ {}, { dev = dev }, { prod = prod } }) do
+      for owner, name in pairs({ eve = "private", acme = "models" }) do
+        local r = e2e.expect(only(owner, more, "-n"), 0)
+        t:eq(words(r), { ("collection %s/%s created"):format(owner, name) })
+        t:match(r.notes, ("whether %s is the same on prod as on dev cannot be "
+          .. "told: .*needs the key of an administrator"):format(owner))
+      end
+    end
+    local r = e2e.expect(only("eve", { dev = dev, prod = prod }), 6)
+    t:eq(words(r), { "collection eve/private refused" })
+    r = e2e.expect(only("acme", { dev = dev, prod = prod }), 0)
+    t:eq(words(r), { "collection acme/models created" })
+    t:no(r.notes:find("cannot be told", 1, true))
+  end)
+
+test("a policy that gives owners other names is asked, however they are named",
+  function(t)
+    local w = world(t)
+    err.check(fs.mkdir(w.home .. "/policies", 448))
+    err.check(fs.write(w.home .. "/policies/default.lua",
+      "return { map_owner = { acme = 'acme_p' } }", 384))
+    for _, owner in ipairs({ "acme", "acm*" }) do
+      local r = migrate(w, "--only", "data", "--owner", owner, "-n")
+      t:eq(r.items[1].to:match("[^:]*$"), "acme_p/models", r.all)
+    end
+  end)
+
 test("who is named twice is taken once, and it is said", function(t)
   local w = world(t)
   for _, owner in ipairs({ "acme", "acm*" }) do

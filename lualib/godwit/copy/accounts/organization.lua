@@ -89,8 +89,7 @@ end
 
 -- An identity provider's id means one organization.
 ---@async
-local function check_external_id(job)
-  local id = job.wanted.external_id
+local function check_external_id(job, id)
   if id == nil or job.there and docs.value(job.there, "external_id") == id then
     return
   end
@@ -111,6 +110,30 @@ local function check_external_id(job)
   if other and other.org_name ~= job.name then
     job:problem("%s has another organization with its external_id %s: %s",
       job.side.to.name, id, tostring(other.org_name))
+  end
+end
+
+-- Both have one name space.
+---@async
+local function check_kind(job)
+  local taken = job.side.roster:has_user(job.name)
+  if taken then
+    job:problem("%s is a user on %s, and both have one name space; map the "
+      .. "name (--to-name, --map-organization, --map)", job.name,
+      job.side.to.name)
+  end
+  return not taken
+end
+
+--- Who has the name there, and nothing else: for an organization that is not
+--- worked on. Somebody else is in `job.problems`.
+---@async
+---@param job godwit.copy.OrganizationJob
+function M.recognize(job)
+  local id = docs.value(job.doc, "external_id")
+  if job.name and check_kind(job) and type(id) == "string" then
+    job.there = job.side.to:try_get_organization(job.name)
+    check_external_id(job, id)
   end
 end
 
@@ -142,16 +165,14 @@ function M.look(job)
   if rules.name_problem(job.name) then
     job:problem("%s", rules.name_problem(job.name))
     return
-  elseif side.roster:has_user(job.name) then
-    job:problem("%s is a user on %s, and both have one name space; map the "
-      .. "name (--to-name, --map-organization, --map)", job.name, side.to.name)
+  elseif not check_kind(job) then
     return
   end
   job:progress("compare")
   job.there = side.to:try_get_organization(job.name)
   job.wanted = fields_of(job)
   check_fields(job)
-  check_external_id(job)
+  check_external_id(job, job.wanted.external_id)
   job.differences = job.there and docs.differences(job.there, job.wanted,
     docs.ORGANIZATION_FIELDS) or {}
   job.members = members.look(job)

@@ -47,6 +47,18 @@ function M.shared(driver)
   return shared[driver]
 end
 
+---@class godwit.copy.AskingRoster
+---@field private driver table
+local Asking = {}
+Asking.__index = Asking
+
+--- One that reads no list: who is asked about is asked for.
+---@param driver table
+---@return godwit.copy.AskingRoster
+function M.asking(driver)
+  return setmetatable({ driver = driver }, Asking)
+end
+
 -- What is compared, and nothing else: a cluster may have very many users.
 local function resident(doc)
   local out = { username = doc.username, email = docs.value(doc, "email") }
@@ -102,6 +114,28 @@ local function organizations(self)
     end
     return names
   end)
+end
+
+---@async
+---@param name string
+---@return godwit.copy.Resident|nil
+function Asking:user(name)
+  local doc = self.driver:try_get_user(name)
+  return doc and resident(doc)
+end
+
+---@async
+---@param name string
+---@return boolean
+function Asking:has_user(name)
+  return self.driver:try_get_user(name) ~= nil
+end
+
+---@async
+---@param name string
+---@return boolean
+function Asking:is_organization(name)
+  return self.driver:try_get_organization(name) ~= nil
 end
 
 --- The user of that name; nil when there is none.

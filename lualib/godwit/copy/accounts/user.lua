@@ -31,6 +31,7 @@ M.NOT_MOVED = "Never moved, since nobody can read or set them: passwords, "
 ---@field person? godwit.copy.Person
 ---@field there? godwit.copy.Resident
 ---@field differences table[]
+---@field untold? string Why nobody can tell who it is there.
 
 --- A job; who the user is there is found by `look`.
 ---@param side godwit.copy.UserSide
@@ -93,12 +94,50 @@ local function check_address(job, person)
 end
 
 -- Somebody is there under that name.
-local function compare(job, there, person)
+local function check_same(job, there, person)
   if not docs.same_email(there.email, person.email) then
     job:problem("%s has a user %s with another e-mail address (%s, not %s): "
       .. "if it is the same person, map the address (--map-email, --map), else "
       .. "the name (--map-user, --map)", job.side.to.name, person.username,
       there.email or "none", person.email)
+    return false
+  end
+  return true
+end
+
+-- Both have one name space.
+local function check_kind(job, person)
+  local taken = job.side.roster:is_organization(person.username)
+  if taken then
+    job:problem("%s is an organization on %s, and both have one name space; "
+      .. "map the name (--map-user, --map)", person.username,
+      job.side.to.name)
+  end
+  return not taken
+end
+
+--- Who has the name there, and nothing else: for a user who is not worked on.
+--- Somebody else is in `job.problems`; where the source gives no address nobody
+--- can tell.
+---@async
+---@param job godwit.copy.UserJob
+function M.recognize(job)
+  local person = job.person
+  if not person then
+    return -- left out
+  end
+  local there = job.side.roster:user(person.username)
+  if not there then
+    check_kind(job, person)
+  elseif person.email then
+    check_same(job, there, person)
+  else
+    job.untold = ("%s gives no e-mail address"):format(job.side.from.name)
+  end
+end
+
+local function compare(job, there, person)
+  if not check_same(job, there, person) then
     return
   end
   job.there = there
@@ -126,11 +165,7 @@ function M.look(job)
   local there = roster:user(person.username)
   if there then
     compare(job, there, person)
-  elseif roster:is_organization(person.username) then
-    job:problem("%s is an organization on %s, and both have one name space; "
-      .. "map the name (--map-user, --map)", person.username,
-      job.side.to.name)
-  else
+  elseif check_kind(job, person) then
     check_address(job, person)
     check_burnt(job, person)
   end
