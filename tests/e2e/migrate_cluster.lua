@@ -443,3 +443,39 @@ test("named owners move without an administrator's key", function(t)
   t:ok(r.code ~= 0)
   t:match(r.all, "administrator")
 end)
+
+test("two algorithms that would become one are both refused", function(t)
+  local w = world(t, function(dev)
+    e2e.seed(dev, "alice/Lab")
+    e2e.seed(dev, "alice/Lab2")
+    e2e.seed(dev, "alice/Other")
+  end)
+  local path = w.home .. "/pol.lua"
+  local function policy(text)
+    err.check(fs.write(path, "return { " .. text .. " }", 384))
+  end
+  local function run(...)
+    return migrate(w, "--owner", "alice", "--skip", "data", "--policy", path,
+      "--adopt", "--overwrite-drift", ...)
+  end
+  policy("map_name = { Lab2 = 'Lab' }")
+  local plan = e2e.expect(run("-n"), 3)
+  local r = e2e.expect(run(), 3)
+  t:eq(words(plan.items), words(r.items))
+  t:eq(words(r.items), { "user alice created", "algorithm alice/Lab refused",
+    "algorithm alice/Lab2 refused", "algorithm alice/Other created" })
+  for i = 2, 3 do
+    t:match(r.items[i].why, "alice/Lab and alice/Lab2 would both become "
+      .. "%S*prod:alice/Lab")
+  end
+  t:eq(open(w.prod):try_get_algorithm("alice", "Lab"), nil)
+  -- Who is left out is in nobody's way; and what is there already of one is not
+  -- overwritten with the other.
+  policy("map_name = { Lab2 = 'Lab' }, select = { '!alice/Lab' }")
+  r = e2e.expect(run(), 0)
+  t:eq({ r.items[2].outcome, r.items[3].outcome }, { "skipped", "created" })
+  policy("map_name = { Lab2 = 'Lab' }")
+  r = e2e.expect(run(), 3)
+  t:eq(words(r.items), { "user alice unchanged", "algorithm alice/Lab refused",
+    "algorithm alice/Lab2 refused", "algorithm alice/Other unchanged" })
+end)

@@ -60,6 +60,17 @@ local function new_job(from, to, owner, name, shared)
     owner = owner })
 end
 
+-- Two that would become one, by the names a policy gives them: neither is
+-- promoted, also where one of them is there already.
+local function check_double(jobs)
+  stages.check_double(jobs, function(job)
+    local inner = job.inner
+    return inner and not inner.record and not inner.failure and inner.dest_ref
+      or nil
+  end, "%s and %s would both become %s; let the policy give one of them another "
+    .. "name (map_name)")
+end
+
 -- Every owner without a usable key is named before anything else.
 local function check_keys(jobs, at_once)
   local all, there = {}, {}
@@ -86,6 +97,9 @@ local function look(job, check)
   local why = check(job.owner)
   if why then
     return job:problem("%s", why)
+  end
+  if #job.problems > 0 then
+    return -- one of two: what is there is neither's
   end
   run.look_at(inner)
   note_open(job)
@@ -151,6 +165,7 @@ function M.stage(cx, from, to, owners, check, lacks)
     job = function(owner, name)
       return new_job(from, to, owner, name, shared)
     end })
+  check_double(stage.jobs)
   check_keys(stage.jobs, cx.jobs)
 
   local queue
