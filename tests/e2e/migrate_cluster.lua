@@ -479,3 +479,23 @@ test("two algorithms that would become one are both refused", function(t)
   t:eq(words(r.items), { "user alice unchanged", "algorithm alice/Lab refused",
     "algorithm alice/Lab2 refused", "algorithm alice/Other unchanged" })
 end)
+
+test("a secret that is given and not at the source is said once", function(t)
+  local w = world(t)
+  local path = w.home .. "/values.lua"
+  err.check(fs.write(w.dev.dir .. "/algorithms/acme/Two/secrets.json",
+    json.encode(json.array({ { id = "s1", short_name = "chat",
+      secret_key = "CHAT_TOKEN", description = "what it is",
+      owner_type = "algorithm" } })), 384))
+  err.check(fs.write(path, [[return {
+    ["acme/*"] = { CHAT_TOKN = "xxxxxxxx" },
+    ["labs/*"] = { OTHER = "zzzzzzzz" },
+  }]], 384))
+  for _, flag in ipairs({ "-n", "--json" }) do
+    local r = e2e.expect(migrate(w, "--secrets", path, "--without-secrets",
+      flag), 0)
+    t:eq(select(2, r.err:gsub("CHAT_TOKN", "")), 1)
+    t:match(r.err, "gives CHAT_TOKN for acme/%*, but the source has no such")
+    t:no(r.err:find("OTHER", 1, true))
+  end
+end)

@@ -16,11 +16,10 @@ local task = require("godwit.task")
 
 local M = {}
 
--- Said once, when it can be told: of what was looked at, nothing has it.
-local function name_unused(destinations)
-  local dest = destinations[1]
-  local given = dest and dest.jobs[1] and dest.jobs[1].opts.secrets
-
+--- What of --secrets no source has: a name may be mistyped. Said once, when it
+--- can be told: of what was looked at, nothing has it.
+---@param given? godwit.config.Secrets
+function M.name_unused(given)
   for _, text in ipairs(given and given:unused() or {}) do
     log.warn("%s", text)
   end
@@ -288,7 +287,8 @@ function M.run(cx, destinations, promote)
     end
     work(cx, dest, promote, run)
   end)
-  name_unused(destinations)
+  local first = destinations[1] and destinations[1].jobs[1]
+  M.name_unused(first and first.opts.secrets)
 end
 
 return M

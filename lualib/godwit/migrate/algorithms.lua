@@ -157,6 +157,7 @@ function M.stage(cx, from, to, owners, check, lacks)
 
   shared.references = true
   shared.secrets = cx.params.secrets and secrets.load(cx.params.secrets)
+  stage.secrets = shared.secrets
   stage.jobs = listing.jobs(owners, cx.jobs, { from = from,
     what = "algorithms",
     names = function(owner)
@@ -208,7 +209,8 @@ function M.stage(cx, from, to, owners, check, lacks)
   return stage
 end
 
---- Says what only trying could tell, as far as it was not tried.
+--- Says what only trying could tell, as far as it was not tried, and which
+--- secrets were given for nothing.
 ---@param cx godwit.workflow.Cx
 ---@param stage godwit.workflow.Stage
 function M.finish(cx, stage)
@@ -219,6 +221,7 @@ function M.finish(cx, stage)
       cx:note("only trying can tell %s", text)
     end
   end
+  run.name_unused(stage.secrets)
 end
 
 return M
