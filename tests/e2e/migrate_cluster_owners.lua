@@ -168,6 +168,7 @@ test("who is named twice is taken once, and it is said", function(t)
         "--owner", owner, table.unpack(flags)), 0)
       t:eq(words(r), { "collection acme/models " .. (owner == "acme" and i < 3
         and "created" or "unchanged") })
+      people.reconcile(t, r, { "acme/models" })
       t:match(r.notes, "Owners named twice, taken once: "
         .. owner:gsub("%*", "%%*"))
     end

@@ -5,6 +5,7 @@ local e2e = require("support.e2e")
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
 local json = require("godwit.core.json")
+local people = require("support.people")
 local sys = require("godwit.core.sys")
 
 local FILES = { ["a.txt"] = "alpha", ["with space+%.bin"] = "beta",
@@ -296,7 +297,7 @@ test("an owner who is named twice is compared once, and it is said",
     local dev, prod, home = twins(t)
     local r = expect(verify(home, dev, prod, { "--owner", "acme", "--owner",
       "acme" }), 0)
-    t:eq({ r.doc.counts.equal, #r.doc.items }, { 1, 1 })
+    people.reconcile(t, r, { "acme/models" })
     t:match(table.concat(r.doc.notes, "\n"),
       "Owners named twice, taken once: acme")
   end)
