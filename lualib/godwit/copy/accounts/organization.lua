@@ -36,6 +36,7 @@ M.NOT_MOVED = "Never moved, since nobody can set them: who owns an "
 ---@field wanted table Its fields there.
 ---@field differences table[]
 ---@field members godwit.copy.Members
+---@field untold? string Why nobody can tell whether it is the same there.
 
 ---@param side godwit.copy.OrganizationSide
 ---@param doc table

@@ -22,7 +22,7 @@ M.NOT_MOVED = "Never moved, since nobody can read or set them: passwords, "
 ---@field from? table Driver.
 ---@field to table Driver.
 ---@field people godwit.copy.People
----@field roster godwit.copy.Roster
+---@field roster godwit.copy.Roster|godwit.copy.AskingRoster
 ---@field update boolean Fields that differ are changed.
 
 ---@class godwit.copy.UserJob: godwit.workflow.Job
