@@ -223,6 +223,18 @@ test("a deletion that is refused inside a success, or finds nothing",
     t:eq(d:delete_file("acme", "c", "f"), 0)
   end)
 
+test("a list that grows while it is read: each collection once", function(t)
+  local function named(...)
+    local rows = json.array({})
+    for i, name in ipairs({ ... }) do rows[i] = { name = name } end
+    return rows
+  end
+  local d = other(t, { ["GET /v1/data/acme"] = {
+    directory({ folders = named("a", "b"), marker = "m" }),
+    directory({ folders = named("b", "c", "c") }) } })
+  t:eq(collections(d, "acme"), { "a", "b", "c" })
+end)
+
 local function forever(fn)
   return { ["GET " .. C] = function(seen)
     return directory(fn(seen.query and seen.query:match("marker=([^&]*)")))

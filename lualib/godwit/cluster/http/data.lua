@@ -60,16 +60,9 @@ local function directory(driver, owner, path, marker, more)
   return (driver:get(owner, path, query))
 end
 
---- Iterates over an owner's collections: { name= }.
+-- The name of the next collection; nil: there is none.
 ---@async
----@param owner string
----@return fun(): { name: string }|nil
-function Data:each_collection(owner)
-  check(owner)
-  local where = self.name .. ":data/" .. owner
-  local turn = listing.pages(where, "folders", function(marker)
-    return directory(self, owner, path_of(owner), marker)
-  end)
+local function names_of(where, turn)
   local rows, at = {}, 0
   return function()
     at = at + 1
@@ -82,7 +75,30 @@ function Data:each_collection(owner)
       err.throw("remote", "%s: the server's list has a collection without a"
         .. " usable name", where)
     end
-    return { name = name }
+    return name
+  end
+end
+
+--- Iterates over an owner's collections, each once, though a list that grows
+--- while it is read may repeat a row: { name= }.
+---@async
+---@param owner string
+---@return fun(): { name: string }|nil
+function Data:each_collection(owner)
+  check(owner)
+  local where = self.name .. ":data/" .. owner
+  local names, seen = names_of(where, listing.pages(where, "folders",
+    function(marker)
+      return directory(self, owner, path_of(owner), marker)
+    end)), {}
+  return function()
+    for name in names do
+      if not seen[name] then
+        seen[name] = true
+        return { name = name }
+      end
+    end
+    return nil
   end
 end
 
