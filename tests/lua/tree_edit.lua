@@ -120,6 +120,20 @@ test("paths that no tree can hold are refused where they are written", function(
   t:eq(tr:read("a\nb"), "fine")
 end)
 
+test("a path in a sentence is UTF-8, whatever it is and wherever it is cut",
+  function(t)
+    local quote = require("godwit.tree.path").quote
+    t:eq(quote("bad\xff\xfe!"), [["bad\255\254!"]])
+    t:eq(quote("é\xe6\x97"), [["é\230\151"]])
+    t:eq(quote(("日"):rep(30)), '"' .. ("日"):rep(26) .. '…"')
+    t:eq(quote(("x"):rep(80) .. "é"), '"' .. ("x"):rep(80) .. '…"')
+    t:eq(quote("a\n\0\"\\"), [["a\n\0\"\\"]])
+    for n = 1, 90 do
+      t:ok(utf8.len(quote(("\xe6"):rep(n))), n)
+      t:ok(utf8.len(quote(("x"):rep(n) .. ("\u{10ffff}"):rep(30))), n)
+    end
+  end)
+
 test("a move that cannot be leaves the tree as it was", function(t)
   local tr = new_tree(t, { a = "1", b = "2", ["d/x"] = "3" })
   t:raises("conflict", function() tr:move("a", "b/c") end, "b is a file")

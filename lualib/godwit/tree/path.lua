@@ -8,16 +8,36 @@ local M = {}
 local MAX_NAME, MAX_PATH = 255, 4000
 local SHOWN = 80
 
---- A path as a sentence has it: quoted, short, without control characters.
+-- No character is cut in two.
+local function cut(text)
+  local last = SHOWN
+  while last > SHOWN - 3 and text:find("^[\x80-\xbf]", last + 1) do last = last - 1 end
+  return text:sub(1, last) .. "…"
+end
+
+-- Bytes that are no UTF-8 as numbers: a sentence goes into JSON, too.
+local function readable(text)
+  local parts, at = {}, 1
+  while true do
+    local _, bad = utf8.len(text, at)
+    parts[#parts + 1] = text:sub(at, (bad or 0) - 1)
+    if not bad then return table.concat(parts) end
+    parts[#parts + 1] = ("\\%d"):format(text:byte(bad))
+    at = bad + 1
+  end
+end
+
+--- A path as a sentence has it: quoted, short, without control characters, and
+--- UTF-8 whatever it is.
 ---@param path any
 ---@return string
 function M.quote(path)
   local text = tostring(path)
-  if #text > SHOWN then text = text:sub(1, SHOWN) .. "…" end
+  if #text > SHOWN then text = cut(text) end
   text = text:gsub("[%c\"\\]", function(c)
     return c == "\n" and "\\n" or c:find("[\"\\]") and "\\" .. c or ("\\%d"):format(c:byte())
   end)
-  return '"' .. text .. '"'
+  return '"' .. readable(text) .. '"'
 end
 
 local function why_name(name)
