@@ -348,6 +348,25 @@ test("a name that nothing can have fails alone", function(t)
   t:eq(w.prod:files("acme", "models"), { a = "one", b = "two" })
 end)
 
+test("what is no file of an archive's collection fails alone", function(t)
+  local w = world(t, { a = "one", b = "two" })
+  local arch = w.dir .. "/arch"
+  e2e.archive(arch, "arch")
+  e2e.expect(run(w, { "acme/models", "--from", "dev", "--to", arch }), 0)
+  local files = arch .. "/data/acme/models/files"
+  t:ok(fs.write(files .. "/bad\xff", "x"))
+  t:ok(fs.mkdir(files .. "/sub"))
+  local r = e2e.expect(run(w, { arch .. ":acme/models", "./out/" }), 1)
+  t:eq(numbers(r.item), { "failed", 4, 2, 0, 0, 2, 0 })
+  local why = table.concat(r.item.problems, "\n")
+  t:match(why, '"sub": it is a folder')
+  t:match(why, '"bad\\255": it is not UTF%-8')
+  t:eq(fs.read(w.home .. "/out/a"), "one")
+  r = e2e.expect(run(w, { arch .. ":acme/models", "./out/", "--exclude", "bad*",
+    "--exclude", "sub" }), 0)
+  t:eq(numbers(r.item), { "unchanged", 4, 0, 2, 2, 0, 0 })
+end)
+
 test("a server that is gone: the rest is not tried", function(t)
   local w = world(t, many(200, "x"))
   behind(t, w, "prod", function(seen)

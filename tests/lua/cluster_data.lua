@@ -141,6 +141,18 @@ test("archive: what is no plain file is refused", function(t)
   t:ok(fs.symlink("/etc/passwd", dir .. "/link"))
   t:raises("io", names, "plain files only", d, "acme", "c")
   t:raises("io", d.read_file, nil, d, "acme", "c", "link")
+  -- Who takes what is odd gets the rest.
+  d:write_file("acme", "c", "f", "x")
+  t:ok(fs.mkdir(dir .. "/sub"))
+  t:ok(fs.write(dir .. "/bad\xff", "x"))
+  local odd_ones, rest = {}, {}
+  for page in d:each_file_page("acme", "c", function(name, other)
+    odd_ones[name] = other or "file"
+  end) do
+    for _, r in ipairs(page) do rest[#rest + 1] = r.name end
+  end
+  t:eq(rest, { "f" })
+  t:eq(odd_ones, { link = "link", sub = "dir", ["bad\xff"] = "file" })
   t:raises("notfound", d.read_file, nil, d, "acme", "c", "../collection.json")
   t:raises("notfound", d.read_file, nil, d, "acme", "../acme/c", "link")
 end)

@@ -63,16 +63,19 @@ function Collection:look()
 end
 
 local SHOWN = 200 -- bytes of a name that is none
+local KINDS = { dir = "a folder", link = "a link",
+  other = "no regular file" }
 
--- What a server calls a file and nobody else can: one of many, named with what
--- is wrong about it. A name that is cut says so: what filters secrets wants to
--- know.
-local function odd_row(name)
+-- What a server calls a file and nobody else can, or what is none in an
+-- archive: one of many, named with what is wrong about it. A name that is cut
+-- says so: what filters secrets wants to know.
+local function odd_row(name, other)
   local shown = type(name) == "string" and name or "(no name)"
   if #shown > SHOWN then
     shown = shown:sub(1, SHOWN) .. "…"
   end
-  return { name = shown, why = names.why(name) or "no file can be called so" }
+  return { name = shown, why = names.why(name)
+    or other and "it is " .. KINDS[other] or "no file can be called so" }
 end
 
 --- Its files, page by page, in no promised order.
@@ -80,9 +83,10 @@ end
 ---@return fun(): godwit.data.Row[]|nil
 function Collection:pages()
   local odd = {}
-  local turn = self.driver:each_file_page(self.owner, self.name, function(name)
-    odd[#odd + 1] = odd_row(name) -- of the page that is being read
-  end)
+  local turn = self.driver:each_file_page(self.owner, self.name,
+    function(name, other)
+      odd[#odd + 1] = odd_row(name, other) -- of the page that is being read
+    end)
   return function()
     local ok, page = pcall(turn)
     if not ok and err.is(page, "notfound") then
@@ -215,9 +219,6 @@ function Folder.unfit(name)
   return type(name) == "string" and is_temporary(name)
     and "unfinished files in a folder are called so" or nil
 end
-
-local KINDS = { dir = "a folder", link = "a link",
-  other = "no regular file" }
 
 -- What is not to be copied by itself: nil for what nobody has to see.
 local function entry(r)

@@ -70,9 +70,29 @@ function Data:try_get_collection(owner, name)
     acl = json.array({ table.unpack(doc.acl.read) }) }
 end
 
+-- Entries that are no files of a collection are handed to who asked for them;
+-- else the list is refused.
+local function plain_files(dir, rows, unusable)
+  local out = {}
+  for _, r in ipairs(rows) do
+    if not r.other and platform_data.is_file(r.name) then
+      out[#out + 1] = r
+    elseif unusable then
+      unusable(r.name, r.other)
+    else
+      err.throw("io", "%s/%s is not a file of a collection; an archive has"
+        .. " plain files only", dir, (r.name:gsub("[^\x20-\x7e]", "?")))
+    end
+  end
+  return out
+end
+
+--- As the http driver's; `unusable` is also told what an entry is: "dir",
+--- "link" or "other", nothing for a file.
 ---@async
+---@param unusable? fun(name: string, other: string|nil)
 ---@return fun(): { name: string, size: integer, time: number }[]|nil
-function Data:each_file_page(owner, name)
+function Data:each_file_page(owner, name, unusable)
   local c = { owner = owner, name = name }
   data_of(self):find(ALL, c)
   local dir = data_of(self):path(c)
@@ -85,13 +105,7 @@ function Data:each_file_page(owner, name)
       data_of(self):find(ALL, c) -- else what was listed is not all of it
       return nil
     end
-    for _, r in ipairs(rows) do
-      if r.other or not platform_data.is_file(r.name) then
-        err.throw("io", "%s/%s is not a file of a collection; an archive has"
-          .. " plain files only", dir, (r.name:gsub("[^\x20-\x7e]", "?")))
-      end
-    end
-    return rows
+    return plain_files(dir, rows, unusable)
   end
 end
 
