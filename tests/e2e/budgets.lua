@@ -254,3 +254,27 @@ test("data: bytes, files, deletions", function(t)
   doc = copy(8, "deletes = 2", "'./in', c, { delete = true }")
   t:match(doc.budget, "deletes = 2 is used up: DELETE [^\n]+ was not sent")
 end)
+
+test("what tries does not go on without a budget", function(t)
+  local box, home = sandboxes.start(t), cli.home(t)
+  home:config(("return { clusters = { dev = { api = %q, key = env 'KEY' } } }")
+    :format(box.api))
+  home.env.KEY = box:key("acme")
+  for _, try in ipairs({ "c.data:try_get('acme/c' .. i)",
+    "c.algorithms:try_get('acme/a' .. i)" }) do
+    home:write("work/t.lua", ([[return {
+      params = { from = "cluster" },
+      permissions = { clusters = { from = "read" },
+        budgets = { requests = 3 } },
+      run = function(cx)
+        local c = cx.params.from
+        for i = 1, 6 do %s end
+        cx:each({ "went on" }, function() return "created" end)
+      end,
+    }]]):format(try))
+    local doc = json.decode(home:expect(8, { "run", "t.lua", "--from", "dev",
+      "--json" }).out)
+    t:match(doc.budget, "requests = 3 is used up")
+    t:eq(#doc.items, 0, try)
+  end
+end)

@@ -209,7 +209,7 @@ end
 function Collections:try_get(ref)
   local ok, c = pcall(self.get, self, ref)
   if ok then return c end
-  if err.is(c, "cancelled") or err.is(c, "denied") then error(c, 0) end
+  if err._is_final(c) then error(c, 0) end
   return nil, err.from(c)
 end
 
