@@ -47,12 +47,14 @@ struct gw_data_job {
   long long size;  /* as it was listed; -1: not known */
   uint64_t delay;  /* ms before it begins */
   uint64_t most;   /* bytes that it may have (GW_ELIMIT); 0: any number */
+  bool any_etag;   /* of this file, as of all in the options */
 
   struct gw_err err; /* GW_OK: it arrived, or was read, whole */
   enum gw_data_stage stage; /* of the error */
   long status;     /* of the answer that counts: the error's, or the last */
   long retry_after; /* seconds the server asked for; -1: it did not */
   bool sent;       /* the destination may have been changed */
+  bool other_etag; /* all that came has another MD5 than the source's ETag */
   uint64_t bytes;
   uint64_t took;   /* ms from its beginning to its end */
   double modified; /* time of the file it became in a folder; 0: not known */

@@ -96,9 +96,11 @@ int gw_pair_compare(struct gw_pair *p, struct gw_err *err)
   if (p->any_etag)
     return 0;
   if (p->md5_hex[0] && job->source_etag && is_md5(job->source_etag, hex) &&
-      strcmp(hex, p->md5_hex) != 0)
+      strcmp(hex, p->md5_hex) != 0) {
+    p->job->other_etag = true;
     return differs(err, job->name,
                    "%.80s: the source says its MD5 is %s, what came has %s",
                    hex, p->md5_hex);
+  }
   return 0;
 }

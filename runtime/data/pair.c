@@ -249,7 +249,7 @@ struct gw_pair *gw_pair_new(struct gw_copier *c, struct gw_end *from,
   p->size = -1;
   p->has_md5 = !opts->no_md5;
   p->has_sha = opts->sha256;
-  p->any_etag = opts->any_etag;
+  p->any_etag = opts->any_etag || job->any_etag;
   p->front.job = (struct gw_job){
       .run = front_run, .done = front_done, .destroy = front_destroy};
   p->back.job = (struct gw_job){

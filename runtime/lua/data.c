@@ -182,6 +182,7 @@ static void submit_one(lua_State *L, struct box *box)
   double size = gw_opt_number(L, idx, "size", -1);
   double wait = gw_opt_number(L, idx, "delay", 0);
   double most = gw_opt_number(L, idx, "most", 0);
+  bool any_etag = !gw_opt_bool(L, idx, "etag", true);
   struct gw_data_job *job;
   struct gw_err err = {0};
 
@@ -195,6 +196,7 @@ static void submit_one(lua_State *L, struct box *box)
   job->size = (long long)size;
   job->delay = (uint64_t)(wait * 1000);
   job->most = (uint64_t)most;
+  job->any_etag = any_etag;
   box->left++;
   gw_data_submit(box->copier, job);
 }
@@ -264,6 +266,11 @@ static void push_failure(lua_State *L, const struct gw_data_job *job)
   set_flag(L, "sent", job->sent);
   if (job->retry_after >= 0)
     set_integer(L, "retry_after", job->retry_after);
+  if (job->other_etag) {
+    set_flag(L, "other_etag", true);
+    set_text(L, "md5", job->md5);
+    set_text(L, "source_etag", job->source_etag);
+  }
 }
 
 static void push_result(lua_State *L, const struct gw_data_job *job)

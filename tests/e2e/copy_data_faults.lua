@@ -5,6 +5,7 @@ local err = require("godwit.err")
 local fs = require("godwit.core.fs")
 local json = require("godwit.core.json")
 local relay = require("support.relay")
+local sys = require("godwit.core.sys")
 local task = require("godwit.task")
 
 local function fill(box, name, files, acl)
@@ -322,7 +323,51 @@ test("a wrong digest is not passed on", function(t)
   local r = between(w, { "acme/models" })
   t:eq(r.item.outcome, "failed")
   t:eq({ r.item.copied, r.item.failed }, { 1, 1 })
+  t:match(r.item.problems[1], '"a": it is not what was stored: its ETag says')
   t:eq(w.prod:files("acme", "models"), { b = "fine" })
+end)
+
+-- A server whose ETags look like MD5s and are none, as S3's of what it encrypts.
+local function other_etags(t, w, side)
+  return behind(t, w, side, function(seen, pass)
+    local r = pass()
+    if r.headers.etag then
+      r.headers.etag = ('"%s"'):format(sys.hash("md5", side .. seen.path))
+    end
+    return r
+  end)
+end
+
+test("ETags that look like MD5s and are none", function(t)
+  local files = { a = "one", b = "two", empty = "", large = ("l"):rep(300000),
+    larger = ("m"):rep(300001) }
+  local w = world(t, files)
+  local relays = { other_etags(t, w, "dev"), other_etags(t, w, "prod") }
+  w:configure({ dev = { api = relays[1].url }, prod = { api = relays[2].url } })
+  local r = e2e.expect(between(w, { "acme/models" }), 0)
+  t:eq(numbers(r.item), { "created", 5, 5, 0, 0, 0, 0 })
+  t:eq(w.prod:files("acme", "models"), files)
+  r = e2e.expect(between(w, { "acme/models" }), 0)
+  t:eq(numbers(r.item), { "unchanged", 5, 0, 5, 0, 0, 0 })
+  r = e2e.expect(between(w, { "acme/models", "--checksum" }), 0)
+  t:eq(numbers(r.item), { "unchanged", 5, 0, 5, 0, 0, 0 })
+  -- Nothing is known of them: what they say is not believed.
+  w.dev:put("acme", "big", nil, nil, { "user://*" })
+  w.prod:put("acme", "big", nil, nil, { "user://*" })
+  for _, name in ipairs({ "large", "larger" }) do
+    w.dev:put("acme", "big", name, files[name])
+    w.prod:put("acme", "big", name, files[name])
+  end
+  r = e2e.expect(between(w, { "acme/big", "-n" }), 0)
+  t:eq(numbers(r.item), { "unchanged", 2, 0, 2, 0, 0, 0 })
+  r = e2e.expect(w:run({ "verify", "--from", "dev", "--to", "prod", "--only",
+    "data", "--owner", "acme", "--json" }), 0)
+  t:eq(r.doc.counts.equal, 2)
+  -- What changes on the way is seen all the same.
+  w.dev:put("acme", "big", "larger", ("n"):rep(300001))
+  r = e2e.expect(between(w, { "acme/big" }), 0)
+  t:eq(numbers(r.item), { "updated", 2, 1, 1, 0, 0, 0 })
+  t:eq(w.prod:files("acme", "big").larger, ("n"):rep(300001))
 end)
 
 test("a name that nothing can have fails alone", function(t)

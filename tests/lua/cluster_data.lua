@@ -181,7 +181,8 @@ end
 test("an ETag that is absent, bare, weak or no MD5", function(t)
   local sum = sys.hash("md5", "x")
   for etag, want in pairs({ [""] = false, [sum] = sum, ['"' .. sum .. '"'] = sum,
-    ['W/"' .. sum:upper() .. '"'] = sum, ['"abc-2"'] = false }) do
+    ['"' .. sum:upper() .. '"'] = sum, ['W/"' .. sum .. '"'] = false,
+    ['"abc-2"'] = false }) do
     local d = other(t, { ["HEAD " .. C .. "/f"] = { headers = { ETag = etag,
       ["X-Data-Type"] = "file" }, body = "x" } })
     local h = d:try_head_file("acme", "c", "f")
@@ -190,11 +191,38 @@ test("an ETag that is absent, bare, weak or no MD5", function(t)
 end)
 
 test("a file whose digest is another is not believed", function(t)
-  local d = other(t, { ["GET " .. C .. "/f"] = { body = "y",
-    headers = { ETag = sys.hash("md5", "x") } } })
+  -- Not even if it comes like that every time, where ETags are digests.
+  local d, server = other(t, { ["GET " .. C .. "/f"] = { body = "y",
+    headers = { ETag = sys.hash("md5", "x") } }, ["GET " .. C .. "/g"] = {
+      body = "z", headers = { ETag = sys.hash("md5", "z") } } })
+  t:eq(d:read_file("acme", "c", "g"), "z")
   local e = t:raises("remote", d.read_file, "digest differs", d, "acme", "c",
     "f")
   t:ok(e.retryable)
+  t:eq(#server.requests, 3)
+  -- One that was broken on its way once is read again.
+  local headers = { ETag = sys.hash("md5", "x") }
+  d = other(t, { ["GET " .. C .. "/f"] = { { body = "y", headers = headers },
+    { body = "x", headers = headers } } })
+  t:eq(d:read_file("acme", "c", "f"), "x")
+  -- And never the same: it cannot be told what it is.
+  d = other(t, { ["GET " .. C .. "/f"] = { { body = "y", headers = headers },
+    { body = "z", headers = headers } } })
+  t:raises("remote", d.read_file, "digest differs", d, "acme", "c", "f")
+end)
+
+test("an ETag that looks like an MD5 and is none", function(t)
+  local answer = { body = "x", headers = { ["X-Data-Type"] = "file",
+    ETag = '"' .. ("ab"):rep(16) .. '"' } }
+  local d, server = other(t, { ["GET " .. C .. "/f"] = answer,
+    ["HEAD " .. C .. "/f"] = answer, ["GET " .. C .. "/g"] = answer })
+  t:eq(d:read_file("acme", "c", "f"), "x")
+  t:eq(#server.requests, 2)
+  t:eq(d:read_file("acme", "c", "f"), "x")
+  t:eq(d:read_file("acme", "c", "g"), "x")
+  t:eq(#server.requests, 4)
+  local h = d:try_head_file("acme", "c", "f")
+  t:eq({ h.etag, h.md5 }, { answer.headers.ETag, nil })
 end)
 
 test("errors: three shapes, and a header", function(t)

@@ -204,7 +204,10 @@ test("an ETag that is an MD5 must be it, unless it is said not to be", function(
   local r = ask('"b1946ac92492d2347c6235b4d2611185"')
   t:eq(r.err.kind, "conflict")
   t:match(r.err.message, "f: the source says its MD5 is b1946ac92492d2347c6235b4d2611185, what came has")
+  t:eq({ r.other_etag, r.bytes, r.md5, r.source_etag }, { true, 6,
+    "b1946ac92492d2347c6235b4d2611184", '"b1946ac92492d2347c6235b4d2611185"' })
   t:ok(ask('"b1946ac92492d2347c6235b4d2611185"', { etag = false }).ok)
+  t:ok(one(copier({ url = origin .. "/" }, { folder = to }), { name = "f", etag = false }).ok)
   t:ok(ask('W/"b1946ac92492d2347c6235b4d2611185"').ok)
   t:ok(ask('"b1946ac92492d2347c6235b4d2611185-3"').ok)
 end)

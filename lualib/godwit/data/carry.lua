@@ -4,6 +4,7 @@
 local core = require("godwit.core.task")
 local engine = require("godwit.core.data")
 local err = require("godwit.err")
+local etags = require("godwit.cluster.etags")
 local retry = require("godwit.http.retry")
 local said = require("godwit.data.said")
 local task = require("godwit.task")
@@ -23,6 +24,7 @@ local HOPELESS = 50    -- files in a row that failed: the rest is not tried
 ---@field time? string
 ---@field attempts? integer
 ---@field changes? integer
+---@field etag? boolean False: the source's ETag need not be its MD5.
 ---@field waited? number
 ---@field most? integer Bytes that it may have.
 
@@ -110,13 +112,13 @@ local function stop(self, why)
   wake(self)
 end
 
--- Of a file its name and size are read. One that is tried again has a delay,
+-- Of a file its name, its size and what its ETag is worth are read. One that is tried again has a delay,
 -- which may be another one before all of them are taken.
 local function submit_again(self, files)
   local list = {}
   for i, file in ipairs(files) do
     list[i] = { name = file.name, size = file.size, delay = file.delay,
-      most = file.most }
+      most = file.most, etag = file.etag }
     file.delay = nil
   end
   err.check(self.copier:submit(list))
@@ -144,7 +146,11 @@ local function feed_new(self)
     return
   end
   files = affordable(self, files)
+  local none = self.from.etags ~= nil and self.from.etags.none
   for _, file in ipairs(files) do
+    if none then
+      file.etag = false
+    end
     self.pending[file.name] = file
     self.open = self.open + 1
   end
@@ -210,6 +216,26 @@ local function dismissed(self, e, result)
     and after > self.policy.max_wait and after or nil
 end
 
+-- What one file's ETag says of all of them.
+local function is_no_digest(self, file, result)
+  local known = result.other_etag and self.from.etags
+  if not known then
+    return false
+  end
+  local none, again = known:differ(file.name, { size = result.bytes,
+    md5 = result.md5, etag = result.source_etag })
+  result.again = again -- it does not change, then
+  return none
+end
+
+local function is_digest(self, result)
+  local known = self.from.etags
+  if known and not known.proven and not known.none
+    and etags.md5(result.source_etag) == result.md5 then
+    known:agree()
+  end
+end
+
 local function take_failure(self, file, result)
   local e = err.from(result.err)
   if e.kind == "denied" or e.kind == "budget" then -- the whole run's
@@ -219,7 +245,12 @@ local function take_failure(self, file, result)
     self.budget:exhaust()
     return stop(self, self.budget.why)
   end
-  local delay = not self.stopped and delay_of(self, file, e, result)
+  local delay
+  if is_no_digest(self, file, result) and not self.stopped then
+    file.etag, delay = false, 0
+  elseif not self.stopped then
+    delay = delay_of(self, file, e, result)
+  end
   if delay then
     return try_again(self, file, delay)
   end
@@ -257,6 +288,7 @@ local function take(self, results)
     check_answer(result)
     if result.ok then
       settle(self, file)
+      is_digest(self, result)
       self.row = 0
       result.file = file
       good[#good + 1] = result

@@ -130,6 +130,8 @@ local function by_digest(pairs_of, readers)
     function() return digests.of(readers.from, from) end,
     function() return digests.of(readers.to, to) end,
   }) or { {}, {} }
+  digests.doubt(readers.from, from, found[1], found[2])
+  digests.doubt(readers.to, to, found[2], found[1])
   return function(name)
     return digests.same(found[1][name], found[2][name]) == true
   end

@@ -26,7 +26,7 @@ local function ask(reader, files, found)
     if not ok and err._is_final(md5) then
       error(md5, 0)
     elseif ok and md5 then
-      found[file.name] = { md5 = md5 }
+      found[file.name] = { md5 = md5, said = true }
       reader.known:read(file, found[file.name])
     else
       rest[#rest + 1] = file
@@ -96,6 +96,48 @@ function M.of(reader, files)
     read(reader, rest, found)
   end
   return found
+end
+
+-- What is known of the side's ETags; nil where nothing is to be known.
+---@async
+local function etags_of(reader)
+  local ok, source = pcall(reader.side.open, reader.side, "read")
+  if not ok and err._is_final(source) then
+    error(source, 0)
+  end
+  return ok and source.etags or nil
+end
+
+--- That files differ is not believed because of ETags of which none is known to
+--- be a digest: these files are read, the smallest first, which settles it for
+--- the others where it has the digest that was said. Changes `mine`.
+---@async
+---@param reader godwit.data.Reader
+---@param files { name: string, size: integer?, time: string? }[]
+---@param mine table<string, godwit.data.Digest>
+---@param theirs table<string, godwit.data.Digest>
+function M.doubt(reader, files, mine, theirs)
+  local list = {}
+
+  for _, file in ipairs(files) do
+    local digest = mine[file.name]
+    if digest and digest.said and M.same(digest, theirs[file.name]) == false
+    then
+      list[#list + 1] = { name = file.name, size = file.size,
+        time = file.time }
+    end
+  end
+  local etags = #list > 0 and etags_of(reader)
+  if not etags or etags.proven then
+    return
+  end
+  table.sort(list, function(a, b)
+    return (a.size or math.huge) < (b.size or math.huge)
+  end)
+  read(reader, { table.remove(list, 1) }, mine)
+  if not etags.proven and #list > 0 then
+    read(reader, list, mine)
+  end
 end
 
 --- Whether two digests say the same; nil: they cannot be compared.

@@ -21,6 +21,7 @@ local EARLY = 2    -- seconds that a time and a date without fractions may be of
 ---@class godwit.data.Digest
 ---@field md5? string
 ---@field sha256? string
+---@field said? boolean An ETag says so, nobody has read it.
 
 ---@class godwit.data.Known
 ---@field private ledger? table

@@ -7,6 +7,7 @@ local acl = require("godwit.data.acl")
 local carry = require("godwit.data.carry")
 local core_names = require("godwit.core.names")
 local err = require("godwit.err")
+local etags = require("godwit.cluster.etags")
 local names = require("godwit.data.names")
 local retry = require("godwit.http.retry")
 local said = require("godwit.data.said")
@@ -93,17 +94,12 @@ end
 
 -- files ---------------------------------------------------------------------
 
-local function md5_of(etag)
-  local text = etag and etag:gsub("^W/", ""):gsub('"', ""):lower()
-  return text and text:find("^%x+$") and #text == 32 and text or nil
-end
-
 -- Whether what arrived is one state of the source's file. Mostly the ETag is the
 -- digest between quotes.
 local function is_proven(work, result)
   local etag, md5 = result.source_etag, result.md5
   return work.from.is_folder or etag ~= nil and md5 ~= nil
-    and (#etag == 34 and etag:sub(2, 33) == md5 or md5_of(etag) == md5)
+    and (#etag == 34 and etag:sub(2, 33) == md5 or etags.md5(etag) == md5)
 end
 
 -- Many answers come within a second: the text is read once.
@@ -161,6 +157,10 @@ local function sentence(e, result)
   if e.kind == "notfound" and result.stage == "read" then
     outer.message = "it is gone from the source since it was listed"
     outer.retryable = true
+  elseif result.again then
+    outer.message = ("it is not what was stored: its ETag says that its MD5 is "
+      .. "%s, what is sent has %s, every time"):format(
+      tostring(etags.md5(result.source_etag)), tostring(result.md5))
   elseif e.kind == "conflict" and result.stage == "read" then
     outer.message = CHANGES
     outer.retryable = true

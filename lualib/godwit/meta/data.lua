@@ -14,6 +14,7 @@ local M = {}
 ---@field folder? godwit.folder.root
 ---@field temp? godwit.folder.root Where parts are written, on the same file system.
 ---@field private? boolean Files are their owner's only (0600).
+---@field etags? godwit.cluster.Etags For who reads: whether ETags are digests.
 
 ---@class godwit.data.Opts
 ---@field start? integer Pairs at a time at first; 32.
@@ -30,6 +31,7 @@ local M = {}
 ---@field size? integer As it was listed.
 ---@field delay? number Seconds before it begins.
 ---@field most? integer Bytes that it may have; more is an error of kind `limit`.
+---@field etag? boolean As the option, for this file; true.
 
 ---@class godwit.data.Result
 ---@field name string
@@ -46,6 +48,8 @@ local M = {}
 ---@field stage? "read"|"write"
 ---@field sent? boolean The destination may have been changed.
 ---@field retry_after? integer Seconds.
+---@field other_etag? true It came whole, and its ETag is another MD5 than it has;
+---then `bytes`, `md5` and `source_etag` are as they were read.
 ---@field body? string The beginning of an answer that is an error, or speaks of one.
 
 ---@class godwit.data.copier: userdata

@@ -17,6 +17,7 @@ local ENOUGH = 20 -- files without a digest, until none is expected any more
 ---@class godwit.verify.Content
 ---@field md5? string
 ---@field size? integer
+---@field said? boolean An ETag says so, nobody has read it.
 ---@field gone? boolean It is not there any more.
 ---@field e? any Why it could not be read.
 
@@ -63,7 +64,7 @@ local function ask(self, file)
   end
   local md5 = md5_of(head)
   self.without = md5 and 0 or self.without + 1
-  return md5 and { md5 = md5, size = head.size }
+  return md5 and { md5 = md5, size = head.size, said = true }
 end
 
 local function is_large(file)
@@ -111,8 +112,11 @@ local function read_all(self, files, found)
     end,
   })
   for _, file in ipairs(files) do
-    found[file.name] = found[file.name] or { e = err.new({ kind = "remote",
-      message = "not read: " .. (stopped or "no answer") }) }
+    local known = found[file.name]
+    if not known or known.said then
+      found[file.name] = { e = err.new({ kind = "remote",
+        message = "not read: " .. (stopped or "no answer") }) }
+    end
   end
 end
 
@@ -143,6 +147,36 @@ function Contents:digests(files)
     read_all(self, open, found)
   end
   return found
+end
+
+--- That files differ is not said because of ETags of which none is known to be
+--- a digest: these files are read, the smallest first, which settles it for the
+--- others where it has the digest that was said. Changes `mine`.
+---@async
+---@param files { name: string, size: integer? }[]
+---@param mine table<string, godwit.verify.Content> What `digests` gave.
+---@param theirs table<string, godwit.verify.Content> Of the other place.
+function Contents:doubt(files, mine, theirs)
+  local list = {}
+
+  for _, file in ipairs(files) do
+    local a, b = mine[file.name], theirs[file.name]
+    if a.said and b.md5 and a.md5 ~= b.md5 then
+      list[#list + 1] = { name = file.name, size = file.size }
+    end
+  end
+  local etags = #list > 0
+    and self.driver:data_end(self.owner, self.name, "read").etags
+  if not etags or etags.proven then
+    return
+  end
+  table.sort(list, function(a, b)
+    return (a.size or math.huge) < (b.size or math.huge)
+  end)
+  read_all(self, { table.remove(list, 1) }, mine)
+  if not etags.proven and #list > 0 then
+    read_all(self, list, mine)
+  end
 end
 
 return M

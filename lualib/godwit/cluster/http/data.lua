@@ -2,6 +2,7 @@ local address = require("godwit.cluster.address")
 local account = require("godwit.cluster.accounts")
 local effect = require("godwit.effect")
 local err = require("godwit.err")
+local etags = require("godwit.cluster.etags")
 local json = require("godwit.core.json")
 local listing = require("godwit.cluster.data_listing")
 local pages = require("godwit.cluster.pages")
@@ -168,12 +169,13 @@ function Data:each_file_page(owner, name, unusable)
   end
 end
 
--- { etag=, md5= }: as it came, and the digest if it can be one.
-local function etag_of(headers)
-  local etag = headers.etag
-  if type(etag) ~= "string" or etag == "" then return nil, nil end
-  local text = etag:gsub("^W/", ""):gsub('^"(.*)"$', "%1")
-  return etag, #text == 32 and text:find("^%x+$") and text:lower() or nil
+-- What is known of a collection's ETags, for the whole run.
+local function etags_of(driver, owner, name)
+  driver.etags = driver.etags or {}
+  local where = owner .. "/" .. name
+  driver.etags[where] = driver.etags[where]
+    or etags.new(target(driver, owner, name))
+  return driver.etags[where]
 end
 
 ---@async
@@ -195,31 +197,50 @@ function Data:try_head_file(owner, name, file)
   end
   local h = response.headers
   if h["x-data-type"] and h["x-data-type"] ~= "file" then return nil end
-  local etag, md5 = etag_of(h)
+  local etag = h.etag ~= "" and h.etag or nil
   return { size = math.tointeger(tonumber(h["content-length"])), etag = etag,
-    md5 = md5 }
+    md5 = not etags_of(self, owner, name).none and etags.md5(etag) or nil }
 end
 
---- The bytes of a file; `limit` past `max`.
+---@async
+local function read(driver, owner, name, file, max)
+  local bytes, response = driver:request("GET", path_of(owner, name, file),
+    { owner = owner, raw = true, max_body = max })
+  local h = response.headers
+  if h["x-data-type"] and h["x-data-type"] ~= "file" then
+    err.throw("notfound", "%s is no file", target(driver, owner, name, file))
+  end
+  return bytes, h.etag
+end
+
+-- Whether the bytes are what the ETag says, as far as it says something.
+local function is_believed(known, file, bytes, etag)
+  local md5 = not known.none and etags.md5(etag)
+  if not md5 then return true end
+  local own = sys.hash("md5", bytes)
+  if own ~= md5 then
+    return (known:differ(file, { size = #bytes, md5 = own, etag = etag }))
+  end
+  known:agree()
+  return true
+end
+
+--- The bytes of a file; `limit` past `max`. One whose ETag says something else
+--- is read again: it was cut or changed on its way, or the ETag is no digest.
 ---@async
 ---@param opts? { max: integer? }
 ---@return string
 function Data:read_file(owner, name, file, opts)
   check(owner, name, file)
-  local bytes, response = self:request("GET", path_of(owner, name, file),
-    { owner = owner, raw = true, max_body = opts and opts.max })
-  local h = response.headers
-  if h["x-data-type"] and h["x-data-type"] ~= "file" then
-    err.throw("notfound", "%s is no file", target(self, owner, name, file))
+  local known = etags_of(self, owner, name)
+  for _ = 1, 2 do
+    local bytes, etag = read(self, owner, name, file, opts and opts.max)
+    if is_believed(known, file, bytes, etag) then return bytes end
   end
-  local _, md5 = etag_of(h)
-  if md5 and md5 ~= sys.hash("md5", bytes) then
-    error(err.new({ kind = "remote", retryable = true,
-      message = target(self, owner, name, file)
-        .. ": what arrived is not what the server has (its digest differs)",
-    }), 0)
-  end
-  return bytes
+  error(err.new({ kind = "remote", retryable = true,
+    message = target(self, owner, name, file)
+      .. ": what arrived is not what the server has (its digest differs)",
+  }), 0)
 end
 
 --- Those of some owners of whom the profile's one key sees no more than what
@@ -256,7 +277,8 @@ function Data:list_hosted_data(owner)
   return pages.rows(self:get(owner, "/v1/hostedData"), "result", "results")
 end
 
---- Where a copy reads or writes a collection's files.
+--- Where a copy reads or writes a collection's files. Who reads says in `etags`
+--- what it learns of them, and is told what others have.
 ---@async
 ---@param mode "read"|"write"
 ---@return table
@@ -269,6 +291,7 @@ function Data:data_end(owner, name, mode)
     auth = self:key(owner), auth_scheme = p.auth_scheme or "Simple",
     ca = p.ca, cert = p.cert, cert_key = p.cert_key, insecure = p.insecure,
     proxy = p.proxy, no_proxy = p.no_proxy,
+    etags = mode == "read" and etags_of(self, owner, name) or nil,
   }
 end
 
