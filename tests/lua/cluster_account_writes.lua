@@ -429,7 +429,7 @@ test("SCMs are made, changed, chosen and taken away", function(t)
     ["POST /v1/admin/scms"] = function(req)
       local doc = json.decode(req.body)
       rows[2] = { id = "g", provider = doc.provider, urls = doc.urls,
-        enabled = true }
+        oauth = { client_id = doc.oauth.client_id }, enabled = true }
       return { status = 201, json = rows[2] }
     end,
     ["PATCH /v1/admin/scms/g"] = { json = { id = "g", enabled = false } },
@@ -446,6 +446,30 @@ test("SCMs are made, changed, chosen and taken away", function(t)
   d:set_default_scm("g")
   d:delete_scm("g")
   t:raises("notfound", d.update_scm, nil, d, "h", {})
+end)
+
+test("an SCM that another client has is not taken for ours", function(t)
+  local rows = json.array({})
+  local posts, mine = 0, nil
+  local d = driver_of(t, {
+    ["GET /v1/scms"] = function() return { json = { results = rows } } end,
+    ["POST /v1/admin/scms"] = function(req, raw)
+      posts = posts + 1
+      local doc = json.decode(req.body)
+      if posts == 1 then -- nothing was made, and somebody else makes one
+        rows[1] = { id = "theirs", provider = doc.provider, urls = doc.urls,
+          oauth = { client_id = "other" } }
+        odd.cut(raw)
+      end
+      mine = { id = "ours", provider = doc.provider, urls = doc.urls,
+        oauth = { client_id = doc.oauth.client_id } }
+      rows[2] = mine
+      return { status = 201, json = mine }
+    end })
+  local spec = { provider = "gitlab", urls = { web = "https://g" },
+    oauth = { client_id = "i" } }
+  t:eq(d:create_scm(spec).id, "ours")
+  t:eq(posts, 2)
 end)
 
 test("nothing of this is done without an administrator's key", function(t)

@@ -136,6 +136,11 @@ test("users", function(t)
     say(listed(d:each_user()))
     say(try(d, "delete_user", "ann"))
     say(try(d, "try_get_user", "ann"))
+    say(try(d, "delete_user", "ann")) -- gone already
+    say(try(d, "delete_user", "never"))
+    say(try(d, "create_user", { username = "never",
+      email = "never@example.com" }))
+    say(try(d, "delete_organization", "never-one"))
     say(try(d, "create_user", ANN))
     say(listed(d:each_user()))
   end)
@@ -265,6 +270,16 @@ test("SCMs", function(t)
     say(d:update_scm(made.id, { enabled = false }).enabled)
     d:delete_scm(made.id)
     say(#d:list_scms())
+    say(try(d, "delete_scm", "none"))
+    -- A second client at the same host is another one.
+    d:create_scm(with(spec, { id = "one" }))
+    d:create_scm(with(spec, { id = "two", oauth = { client_id = "d",
+      client_secret = "s" } }))
+    say(#d:list_scms())
+    for _, more in ipairs({ {}, { id = "three" }, { id = "one",
+        oauth = { client_id = "e" } }, { oauth = { client_id = "d" } } }) do
+      say(try(d, "create_scm", with(spec, more)))
+    end
   end)
 end)
 

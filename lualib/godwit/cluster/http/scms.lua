@@ -2,6 +2,7 @@ local address = require("godwit.cluster.address")
 local body = require("godwit.cluster.body")
 local effect = require("godwit.effect")
 local err = require("godwit.err")
+local scm_rules = require("godwit.cluster.scm_rules")
 local secret = require("godwit.core.secret")
 local secrets = require("godwit.cluster.secrets")
 
@@ -11,6 +12,8 @@ local secrets = require("godwit.cluster.secrets")
 local M = {}
 local Scms = {}
 M.methods = Scms
+
+local CONFLICT = 4044 -- the platform's code
 
 local function target(driver, id)
   return driver.name .. ":scm/" .. tostring(id)
@@ -39,20 +42,23 @@ local function bound(driver, v)
   return out
 end
 
-local function web(scm)
-  return type(scm.urls) == "table" and scm.urls.web or nil
-end
-
--- The same one: by its id, or by what two of one cluster never share.
-local function find(driver, spec)
+-- The first of which `fits` is true, as they are now.
+local function find(driver, fits)
   driver.memo:forget("scms")
   for _, scm in ipairs(driver:list_scms()) do
-    if spec.id ~= nil and scm.id == spec.id or spec.id == nil
-      and scm.provider == spec.provider and web(scm) == web(spec) then
+    if fits(scm) then
       return scm
     end
   end
   return nil
+end
+
+-- What is there once it was made: with an id of its own by that alone.
+local function find_made(driver, spec)
+  return find(driver, function(scm)
+    return scm_rules.same(scm, spec)
+      and (spec.id == nil or scm.id == spec.id)
+  end)
 end
 
 local function name_of(spec)
@@ -65,26 +71,33 @@ end
 ---@return table scm
 function Scms:create_scm(spec)
   self:need_admin("administering SCMs")
-  if find(self, spec) then
-    err.throw("exists", "%s exists already", target(self, name_of(spec)))
+  local other = find(self, function(scm)
+    return scm_rules.conflict(scm, spec)
+  end)
+  if other then
+    error(err.new({ kind = "exists", status = 409, code = CONFLICT,
+      message = ("%s exists already, as %s"):format(
+        target(self, name_of(spec)), tostring(other.id)) }), 0)
   end
   return effect.perform({
     kind = "scm.create", target = target(self, name_of(spec)), cluster = self,
     before = { exists = false }, detail = spec,
     write = function()
       local doc = send(self, "POST", bound(self, spec))
-      return type(doc) == "table" and doc.id and doc or find(self, spec) or doc
+      return type(doc) == "table" and doc.id and doc
+        or find_made(self, spec) or doc
     end,
     probe = function()
-      local scm = find(self, spec)
+      local scm = find_made(self, spec)
       return scm ~= nil, scm
     end,
   })
 end
 
 local function get(driver, id)
-  return find(driver, { id = id }) or err.throw("notfound",
-    "%s has no SCM %s", driver.name, tostring(id))
+  return find(driver, function(scm)
+    return scm.id == id
+  end) or err.throw("notfound", "%s has no SCM %s", driver.name, tostring(id))
 end
 
 --- Changes whether it is enabled, or its addresses (all three or none).

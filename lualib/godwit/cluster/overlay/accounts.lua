@@ -252,11 +252,16 @@ local function update(overlay, which, name, change)
     end)
 end
 
+-- The name of one who never was stays free.
 ---@async
 local function delete(overlay, which, name)
   secrets.check_deletion(overlay)
+  local there = try_get(overlay, which, name) ~= nil
   perform(overlay, accounts.KINDS[which].what .. ".delete", which, name, nil,
     function()
+      if not there then
+        return true
+      end
       local state = state_of(overlay, which)
       state.created[name], state.patched[name] = nil, nil
       state.deleted[name] = true
@@ -277,11 +282,9 @@ function Accounts:update_user(name, patch)
   end)
 end
 
+--- As the http driver's: one that is gone is as it should be.
 ---@async
 function Accounts:delete_user(name)
-  if not self:try_get_user(name) then
-    gone("users", name)
-  end
   delete(self, "users", name)
 end
 

@@ -1,4 +1,5 @@
 local body = require("godwit.cluster.body")
+local scm_rules = require("godwit.cluster.scm_rules")
 local secret = require("godwit.core.secret")
 local secrets = require("godwit.cluster.secrets")
 local unknown = require("godwit.unknown")
@@ -35,13 +36,18 @@ function Scms:list_scms()
   return out
 end
 
-local function get(overlay, id)
+local function try_get(overlay, id)
   for _, scm in ipairs(overlay:list_scms()) do
     if rawequal(scm.id, id) then
       return scm
     end
   end
-  refuse("notfound", 404, NOT_FOUND, "there is no SCM %s", tostring(id))
+  return nil
+end
+
+local function get(overlay, id)
+  return try_get(overlay, id) or refuse("notfound", 404, NOT_FOUND,
+    "there is no SCM %s", tostring(id))
 end
 
 local function perform(overlay, kind, id, detail, pretend)
@@ -63,10 +69,6 @@ local function without_secrets(v)
   return out
 end
 
-local function web(scm)
-  return type(scm.urls) == "table" and scm.urls.web or nil
-end
-
 --- As the http driver's; an id that is not chosen is unknown.
 ---@async
 function Scms:create_scm(spec)
@@ -74,9 +76,9 @@ function Scms:create_scm(spec)
     refuse("remote", 400, INTERNAL, "the internal SCM is there already")
   end
   for _, scm in ipairs(self:list_scms()) do
-    if spec.id ~= nil and rawequal(scm.id, spec.id)
-      or scm.provider == spec.provider and web(scm) == web(spec) then
-      refuse("conflict", 409, CONFLICT, "there is one like it")
+    if scm_rules.conflict(scm, spec) then
+      refuse("exists", 409, CONFLICT, "there is one like it, %s",
+        tostring(scm.id))
     end
   end
   local name = spec.id or spec.name or spec.provider
@@ -115,13 +117,14 @@ function Scms:set_default_scm(id)
   end)
 end
 
+--- As the http driver's: one that is gone is as it should be.
 ---@async
 function Scms:delete_scm(id)
   secrets.check_deletion(self)
-  local was = get(self, id)
-  if was.default then
+  local was = try_get(self, id)
+  if was and was.default then
     refuse("remote", 400, DEFAULT, "the default SCM cannot be deleted")
-  elseif was.enabled ~= false then
+  elseif was and was.enabled ~= false then
     refuse("remote", 400, ENABLED, "an enabled SCM cannot be deleted")
   end
   perform(self, "scm.delete", id, nil, function()

@@ -3,6 +3,7 @@ local json = require("godwit.core.json")
 local sys = require("godwit.core.sys")
 local fields = require("godwit.cluster.platform.fields")
 local rules = require("godwit.cluster.platform.rules")
+local scm_rules = require("godwit.cluster.scm_rules")
 
 --- The SCMs a cluster is connected to, as its administrator makes, changes and
 --- removes them. A client's secret is checked and not kept.
@@ -86,22 +87,9 @@ local function client_of(body)
   return out or {}
 end
 
-local function client_id(scm)
-  for _, place in ipairs({ scm.oauth or false, scm.scm or false }) do
-    if type(place) == "table" and (place.client_id or place.project_key) then
-      return place.client_id or place.project_key
-    end
-  end
-end
-
-local function web(scm)
-  return type(scm.urls) == "table" and scm.urls.web or nil
-end
-
 local function check_new(list, doc)
   for _, other in ipairs(list) do
-    if other.id == doc.id or other.provider == doc.provider
-      and web(other) == web(doc) and client_id(other) == client_id(doc) then
+    if scm_rules.conflict(other, doc) then
       reject(409, 4044, "the SCM %s is the same", other.id)
     end
   end
