@@ -3,6 +3,7 @@
 #include "base/fault.h"
 
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,12 +12,18 @@
  * not depend on what stands before and after it, for the three alignments and
  * two alphabets. What is matched against a pattern may be written with
  * percent-encoding or JSON escapes at any place, so these forms need no
- * patterns of their own. Patterns hang in a table by their first byte.
+ * patterns of their own. Patterns hang in a table by their first byte, where
+ * text is searched, and in another by all of it, where it is asked whether one
+ * is there already: keys of one kind all begin alike, and there may be many.
  */
 enum { MIN_SECRET = 6 };
 
+enum { BUCKETS = 16384 };
+
 struct pattern {
   struct pattern *next;
+  struct pattern *alike; /* the next of its bucket */
+  uint64_t hash;
   bool base64; /* a digit cut in two, and padding, may follow */
   size_t len;
   unsigned char text[];
@@ -24,13 +31,24 @@ struct pattern {
 
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct pattern *table[256]; /* guarded by lock; never shrinks */
+static struct pattern *buckets[BUCKETS];
 /* Which two bytes a pattern begins with: most places are settled by this. */
 static unsigned char pairs[65536 / 8];
 
-static bool is_known(const unsigned char *text, size_t len)
+/* FNV-1a. */
+static uint64_t hash_of(const unsigned char *text, size_t len)
 {
-  for (const struct pattern *p = table[text[0]]; p; p = p->next)
-    if (p->len == len && memcmp(p->text, text, len) == 0)
+  uint64_t hash = 14695981039346656037u;
+
+  for (size_t i = 0; i < len; i++)
+    hash = (hash ^ text[i]) * 1099511628211u;
+  return hash ^ hash >> 32;
+}
+
+static bool is_known(const unsigned char *text, size_t len, uint64_t hash)
+{
+  for (const struct pattern *p = buckets[hash % BUCKETS]; p; p = p->alike)
+    if (p->hash == hash && p->len == len && memcmp(p->text, text, len) == 0)
       return true;
   return false;
 }
@@ -38,9 +56,10 @@ static bool is_known(const unsigned char *text, size_t len)
 static int add_pattern(const unsigned char *text, size_t len, bool base64,
                        struct gw_err *err)
 {
+  uint64_t hash = hash_of(text, len);
   struct pattern *p;
 
-  if (len < MIN_SECRET || is_known(text, len))
+  if (len < MIN_SECRET || is_known(text, len, hash))
     return 0;
   p = gw_fault("redact.add") ? NULL : malloc(sizeof(*p) + len);
   if (!p)
@@ -48,8 +67,11 @@ static int add_pattern(const unsigned char *text, size_t len, bool base64,
   p->base64 = base64;
   p->len = len;
   memcpy(p->text, text, len);
+  p->hash = hash;
   p->next = table[text[0]];
   table[text[0]] = p;
+  p->alike = buckets[hash % BUCKETS];
+  buckets[hash % BUCKETS] = p;
   pairs[text[0] * 32 + text[1] / 8] |= (unsigned char)(1u << text[1] % 8);
   return 0;
 }

@@ -150,6 +150,10 @@ static int l_stat(lua_State *L)
   if (gw_dir_stat(&entry, check_path(L, 1), &err) != 0)
     return gw_lua_fail(L, &err);
   gw_lua_push_dir_entry(L, &entry);
+  lua_pushnumber(L, entry.ctime);
+  lua_setfield(L, -2, "ctime");
+  lua_pushinteger(L, (lua_Integer)entry.inode);
+  lua_setfield(L, -2, "inode");
   return 1;
 }
 

@@ -28,6 +28,8 @@ static void fill(struct gw_dir_entry *entry, const struct stat *st)
   entry->size = (uint64_t)st->st_size;
   entry->mtime = (double)st->st_mtim.tv_sec + (double)st->st_mtim.tv_nsec / 1e9;
   entry->mode = st->st_mode & 07777;
+  entry->ctime = (double)st->st_ctim.tv_sec + (double)st->st_ctim.tv_nsec / 1e9;
+  entry->inode = st->st_ino;
 }
 
 int gw_dir_stat(struct gw_dir_entry *out, const char *path, struct gw_err *err)

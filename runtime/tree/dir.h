@@ -19,6 +19,8 @@ struct gw_dir_entry {
   uint64_t size;
   double mtime; /* seconds since 1970 */
   mode_t mode;  /* permission bits */
+  double ctime; /* when anything about it changed */
+  uint64_t inode;
 };
 
 struct gw_dir {

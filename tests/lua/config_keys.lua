@@ -7,6 +7,7 @@ local profile = require("godwit.config.profile")
 local schema = require("godwit.config.schema")
 local secret = require("godwit.core.secret")
 local source = require("godwit.config.source")
+local sys = require("godwit.core.sys")
 
 local ONE, TWO = "simOneOneOneOneOneOneOneOne1", "simTwoTwoTwoTwoTwoTwoTwoTwo2"
 
@@ -32,6 +33,31 @@ test("each owner has a key, the last line counts", function(t)
   t:eq(label(key("bob")), "[secret prod key of bob]")
   t:eq(key("zed"), nil)
   t:eq(label(key(nil)), "[secret prod key of bob]")
+end)
+
+test("thousands of owners; a file that changes is read again", function(t)
+  local lines = {}
+  for i = 1, 2000 do
+    lines[i] = ("o%d sim%025d l%d\n"):format(i, i, i)
+  end
+  local path = file(t, table.concat(lines))
+  local key, begun = key_of(source.keys(path)), sys.monotonic()
+  for i = 1, 2000 do
+    t:eq(label(key("o" .. i)), ("[secret prod key of o%d]"):format(i))
+  end
+  t:ok(sys.monotonic() - begun < 3, sys.monotonic() - begun)
+  t:ok(rawequal(key("o7"), key("o7")))
+  t:eq(secret.redact("the key is sim" .. ("%025d"):format(7)),
+    "the key is [secret]")
+  -- Of the same size, by whatever way.
+  t:eq(key("p7"), nil)
+  err.check(fs.write(path, (table.concat(lines):gsub("o7 ", "p7 ")), 384))
+  t:eq(label(key("p7")), "[secret prod key of p7]")
+  t:eq(key("o7"), nil)
+  t:ok(os.execute("chmod 644 " .. path))
+  t:raises("usage", key, "chmod 600", "p7")
+  t:ok(os.remove(path))
+  t:eq(key("p7"), nil)
 end)
 
 test("for others there is what stands behind it", function(t)

@@ -9,6 +9,7 @@
 #include "base/redact.h"
 
 #include <pthread.h>
+#include <time.h>
 
 static const char key[] = "simK+9/aB3\"q\\z%41Tail";
 
@@ -241,6 +242,33 @@ static void test_redact__is_used_by_threads(void **state)
 }
 
 /* Runs last, with some 200 secrets known: a large result is not held up. */
+/* Adds keys [from, to), each twice, and gives the time that took here. */
+static double add_alike(int from, int to)
+{
+  clock_t begun = clock();
+  char text[40];
+
+  for (int i = from; i < to; i++) {
+    (void)snprintf(text, sizeof(text), "alike%024d", i);
+    add(text);
+    add(text);
+  }
+  return (double)(clock() - begun) / CLOCKS_PER_SEC;
+}
+
+/* Keys of one kind begin alike: one more of them costs what the first did. */
+static void test_redact__takes_many_that_begin_alike(void **state)
+{
+  double first, last;
+
+  (void)state;
+  first = add_alike(0, 5000);
+  (void)add_alike(5000, 15000);
+  last = add_alike(15000, 20000);
+  assert_true(last < 3 * first + 0.05);
+  check("alike000000000000000000019999", "[secret]");
+}
+
 static void test_redact__is_quick(void **state)
 {
   size_t len = 8u << 20;
@@ -278,6 +306,7 @@ int main(void)
       cmocka_unit_test(test_redact__survives_every_fault),
       cmocka_unit_test(test_redact__is_used_by_threads),
       cmocka_unit_test(test_redact__is_quick),
+      cmocka_unit_test(test_redact__takes_many_that_begin_alike),
   };
 
   if (gw_redact_add(key, strlen(key), NULL) != 0)

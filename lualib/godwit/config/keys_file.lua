@@ -31,6 +31,25 @@ local PENDING = "^#%+ (%S+) (%S+)$"
 local File = {}
 File.__index = File
 
+-- An entry's key becomes a secret when somebody asks for it: a file may have
+-- thousands, and a run needs a few.
+---@type table<table, { text: string, opts: table }>
+local unmade = setmetatable({}, { __mode = "k" })
+
+local Entry = {}
+
+function Entry.__index(entry, field)
+  local from = field == "key" and unmade[entry]
+  if not from then
+    return nil
+  end
+  local key = secret.new(from.text, { origins = from.opts.origins,
+    label = ("%s key of %s"):format(from.opts.name, entry.owner) })
+  unmade[entry] = nil
+  entry.key = key
+  return key
+end
+
 local function parse(self, line, number, what, opts, pending)
   local owner, label = line:match(LOST)
   local coming, its_label = line:match(PENDING)
@@ -49,10 +68,10 @@ local function parse(self, line, number, what, opts, pending)
       err.throw("usage", "%s: %s:%d: expected OWNER KEY LABEL", what,
         self.path, number)
     end
-    self.entries[#self.entries + 1] = { owner = owner,
-      label = label ~= "" and label or nil,
-      key = secret.new(key, { label = ("%s key of %s"):format(opts.name,
-        owner), origins = opts.origins }) }
+    local entry = setmetatable({ owner = owner,
+      label = label ~= "" and label or nil }, Entry)
+    unmade[entry] = { text = key, opts = opts }
+    self.entries[#self.entries + 1] = entry
   end
 end
 
@@ -79,6 +98,34 @@ function M.read(path, what, opts)
     entry.pending = pending[entry.owner .. " " .. tostring(entry.label)]
   end
   return self
+end
+
+-- What is another when the file is.
+local function stamp_of(path)
+  local info = fs.stat(path)
+  return info and ("%d %d %d %.9f %.9f"):format(info.inode, info.mode,
+    info.size, info.mtime, info.ctime)
+end
+
+--- A function that finds the last line about an owner, or about anybody. The
+--- file is read again only when it is another one.
+---@param path string
+---@param what string
+---@param opts { name: string, origins: string[] }
+---@return fun(owner: string|nil): godwit.config.KeysEntry|nil
+function M.finder(path, what, opts)
+  local stamp, last, by_owner = nil, nil, nil
+  return function(owner)
+    local now = stamp_of(path)
+    if not by_owner or now ~= stamp then
+      local entries = M.read(path, what, opts).entries
+      stamp, last, by_owner = now, entries[#entries], {}
+      for _, entry in ipairs(entries) do
+        by_owner[entry.owner] = entry
+      end
+    end
+    return owner == nil and last or by_owner[owner]
+  end
 end
 
 --- The key of an owner, or of anybody: the last line about him.
@@ -181,8 +228,9 @@ function File:save()
     if entry.pending then
       put(("#+ %s %s\n"):format(entry.owner, entry.label))
     end
-    put(entry.owner, " ", entry.key, entry.label and " " .. entry.label or "",
-      "\n")
+    local from = unmade[entry]
+    put(entry.owner, " ", from and from.text or entry.key)
+    put(entry.label and " " .. entry.label or "", "\n")
   end
   err.check(secret.save(self.path, parts))
 end

@@ -106,18 +106,18 @@ local function make(place, field, v, origins)
   return made
 end
 
--- A file of keys, looked into for each owner; behind it, what is for others.
+-- A file of keys, where owners are looked up; behind it, what is for others.
 local function keys_of(place, field, v, origins)
   local path, other = path_of(place, v.name), nil
   local what = ("%s of '%s' (%s)"):format(field, place.name, place.label)
   if v.other ~= nil then
     other = M.key_of(place, field, v.other, origins)
   end
+  local find = keys_file.finder(path, what,
+    { name = place.name, origins = origins })
   return function(owner)
-    local file = keys_file.read(path, what,
-      { name = place.name, origins = origins })
-    local entry = (owner ~= nil or other == nil) and file:find(owner)
-    if entry then
+    local entry = find(owner)
+    if entry and (owner ~= nil or other == nil) then
       if place.fields.proxy then
         secret.allow_proxy(entry.key, place.fields.proxy)
       end

@@ -10,6 +10,8 @@ local M = {}
 ---@field size integer
 ---@field mtime number
 ---@field mode integer Permission bits.
+---@field ctime? number Of stat only: when anything about it changed.
+---@field inode? integer Of stat only.
 
 --- A whole file; kind `limit` past max (default 64 MiB).
 ---@param path string
