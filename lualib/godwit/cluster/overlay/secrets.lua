@@ -24,11 +24,19 @@ function Secrets:list_secrets(owner, name, algorithm)
   return self.under:list_secrets(owner, name, algorithm)
 end
 
-local function find(list, doc)
+local function try_find(list, doc)
   for i, other in ipairs(list) do
     if rawequal(other.id, doc.id) then
       return i, other
     end
+  end
+  return nil
+end
+
+local function find(list, doc)
+  local i, other = try_find(list, doc)
+  if i then
+    return i, other
   end
   writes.refuse("notfound", 404, GONE, "there is no secret %s",
     tostring(secrets.key(doc)))
@@ -110,13 +118,17 @@ function Secrets:update_secret(owner, name, doc, spec)
     end)
 end
 
+--- As the http driver's: one that is gone is as it should be.
 ---@async
 function Secrets:delete_secret(owner, name, doc)
   secrets.check_deletion(self)
   local list = list_of(self, owner, name)
   perform(self, "secret.delete", owner, name, doc, secrets.detail(doc),
     function()
-      table.remove(list, (find(list, doc)))
+      local i = try_find(list, doc)
+      if i then
+        table.remove(list, i)
+      end
       writes.state_of(self, owner, name).secrets = list
       return true
     end)
