@@ -73,6 +73,22 @@ test("a question a cluster does not answer stops nothing", function(t)
   t:eq(job.problems, {})
 end)
 
+test("what ends the run is no answer", function(t)
+  local secrets = require("godwit.copy.secrets")
+  local memo = require("godwit.memo")
+  for _, kind in ipairs({ "cancelled", "denied", "budget" }) do
+    local function over()
+      err.throw(kind, "it is over")
+    end
+    local job = job_of({ get_scm_status = over })
+    t:raises(kind, scm.check_connection, "it is over", job)
+    job.from, job.owner, job.name = { list_secrets = over }, "acme", "Hello"
+    job.source.memo, job.opts = memo.new(), {}
+    t:raises(kind, secrets.compare, "it is over", job)
+    t:eq(job.unknowable, {})
+  end
+end)
+
 test("one that says no does", function(t)
   local job = job_of({ get_scm_status = function()
     return { scm_connection_status = "provider_internal_error" }

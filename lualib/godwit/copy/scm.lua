@@ -145,7 +145,7 @@ local function ask(job, what, fn)
     return type(doc) == "table" and doc or {}
   end
   local e = err.from(doc)
-  if e.kind == "cancelled" or e.retryable then
+  if err._is_final(e) or e.retryable then
     error(e, 0)
   end
   job:only_trying("%s (%s)", what, tostring(e))

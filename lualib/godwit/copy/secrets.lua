@@ -29,7 +29,7 @@ local function missing(job)
   local ok, theirs = pcall(at_source, job)
   if not ok then
     local e = err.from(theirs)
-    if e.kind == "cancelled" then
+    if err._is_final(e) then
       error(e, 0)
     end
     job:only_trying("whether %s uses secrets (%s)", job.ref, tostring(e))
