@@ -410,6 +410,10 @@ test("what is no file of an archive's collection fails alone", function(t)
   r = e2e.expect(run(w, { arch .. ":acme/models", "./out/", "--exclude", "bad*",
     "--exclude", "sub" }), 0)
   t:eq(numbers(r.item), { "unchanged", 4, 0, 2, 2, 0, 0 })
+  r = w:run({ "verify", "--from", arch, "--to", "dev", "--only", "data",
+    "--owner", "acme", "--json" })
+  t:eq({ r.doc.items[1].outcome, r.doc.items[1].files }, { "unreadable", 2 })
+  t:match(r.all, "sub.*it is a folder")
 end)
 
 test("a server that is gone: the rest is not tried", function(t)

@@ -31,6 +31,18 @@ function M.why(name)
   end
 end
 
+local KINDS = { dir = "a folder", link = "a link",
+  other = "no regular file" }
+
+--- Why what a cluster lists is no file of a collection.
+---@param name any
+---@param other? string What it is instead: "dir", "link", "other".
+---@return string
+function M.why_none(name, other)
+  return M.why(name) or other and "it is " .. KINDS[other]
+    or "no file can be called so"
+end
+
 M.quote = tree_path.quote
 
 --- As a pattern that means the name itself.

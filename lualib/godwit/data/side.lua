@@ -63,8 +63,6 @@ function Collection:look()
 end
 
 local SHOWN = 200 -- bytes of a name that is none
-local KINDS = { dir = "a folder", link = "a link",
-  other = "no regular file" }
 
 -- What a server calls a file and nobody else can, or what is none in an
 -- archive: one of many, named with what is wrong about it. A name that is cut
@@ -74,8 +72,7 @@ local function odd_row(name, other)
   if #shown > SHOWN then
     shown = shown:sub(1, SHOWN) .. "…"
   end
-  return { name = shown, why = names.why(name)
-    or other and "it is " .. KINDS[other] or "no file can be called so" }
+  return { name = shown, why = names.why_none(name, other) }
 end
 
 --- Its files, page by page, in no promised order.
@@ -227,7 +224,7 @@ local function entry(r)
   end
   local row = row_of(r)
   row.kind = r.other
-  row.why = row.why or r.other and "it is " .. KINDS[r.other] or nil
+  row.why = row.why or r.other and names.why_none(r.name, r.other) or nil
   return row
 end
 

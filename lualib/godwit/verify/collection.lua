@@ -32,20 +32,20 @@ local function compare_acl(job, item, mine, theirs)
 end
 
 -- What a server calls a file and nobody can ask for: the others are compared.
-local function note_odd(item, name, ref)
+local function note_odd(item, name, other, ref)
   item:cannot_read("a file of " .. ref, err.new({ kind = "remote",
     message = ("it is called %s: %s"):format(type(name) == "string"
-      and file_names.quote(name) or "nothing", file_names.why(name)
-      or "no file can be called so") }))
+      and file_names.quote(name) or "nothing",
+      file_names.why_none(name, other)) }))
 end
 
 -- Pages of a list, and what is to be told how many names of each were new.
 local function pages(driver, owner, name, item)
   local ref = ("%s:%s/%s"):format(driver.name, owner, name)
   local watch, odd = endless.watch(ref), 0
-  local turn = driver:each_file_page(owner, name, function(file)
+  local turn = driver:each_file_page(owner, name, function(file, other)
     odd = odd + 1
-    note_odd(item, file, ref)
+    note_odd(item, file, other, ref)
   end)
   return turn, function(rows, fresh)
     watch(#rows + odd, fresh)
