@@ -12,25 +12,7 @@ local WRITES = {
   { "publish", "POST", "/versions$" },
 }
 
--- Runs it, killed at the write; returns whether it came that far.
-local function killed_at(t, w, to, write, after)
-  local run, reached
-  to.on = function(seen, pass)
-    if run and seen.method == write[2] and seen.path:find(write[3]) then
-      reached = true
-      if after then
-        pass()
-      end
-      run.process:kill(9)
-      run = nil
-      return "cut"
-    end
-  end
-  run = w:start({ "promote", HELLO, "--from", "dev", "--to", "prod" })
-  w:finish(run)
-  to.on = nil
-  t:ok(reached, "never reached " .. write[1])
-end
+local WORDS = { "promote", HELLO, "--from", "dev", "--to", "prod" }
 
 for _, write in ipairs(WRITES) do
   for _, after in ipairs({ false, true }) do
@@ -39,7 +21,7 @@ for _, write in ipairs(WRITES) do
       local w = e2e.seeded(t)
       local to = relay.start(t, w.prod.api)
       w:configure({ prod = { api = to.url } })
-      killed_at(t, w, to, write, after)
+      w:killed_at(t, to, write, after, WORDS)
       local r = e2e.expect(w:promote({ HELLO }), 0)
       t:eq(r.item.version, "0.1.0")
       t:eq(w.prod:versions(HELLO), { "0.1.0" })
@@ -58,7 +40,7 @@ test("killed at every write one after the other", function(t)
   local to = relay.start(t, w.prod.api)
   w:configure({ prod = { api = to.url } })
   for _, write in ipairs(WRITES) do
-    killed_at(t, w, to, write, true)
+    w:killed_at(t, to, write, true, WORDS)
   end
   local r = e2e.expect(w:promote({ HELLO }), 0)
   t:eq(r.item.outcome, "unchanged")

@@ -214,23 +214,8 @@ test("killed at a write and run again: nothing comes twice", function(t)
     local w = world(t)
     local to = behind(t, w)
     for _, write in ipairs(WRITES) do
-      local run, reached
-      to.on = function(seen, pass)
-        if run and seen.method == write[2] and seen.path:find(write[3]) then
-          reached = true
-          if after then
-            pass()
-          end
-          run.process:kill(9)
-          run = nil
-          return "cut"
-        end
-      end
-      run = w:start({ "promote", "acme/One", "--from", "dev", "--to", "prod",
-        "--with-data" })
-      w:finish(run)
-      to.on = nil
-      t:ok(reached, "never reached " .. write[1])
+      w:killed_at(t, to, write, after, { "promote", "acme/One", "--from",
+        "dev", "--to", "prod", "--with-data" })
     end
     local r = e2e.expect(w:promote({ "acme/One", "--with-data" }), 0)
     t:eq(step(r.item, "data"), "= data://acme/models, 2 files")

@@ -558,6 +558,33 @@ function World:run(argv, env)
   return self:finish(self:start(argv, env))
 end
 
+--- Runs godwit, killed at a request that a relay sees; that it came so far is
+--- checked.
+---@param t table
+---@param to table The relay.
+---@param write { [1]: string, [2]: string, [3]: string } What it is called, its
+--- method, and a pattern of its path.
+---@param after boolean Once it was answered; else it is never sent.
+---@param argv string[]
+function World:killed_at(t, to, write, after, argv)
+  local run, reached
+  to.on = function(seen, pass)
+    if run and seen.method == write[2] and seen.path:find(write[3]) then
+      reached = true
+      if after then
+        pass()
+      end
+      run.process:kill(9)
+      run = nil
+      return "cut"
+    end
+  end
+  run = self:start(argv)
+  self:finish(run)
+  to.on = nil
+  t:ok(reached, "never reached " .. write[1])
+end
+
 --- Promotes from dev to prod and gives the result with --json.
 function World:promote(words, env)
   local argv = { "promote", "--from", "dev", "--to", "prod", "--json" }

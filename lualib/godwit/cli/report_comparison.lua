@@ -68,38 +68,34 @@ local function head(item)
   return item.type and item.type .. " " .. text or text
 end
 
-local function differences(out, item)
-  local rows = item.differences or {}
-  local more = item.differences_not_listed or 0
-
-  for i, d in ipairs(rows) do
+-- The first of them, or all with -v; `more` has a %d.
+local function rows(out, list, not_listed, more, show_row)
+  for i, row in ipairs(list or {}) do
     if i > MAX_ROWS and output.verbosity() == 0 then
-      line(out, "and %d more differences (-v lists them)", #rows - MAX_ROWS)
+      line(out, more .. " (-v lists them)", #list - MAX_ROWS)
       break
     end
-    line(out, "%s: %s at the source, %s at the destination%s",
-      visible(tostring(d.field)), show(d.source), show(d.destination),
-      d.note and ("; " .. visible(d.note)) or "")
+    show_row(row)
   end
-  if more > 0 then
-    line(out, "and %d more differences that are not listed", more)
+  if (not_listed or 0) > 0 then
+    line(out, more .. " that are not listed", not_listed)
   end
 end
 
-local function problems(out, item)
-  local list = item.problems or {}
-  local more = item.problems_not_listed or 0
+local function differences(out, item)
+  rows(out, item.differences, item.differences_not_listed,
+    "and %d more differences", function(d)
+      line(out, "%s: %s at the source, %s at the destination%s",
+        visible(tostring(d.field)), show(d.source), show(d.destination),
+        d.note and ("; " .. visible(d.note)) or "")
+    end)
+end
 
-  for i, text in ipairs(list) do
-    if i > MAX_ROWS and output.verbosity() == 0 then
-      line(out, "not read: %d more (-v lists them)", #list - MAX_ROWS)
-      break
-    end
-    line(out, "not read: %s", visible(text))
-  end
-  if more > 0 then
-    line(out, "not read: %d more that are not listed", more)
-  end
+local function problems(out, item)
+  rows(out, item.problems, item.problems_not_listed, "not read: %d more",
+    function(text)
+      line(out, "not read: %s", visible(text))
+    end)
 end
 
 local function paragraph(out, item)

@@ -56,4 +56,23 @@ function Etags:differ(name, read)
   return self.none, again
 end
 
+--- Reads files that seem to differ because of what ETags say, of which none is
+--- known to be a digest: the smallest first, which settles it for the others
+--- where it has the digest that was said.
+---@async
+---@param files { name: string, size: integer? }[] Their order is changed.
+---@param read async fun(files: { name: string, size: integer? }[])
+function Etags:doubt(files, read)
+  if #files == 0 or self.proven then
+    return
+  end
+  table.sort(files, function(a, b)
+    return (a.size or math.huge) < (b.size or math.huge)
+  end)
+  read({ table.remove(files, 1) })
+  if #files > 0 and not self.proven then
+    read(files)
+  end
+end
+
 return M

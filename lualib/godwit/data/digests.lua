@@ -109,8 +109,7 @@ local function etags_of(reader)
 end
 
 --- That files differ is not believed because of ETags of which none is known to
---- be a digest: these files are read, the smallest first, which settles it for
---- the others where it has the digest that was said. Changes `mine`.
+--- be a digest (see cluster.etags). Changes `mine`.
 ---@async
 ---@param reader godwit.data.Reader
 ---@param files { name: string, size: integer?, time: string? }[]
@@ -128,15 +127,10 @@ function M.doubt(reader, files, mine, theirs)
     end
   end
   local etags = #list > 0 and etags_of(reader)
-  if not etags or etags.proven then
-    return
-  end
-  table.sort(list, function(a, b)
-    return (a.size or math.huge) < (b.size or math.huge)
-  end)
-  read(reader, { table.remove(list, 1) }, mine)
-  if not etags.proven and #list > 0 then
-    read(reader, list, mine)
+  if etags then
+    etags:doubt(list, function(some)
+      read(reader, some, mine)
+    end)
   end
 end
 

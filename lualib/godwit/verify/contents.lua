@@ -150,8 +150,7 @@ function Contents:digests(files)
 end
 
 --- That files differ is not said because of ETags of which none is known to be
---- a digest: these files are read, the smallest first, which settles it for the
---- others where it has the digest that was said. Changes `mine`.
+--- a digest (see cluster.etags). Changes `mine`.
 ---@async
 ---@param files { name: string, size: integer? }[]
 ---@param mine table<string, godwit.verify.Content> What `digests` gave.
@@ -167,15 +166,10 @@ function Contents:doubt(files, mine, theirs)
   end
   local etags = #list > 0
     and self.driver:data_end(self.owner, self.name, "read").etags
-  if not etags or etags.proven then
-    return
-  end
-  table.sort(list, function(a, b)
-    return (a.size or math.huge) < (b.size or math.huge)
-  end)
-  read_all(self, { table.remove(list, 1) }, mine)
-  if not etags.proven and #list > 0 then
-    read_all(self, list, mine)
+  if etags then
+    etags:doubt(list, function(some)
+      read_all(self, some, mine)
+    end)
   end
 end
 
