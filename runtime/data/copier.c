@@ -422,6 +422,7 @@ int gw_data_new(struct gw_copier **out, struct gw_loop *loop,
   c->http = http;
   c->pool = pool;
   c->opts = *opts;
+  c->opts.quota = gw_quota_ref(opts->quota);
   if (!c->opts.buffer)
     c->opts.buffer = BUFFER;
   if (c->opts.buffer < BUFFER_LEAST)
@@ -476,6 +477,7 @@ void gw_data_free(struct gw_copier *c)
     gw_data_job_free(job);
   gw_end_unref(c->from);
   gw_end_unref(c->to);
+  gw_quota_unref(c->opts.quota);
   free(c);
 }
 

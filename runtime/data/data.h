@@ -17,6 +17,18 @@
 
 struct gw_copier;
 
+/* Bytes that copiers may transfer in all. Whoever submits a job takes what it
+ * is listed with; what comes beyond that is taken as it comes. */
+struct gw_quota;
+struct gw_quota *gw_quota_new(long long bytes); /* NULL: no memory */
+struct gw_quota *gw_quota_ref(struct gw_quota *quota); /* accepts NULL */
+void gw_quota_unref(struct gw_quota *quota);           /* accepts NULL */
+/* False, and nothing is taken, when fewer are left. */
+bool gw_quota_take(struct gw_quota *quota, unsigned long long bytes);
+/* They were transferred, whatever is left; negative: they were not. */
+void gw_quota_charge(struct gw_quota *quota, long long bytes);
+long long gw_quota_left(const struct gw_quota *quota);
+
 /* Where bytes come from or go to: an address, or an open folder. */
 struct gw_data_end {
   /* A request as for every file: the url is followed by the file's name,
@@ -33,6 +45,7 @@ struct gw_data_opts {
   double rate;         /* bytes a second over all pairs; 0: no limit */
   bool no_md5, sha256; /* digests that are made */
   bool any_etag;       /* one that looks like an MD5 need not be it */
+  struct gw_quota *quota; /* NULL: no limit */
   void (*changed)(void *arg); /* there are results, or room for jobs */
   void *arg;
 };
@@ -46,7 +59,6 @@ struct gw_data_job {
   char *to;        /* its name at the other end; NULL: the same */
   long long size;  /* as it was listed; -1: not known */
   uint64_t delay;  /* ms before it begins */
-  uint64_t most;   /* bytes that it may have (GW_ELIMIT); 0: any number */
   bool any_etag;   /* of this file, as of all in the options */
 
   struct gw_err err; /* GW_OK: it arrived, or was read, whole */
@@ -54,6 +66,8 @@ struct gw_data_job {
   long status;     /* of the answer that counts: the error's, or the last */
   long retry_after; /* seconds the server asked for; -1: it did not */
   bool sent;       /* the destination may have been changed */
+  bool over;       /* more came than was listed, and than the quota had left */
+  long long announced; /* its size as its source said it; -1: not said */
   bool other_etag; /* all that came has another MD5 than the source's ETag */
   uint64_t bytes;
   uint64_t took;   /* ms from its beginning to its end */

@@ -75,6 +75,7 @@ struct gw_pair {
   struct gw_pair *todo;
   bool marked, large;
   uint64_t began; /* ms */
+  uint64_t extra; /* bytes beyond the listed size, taken from the quota */
   struct gw_ring ring;
   size_t reserved; /* of the copier's memory */
   long long size;  /* -1: not known */
@@ -134,7 +135,8 @@ void gw_pair_fail(struct gw_pair *pair, enum gw_data_stage stage,
                   const struct gw_err *err);
 /* Room for the bytes of a source of that size; 0, or -1 with the pair failed. */
 int gw_pair_head(struct gw_pair *pair, long long size);
-/* False when they are more than the run may still transfer: the pair failed. */
+/* Takes from the quota what is more than the listed size. False when there is
+ * less: the pair failed. */
 bool gw_pair_may_hold(struct gw_pair *pair, uint64_t bytes);
 /* What the sink may take now, from ring.out on. */
 uint64_t gw_pair_ready(const struct gw_pair *pair);

@@ -204,7 +204,7 @@ struct gw_data_job *gw_data_job_new(const char *name, const char *to,
     return NULL;
   job = gw_fault("data.job") ? NULL : calloc(1, sizeof(*job));
   if (job) {
-    job->size = -1;
+    job->size = job->announced = -1;
     job->retry_after = -1;
     job->name = strdup(name);
     job->to = to ? strdup(to) : NULL;

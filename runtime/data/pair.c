@@ -53,17 +53,43 @@ uint64_t gw_pair_ready(const struct gw_pair *p)
   return end > p->ring.out ? end - p->ring.out : 0;
 }
 
+/* So many bytes, less those it was listed with. */
+static uint64_t beyond(const struct gw_pair *p, uint64_t bytes)
+{
+  uint64_t listed = p->job->size > 0 ? (uint64_t)p->job->size : 0;
+
+  return bytes > listed ? bytes - listed : 0;
+}
+
 bool gw_pair_may_hold(struct gw_pair *p, uint64_t bytes)
 {
+  struct gw_quota *quota = gw_copier_opts(p->c)->quota;
+  uint64_t extra = beyond(p, bytes);
   struct gw_err err = {0};
 
-  if (p->job->most == 0 || bytes <= p->job->most)
+  if (!quota || extra <= p->extra)
     return true;
+  if (gw_quota_take(quota, extra - p->extra)) {
+    p->extra = extra;
+    return true;
+  }
+  p->job->over = true;
   gw_err_set(&err, GW_ELIMIT, GW_DATA_READ_OP,
-             "%.120s: it has more than the %llu bytes that are left",
-             p->job->name, (unsigned long long)p->job->most);
+             "%.120s: it has more bytes than may still be transferred",
+             p->job->name);
   gw_pair_fail(p, GW_DATA_READ, &err);
   return false;
+}
+
+/* What it took from the quota and did not need. */
+static void give_back(struct gw_pair *p)
+{
+  uint64_t used = beyond(p, p->ring.in);
+
+  if (p->extra > used)
+    gw_quota_charge(gw_copier_opts(p->c)->quota,
+                    -(long long)(p->extra - used));
+  p->extra = 0;
 }
 
 int gw_pair_head(struct gw_pair *p, long long size)
@@ -73,7 +99,7 @@ int gw_pair_head(struct gw_pair *p, long long size)
   struct gw_err err = {0};
 
   p->head = true;
-  p->size = size;
+  p->size = p->job->announced = size;
   if (size > 0 && !gw_pair_may_hold(p, (uint64_t)size))
     return -1;
   if (size >= GW_DATA_LARGE)
@@ -372,6 +398,7 @@ struct gw_data_job *gw_pair_result(struct gw_pair *p)
 
   job->bytes = p->ring.in;
   job->took = gw_clock_ms() - p->began;
+  give_back(p);
   if (!p->front.busy) { /* else they are a worker's */
     memcpy(job->md5, p->md5_hex, sizeof(job->md5));
     memcpy(job->sha256, p->sha_hex, sizeof(job->sha256));

@@ -159,7 +159,7 @@ void gw_read_done(struct gw_pair *p)
   if (f->kind == GW_FRONT_OPEN) {
     if (p->ring.data) { /* it was small */
       p->head = true;
-      p->size = p->st.st_size;
+      p->size = p->job->announced = p->st.st_size;
       (void)gw_copier_grant(p, p->ring.cap);
       if (!gw_pair_may_hold(p, (uint64_t)p->st.st_size))
         return;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define COPIER_META "godwit.data.copier"
+#define QUOTA_META "godwit.data.quota"
 #define QUEUE_MAX 4096   /* jobs not begun: who submits more waits */
 #define RESULTS_MAX 1000 /* of one wait */
 
@@ -108,6 +109,9 @@ static void read_opts(lua_State *L, struct gw_data_opts *opts)
   opts->no_md5 = !gw_opt_bool(L, 3, "md5", true);
   opts->sha256 = gw_opt_bool(L, 3, "sha256", false);
   opts->any_etag = !gw_opt_bool(L, 3, "etag", true);
+  if (gw_rawfield(L, 3, "quota") != LUA_TNIL)
+    opts->quota = *(struct gw_quota **)luaL_checkudata(L, -1, QUOTA_META);
+  lua_pop(L, 1); /* the table keeps it */
 }
 
 /* Or nobody takes results: the one who could may be the one who submits. */
@@ -181,7 +185,6 @@ static void submit_one(lua_State *L, struct box *box)
   const char *to = plain_text(L, idx, "to");
   double size = gw_opt_number(L, idx, "size", -1);
   double wait = gw_opt_number(L, idx, "delay", 0);
-  double most = gw_opt_number(L, idx, "most", 0);
   bool any_etag = !gw_opt_bool(L, idx, "etag", true);
   struct gw_data_job *job;
   struct gw_err err = {0};
@@ -189,13 +192,11 @@ static void submit_one(lua_State *L, struct box *box)
   luaL_argcheck(L, name, 2, "a job without a name");
   luaL_argcheck(L, size >= -1 && size < 9e15, 2, "not a size");
   luaL_argcheck(L, wait >= 0 && wait < 1e7, 2, "not a delay");
-  luaL_argcheck(L, most >= 0 && most < 9e15, 2, "not a size");
   job = gw_data_job_new(name, to, &err);
   if (!job)
     gw_lua_raise(L, &err);
   job->size = (long long)size;
   job->delay = (uint64_t)(wait * 1000);
-  job->most = (uint64_t)most;
   job->any_etag = any_etag;
   box->left++;
   gw_data_submit(box->copier, job);
@@ -266,6 +267,11 @@ static void push_failure(lua_State *L, const struct gw_data_job *job)
   set_flag(L, "sent", job->sent);
   if (job->retry_after >= 0)
     set_integer(L, "retry_after", job->retry_after);
+  if (job->over) {
+    set_flag(L, "over", true);
+    if (job->announced >= 0)
+      set_integer(L, "announced", (lua_Integer)job->announced);
+  }
   if (job->other_etag) {
     set_flag(L, "other_etag", true);
     set_text(L, "md5", job->md5);
@@ -374,6 +380,57 @@ static int l_cancel(lua_State *L)
   return 0;
 }
 
+/* --- quotas ------------------------------------------------------------ */
+
+static struct gw_quota *check_quota(lua_State *L)
+{
+  return *(struct gw_quota **)luaL_checkudata(L, 1, QUOTA_META);
+}
+
+static lua_Integer check_bytes(lua_State *L, int idx)
+{
+  lua_Integer bytes = luaL_checkinteger(L, idx);
+
+  luaL_argcheck(L, bytes >= 0, idx, "bytes expected");
+  return bytes;
+}
+
+static int l_quota(lua_State *L)
+{
+  lua_Integer bytes = check_bytes(L, 1);
+  struct gw_quota **quota = lua_newuserdatauv(L, sizeof(struct gw_quota *), 0);
+
+  *quota = NULL;
+  luaL_setmetatable(L, QUOTA_META);
+  *quota = gw_quota_new(bytes);
+  return *quota ? 1 : luaL_error(L, "not enough memory");
+}
+
+static int quota_gc(lua_State *L)
+{
+  gw_quota_unref(check_quota(L));
+  return 0;
+}
+
+static int l_quota_take(lua_State *L)
+{
+  lua_pushboolean(L, gw_quota_take(check_quota(L),
+                                   (unsigned long long)check_bytes(L, 2)));
+  return 1;
+}
+
+static int l_quota_charge(lua_State *L)
+{
+  gw_quota_charge(check_quota(L), check_bytes(L, 2));
+  return 0;
+}
+
+static int l_quota_left(lua_State *L)
+{
+  lua_pushinteger(L, gw_quota_left(check_quota(L)));
+  return 1;
+}
+
 /* --- the rest ---------------------------------------------------------- */
 
 static int l_rate(lua_State *L)
@@ -452,7 +509,13 @@ static int l_flush(lua_State *L)
 
 int gw_luaopen_data(lua_State *L)
 {
-  static const luaL_Reg funcs[] = {{"copier", l_copier}, {NULL, NULL}};
+  static const luaL_Reg funcs[] = {
+      {"copier", l_copier}, {"quota", l_quota}, {NULL, NULL}};
+  static const luaL_Reg quota_metas[] = {{"__gc", quota_gc}, {NULL, NULL}};
+  static const luaL_Reg quota_methods[] = {{"take", l_quota_take},
+                                           {"charge", l_quota_charge},
+                                           {"left", l_quota_left},
+                                           {NULL, NULL}};
   static const luaL_Reg job_metas[] = {{"__gc", job_gc}, {NULL, NULL}};
   static const luaL_Reg metas[] = {
       {"__gc", copier_gc}, {"__close", copier_gc}, {NULL, NULL}};
@@ -464,6 +527,7 @@ int gw_luaopen_data(lua_State *L)
 
   gw_lua_class(L, COPIER_META, metas, methods);
   gw_lua_class(L, JOB_META, job_metas, NULL);
+  gw_lua_class(L, QUOTA_META, quota_metas, quota_methods);
   luaL_newlib(L, funcs);
   return 1;
 }

@@ -292,6 +292,42 @@ test("bytes count as they come, whatever the list says", function(t)
   end
 end)
 
+test("files that are listed with nothing share what is left", function(t)
+  local w = world(t, function(dev)
+    for i = 1, 20 do
+      dev:put("acme", "sly", "f" .. i, ("x"):rep(50000), {})
+    end
+  end)
+  local r1 = relay.start(t, w.dev.api, function(seen)
+    if seen.method == "GET" and seen.path:find("acme/sly/?$") then
+      local files = {}
+      for i = 1, 20 do
+        files[i] = ('{"filename":"f%d","size":0,"last_modified":'
+          .. '"2021-07-30T18:02:11.093Z"}'):format(i)
+      end
+      return { status = 200, headers = { ["Content-Type"] =
+        "application/json" }, body = '{"acl":{"read":["user://*"]},"files":['
+          .. table.concat(files, ",") .. "]}" }
+    end
+  end)
+  w:configure({ dev = { api = r1.url } })
+  for _, most in ipairs({ "0", "120000" }) do
+    local item = e2e.expect(between(w, { "acme/sly", "--max-transfer", most }),
+      8).by["acme/sly"]
+    t:eq({ item.kind, item.copied + item.unchanged <= 4 }, { "budget", true })
+    t:eq(select(2, w.prod:files("acme", "sly")), {})
+  end
+  -- Just enough is enough.
+  local r = e2e.expect(between(w, { "acme/sly", "--max-transfer", "1000000" }),
+    0)
+  local n = 0
+  for _ in pairs((w.prod:files("acme", "sly"))) do n = n + 1 end
+  t:eq(n, 20)
+  t:eq(select(2, w.prod:files("acme", "sly")), { "user://*" })
+  t:no(r.doc.budget)
+  e2e.expect(between(w, { "acme/models", "--max-transfer", "9000TiB" }), 0)
+end)
+
 test("a budget that is used up changes no word about what is equal", function(t)
   local w = world(t)
   e2e.expect(between(w, { "acme/other" }), 0)

@@ -308,7 +308,7 @@ test("a rate holds for small files of a folder, too", function(t)
   t:ok(sys.monotonic() - begin > 0.6) -- 0.95 s, less what is owed at the end
 end)
 
-test("a file that has more than it may is left, wherever it is", function(t)
+test("what comes beyond a listed size is taken from the quota", function(t)
   local a, from, to = nginx.webdav(t), open(t, true), open(t, true)
   for _, dir in ipairs({ a.files, from:path() }) do
     sparse(dir .. "/small", 3000)
@@ -322,14 +322,29 @@ test("a file that has more than it may is left, wherever it is", function(t)
     { url = "http://127.0.0.1:" .. chunked.port .. "/" } }
   for i, source in ipairs(ends) do
     for name, size in pairs({ small = 3000, large = i < 3 and 3 * MIB or 3000 }) do
-      local r = run(copier(source, { folder = to }), { { name = name, most = size - 1 } })[name]
-      t:no(r.ok)
-      t:eq({ r.err.kind, r.stage }, { "limit", "read" })
-      t:match(r.err.message, "more than the %d+ bytes that are left")
-      t:eq(fs.list(to:path()), {})
-      r = run(copier(source, { folder = to }), { { name = name, most = size } })[name]
+      for _, listed in ipairs({ -1, 0, 1000 }) do
+        local quota = data.quota(size - math.max(listed, 0) - 1)
+        local left = quota:left()
+        local function once()
+          return run(copier(source, { folder = to }, { quota = quota }),
+            { { name = name, size = listed } })[name]
+        end
+        local r = once()
+        t:no(r.ok)
+        t:ok(r.over)
+        t:eq({ r.err.kind, r.stage }, { "limit", "read" })
+        t:match(r.err.message, "more bytes than may still be transferred")
+        if i < 3 then t:eq(r.announced, size) end
+        t:ok(quota:left() >= left - 3000) -- what came, and no more
+        t:eq(fs.list(to:path()), {})
+        quota = data.quota(left + 1)
+        r = once()
+        t:ok(r.ok, tostring(r.err))
+        t:eq({ r.bytes, quota:left() }, { size, 0 })
+        err.check(to:remove(name))
+      end
+      local r = run(copier(source, { folder = to }), { { name = name } })[name]
       t:ok(r.ok, tostring(r.err))
-      t:eq(r.bytes, size)
       t:eq(r.modified, fs.stat(to:path() .. "/" .. name).mtime)
       t:ok(r.took >= 0)
       err.check(to:remove(name))

@@ -1,6 +1,7 @@
 --- data.budget: what a run may use in all: bytes, time, bandwidth. All copies of
 --- a run share one; what it ends, ends cleanly.
 
+local engine = require("godwit.core.data")
 local size = require("godwit.cli.size")
 local sys = require("godwit.core.sys")
 local units = require("godwit.data.units")
@@ -14,7 +15,7 @@ local WINDOW = 256 -- pairs in flight, over all copies of a run
 ---@field private max_transfer? integer
 ---@field private max_duration? number
 ---@field private began number
----@field private taken integer
+---@field quota? godwit.data.quota What is left of it.
 ---@field private owed number Bytes that copiers which ended had read too early.
 ---@field private copiers table<table, boolean>
 ---@field private active integer
@@ -31,12 +32,13 @@ Budget.__index = Budget
 function M.new(opts, named)
   named = named or units.as_is
   local bwlimit = units.size(opts.bwlimit, named("bwlimit"))
+  local most = units.size(opts.max_transfer, named("max_transfer"))
   return setmetatable({
     bwlimit = bwlimit and bwlimit > 0 and bwlimit or nil,
-    max_transfer = units.size(opts.max_transfer, named("max_transfer")),
+    max_transfer = most, quota = most and engine.quota(most),
     max_duration = units.duration(opts.max_duration,
       named("max_duration")),
-    began = sys.monotonic(), taken = 0, owed = 0, copiers = {}, active = 0,
+    began = sys.monotonic(), owed = 0, copiers = {}, active = 0,
     windows = {},
   }, Budget)
 end
@@ -63,36 +65,26 @@ end
 function Budget:take(bytes)
   if not self:lasts() then
     return false
-  elseif self.max_transfer and self.taken + bytes > self.max_transfer then
-    self.too_large = bytes > self.max_transfer and bytes or nil
-    self:exhaust()
+  elseif self.quota and not self.quota:take(bytes) then
+    self:exhaust(bytes)
     return false
   end
-  self.taken = self.taken + bytes
   return true
 end
 
---- What a file that was taken with so many bytes may have at most: a listing
---- may say less than what comes, or nothing. Nil: any number.
+--- They were transferred in vain: what is tried again costs them once more.
 ---@param bytes integer
----@return integer|nil
-function Budget:most(bytes)
-  return self.max_transfer and self.max_transfer - self.taken + bytes
-end
-
---- More came than was taken: false when that is more than what is left.
----@param bytes integer
----@return boolean
 function Budget:charge(bytes)
-  self.taken = self.taken + bytes
-  if self.max_transfer and self.taken > self.max_transfer then
-    self:exhaust()
+  if self.quota then
+    self.quota:charge(bytes)
   end
-  return self:lasts()
 end
 
---- Nothing more is transferred.
-function Budget:exhaust()
+--- Nothing more is transferred: a file has more than what is left.
+---@param bytes integer|nil If they are known.
+function Budget:exhaust(bytes)
+  self.too_large = self.too_large
+    or bytes and bytes > self.max_transfer and bytes or nil
   self.why = self.why or ("max-transfer of %s is used up"):format(
     size.format(self.max_transfer))
 end

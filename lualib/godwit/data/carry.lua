@@ -26,7 +26,6 @@ local HOPELESS = 50    -- files in a row that failed: the rest is not tried
 ---@field changes? integer
 ---@field etag? boolean False: the source's ETag need not be its MD5.
 ---@field waited? number
----@field most? integer Bytes that it may have.
 
 ---@class godwit.data.Carry
 ---@field from table An end of the engine.
@@ -112,13 +111,13 @@ local function stop(self, why)
   wake(self)
 end
 
--- Of a file its name, its size and what its ETag is worth are read. One that is tried again has a delay,
--- which may be another one before all of them are taken.
+-- Of a file its name, its size and what its ETag is worth are read. One that is
+-- tried again has a delay, which may be another one before all of them are taken.
 local function submit_again(self, files)
   local list = {}
   for i, file in ipairs(files) do
     list[i] = { name = file.name, size = file.size, delay = file.delay,
-      most = file.most, etag = file.etag }
+      etag = file.etag }
     file.delay = nil
   end
   err.check(self.copier:submit(list))
@@ -128,12 +127,10 @@ end
 local function affordable(self, files)
   local list = {}
   for _, file in ipairs(files) do
-    local bytes = self.to and file.size or 0
-    if not self.budget:take(bytes) then
+    if not self.budget:take(self.to and file.size or 0) then
       stop(self, self.budget.why)
       break
     end
-    file.most = self.to and self.budget:most(bytes)
     list[#list + 1] = file
   end
   return list
@@ -203,11 +200,6 @@ local function give_up(self, why)
   stop(self, why)
 end
 
--- It has more than what its listing said, and than what may be transferred.
-local function is_too_large(file, e)
-  return file.most ~= nil and e.kind == "limit" and e.status ~= 429
-end
-
 -- Seconds that a server asks to be left alone for, when that is too long.
 local function dismissed(self, e, result)
   local after = result.retry_after or e.retry_after
@@ -240,9 +232,9 @@ local function take_failure(self, file, result)
   local e = err.from(result.err)
   if e.kind == "denied" or e.kind == "budget" then -- the whole run's
     error(e, 0)
-  elseif is_too_large(file, e) then
+  elseif result.over then -- it is left, not failed
     settle(self, file)
-    self.budget:exhaust()
+    self.budget:exhaust(result.announced or result.bytes + 1)
     return stop(self, self.budget.why)
   end
   local delay
@@ -252,6 +244,9 @@ local function take_failure(self, file, result)
     delay = delay_of(self, file, e, result)
   end
   if delay then
+    if self.to then
+      self.budget:charge(math.min(result.bytes, file.size or 0))
+    end
     return try_again(self, file, delay)
   end
   settle(self, file)
@@ -292,10 +287,6 @@ local function take(self, results)
       self.row = 0
       result.file = file
       good[#good + 1] = result
-      local more = result.bytes - (file.size or 0)
-      if self.to and more > 0 and not self.budget:charge(more) then
-        stop(self, self.budget.why)
-      end
     else
       take_failure(self, file, result)
     end
@@ -381,7 +372,8 @@ end
 -- pairs in flight as the one before had in the end.
 local function options(self)
   local way = host(self.from) .. " " .. host(self.to)
-  local opts = { start = self.budget.windows[way] }
+  local opts = { start = self.budget.windows[way],
+    quota = self.to and self.budget.quota }
   for k, v in pairs(self.opts or {}) do
     opts[k] = v
   end

@@ -24,13 +24,13 @@ local M = {}
 ---@field md5? boolean Is made; true.
 ---@field sha256? boolean Is made; false.
 ---@field etag? boolean A source's ETag that looks like an MD5 must be it; true.
+---@field quota? godwit.data.quota Of bytes beyond those that files are listed with.
 
 ---@class godwit.data.Job
 ---@field name string As it is, not encoded.
 ---@field to? string Its name at the other end, if that differs.
 ---@field size? integer As it was listed.
 ---@field delay? number Seconds before it begins.
----@field most? integer Bytes that it may have; more is an error of kind `limit`.
 ---@field etag? boolean As the option, for this file; true.
 
 ---@class godwit.data.Result
@@ -48,6 +48,8 @@ local M = {}
 ---@field stage? "read"|"write"
 ---@field sent? boolean The destination may have been changed.
 ---@field retry_after? integer Seconds.
+---@field over? true It has more bytes than were listed, and than the quota had left.
+---@field announced? integer How many, of one that is `over`; nil: not said.
 ---@field other_etag? true It came whole, and its ETag is another MD5 than it has;
 ---then `bytes`, `md5` and `source_etag` are as they were read.
 ---@field body? string The beginning of an answer that is an error, or speaks of one.
@@ -88,6 +90,27 @@ function copier:limit(max) end
 
 ---@return { in_flight: integer, limit: integer, queued: integer, done: integer, bytes: integer, owed: number }
 function copier:stats() end
+
+--- Bytes that copiers may transfer together. Who submits a job takes its listed
+--- size; what comes beyond that the copier takes as it comes.
+---@class godwit.data.quota: userdata
+local quota = {}
+
+--- False, and nothing is taken, when fewer are left.
+---@param bytes integer
+---@return boolean
+function quota:take(bytes) end
+
+--- They were transferred, whatever is left.
+---@param bytes integer
+function quota:charge(bytes) end
+
+---@return integer bytes Negative: more were transferred.
+function quota:left() end
+
+---@param bytes integer
+---@return godwit.data.quota
+function M.quota(bytes) end
 
 --- Without `to` files are read and hashed only.
 ---@param from godwit.data.End
