@@ -327,6 +327,35 @@ test("a wrong digest is not passed on", function(t)
   t:eq(w.prod:files("acme", "models"), { b = "fine" })
 end)
 
+test("a wrong digest is found out, whichever file comes first", function(t)
+  local w = world(t, { a = "what it is", b = "fine" })
+  local asked = 0
+  behind(t, w, "dev", function(seen, pass)
+    if seen.method ~= "GET" then
+      return nil
+    elseif seen.path:find("models/a$") then
+      asked = asked + 1
+      local r = pass()
+      r.body = "what it IS"
+      return r
+    elseif seen.path:find("models/b$") then
+      for _ = 1, 500 do -- the other one settles it alone at first
+        if asked >= 3 then break end
+        task.sleep(0.02)
+      end
+    end
+  end)
+  local r = e2e.expect(between(w, { "acme/models" }), 1)
+  t:eq(asked, 3)
+  t:eq(numbers(r.item), { "failed", 2, 1, 0, 0, 1, 0 })
+  t:match(r.item.problems[1], '"a": it is not what was stored: its ETag is not '
+    .. "its MD5, though others' are")
+  t:eq(select(2, w.prod:files("acme", "models")), {})
+  r = e2e.expect(between(w, { "acme/models", "--checksum" }), 0)
+  t:eq(w.prod:files("acme", "models"), { a = "what it IS", b = "fine" })
+  t:eq(select(2, w.prod:files("acme", "models")), { "user://*" })
+end)
+
 -- A server whose ETags look like MD5s and are none, as S3's of what it encrypts.
 local function other_etags(t, w, side)
   return behind(t, w, side, function(seen, pass)
@@ -346,6 +375,7 @@ test("ETags that look like MD5s and are none", function(t)
   w:configure({ dev = { api = relays[1].url }, prod = { api = relays[2].url } })
   local r = e2e.expect(between(w, { "acme/models" }), 0)
   t:eq(numbers(r.item), { "created", 5, 5, 0, 0, 0, 0 })
+  t:match(r.item.warnings[1], "^the ETag of 5 files is not the MD5")
   t:eq(w.prod:files("acme", "models"), files)
   r = e2e.expect(between(w, { "acme/models" }), 0)
   t:eq(numbers(r.item), { "unchanged", 5, 0, 5, 0, 0, 0 })

@@ -234,6 +234,33 @@ test("rows that come again come once; a marker that does is an error",
     t:raises("remote", names, "never ends", driver:each_user())
   end)
 
+test("pages that take turns under ever new markers are no list", function(t)
+  local n = 0
+  local function turns(key, row)
+    return function()
+      n = n + 1
+      return { json = { [key] = { row("a" .. n % 2), row("b") },
+        marker = "m" .. n } }
+    end
+  end
+  local driver = odd_driver(t, {
+    ["GET /v1/users"] = turns("results", user),
+    ["GET /v1/organizations/acme/members"] = turns("results", function(name)
+      return { username = name, role = "member" }
+    end),
+    ["GET /v1/data/acme"] = turns("folders", function(name)
+      return { name = name }
+    end),
+  })
+  for _, each in ipairs({ driver:each_user(), driver:each_member("acme"),
+    driver:each_collection("acme") }) do
+    local e = t:raises("remote", function()
+      for _ in each do end
+    end)
+    t:match(e.message, "again and again: its list has no end")
+  end
+end)
+
 test("a smaller page, a bare array, and what is no list", function(t)
   local driver, server = odd_driver(t, { ["GET /v1/users"] = function(req)
     local limit = tonumber(req.query:match("limit=(%d+)"))

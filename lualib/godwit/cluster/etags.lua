@@ -3,25 +3,30 @@
 --- what it encrypts with keys of its own), and nothing but the bytes tells.
 ---
 --- A file that was read twice as the same bytes, under the same ETag that is not
---- their MD5, settles it, unless another file's ETag was its MD5: then what is
---- sent of this one is not what was stored.
+--- their MD5, settles it, unless another file's ETag is its MD5: then what is
+--- sent of this one is not what was stored. That may come out later: what was
+--- taken without a digest is counted until then.
 local log = require("godwit.log")
 
 ---@class godwit.cluster.Etags
 ---@field none boolean    They are no digests.
 ---@field proven boolean  One of them is.
 ---@field private where string
+---@field private taken integer Files taken under an ETag that is not their MD5.
+---@field private first string[] The first of them.
 ---@field private seen table<string, string> How files were read whose ETag differs.
 local Etags = {}
 Etags.__index = Etags
 
 local M = {}
 
+local FIRST = 10 -- names that are kept
+
 ---@param where string "prod:data/acme/models"
 ---@return godwit.cluster.Etags
 function M.new(where)
   return setmetatable({ where = where, none = false, proven = false,
-    seen = {} }, Etags)
+    seen = {}, taken = 0, first = {} }, Etags)
 end
 
 --- The MD5 that an ETag can be. A weak one (W/…) promises nothing about bytes.
@@ -34,7 +39,25 @@ end
 
 --- A file was read that has the MD5 its ETag is.
 function Etags:agree()
-  self.proven, self.seen = true, {}
+  self.proven, self.none, self.seen = true, false, {}
+end
+
+--- A file was taken although its ETag is not its MD5.
+---@param name string
+function Etags:take(name)
+  self.taken = self.taken + 1
+  if #self.first < FIRST then
+    self.first[#self.first + 1] = name
+  end
+end
+
+--- How many were, and the first of them; from here on others are counted.
+---@return integer count
+---@return string[] first
+function Etags:settle()
+  local count, first = self.taken, self.first
+  self.taken, self.first = 0, {}
+  return count, first
 end
 
 --- A file was read whose ETag could be an MD5 and is another: whether the ETags

@@ -220,11 +220,17 @@ local function is_no_digest(self, file, result)
   return none
 end
 
-local function is_digest(self, result)
+local function learn_etag(self, file, result)
   local known = self.from.etags
-  if known and not known.proven and not known.none
-    and etags.md5(result.source_etag) == result.md5 then
+  if not known or known.proven and file.etag ~= false
+    or self.opts and self.opts.etag == false then
+    return
+  end
+  local md5 = etags.md5(result.source_etag)
+  if md5 and md5 == result.md5 then
     known:agree()
+  elseif md5 and self.to then
+    known:take(file.name)
   end
 end
 
@@ -283,7 +289,7 @@ local function take(self, results)
     check_answer(result)
     if result.ok then
       settle(self, file)
-      is_digest(self, result)
+      learn_etag(self, file, result)
       self.row = 0
       result.file = file
       good[#good + 1] = result

@@ -163,7 +163,8 @@ local function write(job, remembered)
   return record.of(job, sync.run({
     from = job.from, to = job.to, plan = job.plan, known = remembered,
     budget = job.budget, exists = job.exists, acl = job.acl,
-    was = job.acl_now, sha256 = true, tick = function(phase, detail, stats)
+    was = job.acl_now, sha256 = true, fully = job.opts.checksum or false,
+    tick = function(phase, detail, stats)
       job.tick(phase, detail, stats, job.plan)
     end,
   }))

@@ -27,12 +27,33 @@ local function ask(reader, files, found)
       error(md5, 0)
     elseif ok and md5 then
       found[file.name] = { md5 = md5, said = true }
-      reader.known:read(file, found[file.name])
     else
       rest[#rest + 1] = file
     end
   end, { jobs = HEADS })
   return rest
+end
+
+-- What is known of the side's ETags; nil where nothing is to be known.
+---@async
+local function etags_of(reader)
+  local ok, source = pcall(reader.side.open, reader.side, "read")
+  if not ok and err._is_final(source) then
+    error(source, 0)
+  end
+  return ok and source.etags or nil
+end
+
+-- What was said is remembered once it is known to be a digest.
+---@async
+local function remember(reader, files, found)
+  local etags = #files > 0 and etags_of(reader)
+  for _, file in ipairs(etags and not etags.proven and {} or files) do
+    local digest = found[file.name]
+    if digest and digest.said then
+      reader.known:read(file, digest)
+    end
+  end
 end
 
 -- By reading it. What cannot be read has no digest.
@@ -46,7 +67,8 @@ local function read(reader, files, found)
     return -- of one that is only pretended
   end
   carry.run({
-    from = source, opts = { sha256 = reader.sha256 },
+    from = source,
+    opts = { sha256 = reader.sha256, etag = not reader.fully },
     budget = reader.budget,
     items = function()
       if not given then
@@ -95,17 +117,8 @@ function M.of(reader, files)
   if #rest > 0 then
     read(reader, rest, found)
   end
+  remember(reader, asked, found)
   return found
-end
-
--- What is known of the side's ETags; nil where nothing is to be known.
----@async
-local function etags_of(reader)
-  local ok, source = pcall(reader.side.open, reader.side, "read")
-  if not ok and err._is_final(source) then
-    error(source, 0)
-  end
-  return ok and source.etags or nil
 end
 
 --- That files differ is not believed because of ETags of which none is known to

@@ -113,6 +113,9 @@ end
 ---@param work godwit.data.Work
 ---@return godwit.data.Copied
 function M.of(job, work)
+  if work.doubt then
+    job.warnings[#job.warnings + 1] = work.doubt
+  end
   work.wrote = work.created or work.read_by or work.copied + work.deleted > 0
   local record = base(job, work)
   record.problems = all_problems(work)

@@ -44,6 +44,8 @@ local CHANGES = "it keeps changing while it is read"
 ---@field retryable boolean   All that failed may succeed later
 ---@field stopped? string     Why the rest was not tried
 ---@field hopeless? boolean   It was for too many failures
+---@field fully? boolean      Bytes count, whatever ETags say
+---@field doubt? string       What was taken without a digest
 local Work = {}
 Work.__index = Work
 
@@ -159,8 +161,8 @@ local function sentence(e, result)
     outer.retryable = true
   elseif result.again then
     outer.message = ("it is not what was stored: its ETag says that its MD5 is "
-      .. "%s, what is sent has %s, every time"):format(
-      tostring(etags.md5(result.source_etag)), tostring(result.md5))
+      .. "%s, what is sent has %s, every time (--checksum takes what is sent)")
+      :format(tostring(etags.md5(result.source_etag)), tostring(result.md5))
   elseif e.kind == "conflict" and result.stage == "read" then
     outer.message = CHANGES
     outer.retryable = true
@@ -173,7 +175,7 @@ end
 local function copy(work, items, unproven)
   local stopped, hopeless = carry.run({
     from = work.from:open("read"), to = work.to:open("write"),
-    opts = { sha256 = work.sha256 }, budget = work.budget, items = items,
+    opts = { sha256 = work.sha256, etag = not work.fully }, budget = work.budget, items = items,
     done = function(results)
       take_good(work, results, unproven)
     end,
@@ -244,11 +246,38 @@ local function look_again(work, unproven)
   end
 end
 
+-- Files whose ETags are not their MD5: an answer for all of them, once all were
+-- read.
+---@async
+local function judge_etags(work)
+  local known = work.from:open("read").etags
+  local count, first = 0, {}
+  if known then
+    count, first = known:settle()
+  end
+  if count == 0 then
+    return
+  elseif not known.proven then
+    work.doubt = ("the ETag of %s is not the MD5, so nothing but the size says "
+      .. "that they are whole: %s"):format(names.count(count),
+      names.some(first, count))
+    return
+  end
+  work.copied, work.failed = work.copied - count, work.failed + count
+  for _, name in ipairs(first) do
+    note(work, name, err.new({ kind = "conflict", message = "it is not what "
+      .. "was stored: its ETag is not its MD5, though others' are (--checksum "
+      .. "takes what is sent)" }))
+  end
+  work.retryable = false
+end
+
 ---@async
 local function copy_all(work)
   local unproven = err.check(core_names.open())
   copy(work, work.plan:to_copy(), unproven)
   look_again(work, unproven)
+  judge_etags(work)
   work.known.from:flush()
   work.known.to:flush()
 end

@@ -59,9 +59,7 @@ function M.writable(path)
     is_folder = true, touched = {} }, Folder)
 end
 
-local function is_temporary(name)
-  return name:find("^%.godwit%-%x+$") ~= nil and #name == 24
-end
+local is_temporary = folder.is_temporary
 
 local TYPES = { file = "file", link = "link", other = "other" }
 

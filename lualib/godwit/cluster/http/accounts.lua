@@ -1,6 +1,7 @@
 local accounts = require("godwit.cluster.accounts")
 local address = require("godwit.cluster.address")
 local err = require("godwit.err")
+local once = require("godwit.cluster.once")
 local pages = require("godwit.cluster.pages")
 
 --- cluster.http.accounts: users and organizations of a live cluster. Methods
@@ -31,32 +32,19 @@ local function get(driver, what, path, query)
   return (driver:request("GET", path, { admin = true, query = query }))
 end
 
--- Each one once: a list that grows while it is read may repeat a row.
-local function once(driver, kind, rows)
-  local seen = {}
-  return function()
-    for doc in rows do
-      local name = accounts.name(kind, doc)
-      if not name then
-        err.throw("remote", "%s: the server's list of %ss has one without a "
-          .. "usable name", driver.name, kind.what)
-      elseif not seen[name] then
-        seen[name] = true
-        return doc
-      end
-    end
-    return nil
-  end
-end
-
 ---@async
 local function each(driver, which)
   local kind, what = accounts.KINDS[which], "listing " .. which
   driver:need_admin(what)
-  return once(driver, kind, pages.each(function(limit, marker)
+  local rows = pages.each(function(limit, marker)
     return get(driver, what, "/v1/" .. which,
       { limit = limit, marker = marker })
-  end, { size = driver.page_size }))
+  end, { size = driver.page_size })
+  return once.each(driver.name .. ": " .. what, rows, function(doc)
+    return accounts.name(kind, doc) or err.throw("remote",
+      "%s: the server's list of %ss has one without a usable name",
+      driver.name, kind.what)
+  end)
 end
 
 --- Iterates over the users.
@@ -160,24 +148,21 @@ local ROLES = { owner = true, member = true, invited = true }
 ---@return fun(): { username: string, role: string }|nil
 function Accounts:each_member(org)
   self:need_admin("looking at members")
-  local seen = {}
   local rows = pages.each(function(limit, marker)
     return get(self, "looking at members", "/v1/organizations"
       .. address.path(org, "members"), { limit = limit, marker = marker })
   end, { size = self.page_size })
-  return function()
-    for doc in rows do
+  local each = once.each(self.name .. ": members of " .. org, rows,
+    function(doc)
       local name = type(doc) == "table" and doc.username
-      if not accounts.usable(name) then
-        err.throw("remote", "%s: the server's list of members of %s has one "
-          .. "without a usable name", self.name, org)
-      elseif not seen[name] then
-        seen[name] = true
-        return { username = name,
-          role = ROLES[doc.role] and doc.role or "unknown" }
-      end
-    end
-    return nil
+      return accounts.usable(name) and name or err.throw("remote",
+        "%s: the server's list of members of %s has one without a usable name",
+        self.name, org)
+    end)
+  return function()
+    local doc = each()
+    return doc and { username = doc.username,
+      role = ROLES[doc.role] and doc.role or "unknown" }
   end
 end
 

@@ -5,6 +5,7 @@ local err = require("godwit.err")
 local etags = require("godwit.cluster.etags")
 local json = require("godwit.core.json")
 local listing = require("godwit.cluster.data_listing")
+local once = require("godwit.cluster.once")
 local pages = require("godwit.cluster.pages")
 local quote = require("godwit.tree.path").quote
 local secrets = require("godwit.cluster.secrets")
@@ -88,18 +89,14 @@ end
 function Data:each_collection(owner)
   check(owner)
   local where = self.name .. ":data/" .. owner
-  local names, seen = names_of(where, listing.pages(where, "folders",
+  local names = names_of(where, listing.pages(where, "folders",
     function(marker)
       return directory(self, owner, path_of(owner), marker)
-    end)), {}
+    end))
+  local each = once.each(where, names, function(name) return name end)
   return function()
-    for name in names do
-      if not seen[name] then
-        seen[name] = true
-        return { name = name }
-      end
-    end
-    return nil
+    local name = each()
+    return name and { name = name }
   end
 end
 
