@@ -127,7 +127,8 @@ local function owners_of(self, jobs, name_of, is_there, made_here)
     local to = name_of(job)
     if not job.record then
       self.owners[#self.owners + 1] = { name = job.ref, to = to or job.ref,
-        job = job, told = made_here, coming = to and made_here and not is_there(to) or nil }
+        job = job, told = made_here,
+        coming = to and made_here and not is_there(to) or nil }
     end
   end
 end
