@@ -3,6 +3,7 @@ local e2e = require("support.e2e")
 local cluster = require("godwit.cluster")
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
+local json = require("godwit.core.json")
 local people = require("support.people")
 local sandbox = require("godwit.sandbox")
 
@@ -97,6 +98,45 @@ test("a user and an organization never become one", function(t)
   r = e2e.expect(migrate(w, "--map-organization", "acme=bob", "--owner", "acme",
     "--only", "data"), 6)
   t:match(r.items[1].why, "bob is a user on ")
+end)
+
+test("an organization that another identity provider knows is another one",
+  function(t)
+    local w = world(t, function(dev, prod)
+      for box, id in pairs({ [dev] = "payments", [prod] = "logistics" }) do
+        people.organization(box, "acme", { "alice:owner", "bob" },
+          { external_id = "idp-" .. id })
+      end
+    end)
+    -- By a list, and by asking for the one.
+    for _, owner in ipairs({ "acm*", "acme" }) do
+      for _, flags in ipairs({ { "-n" }, {}, { "--map-organization", "*=*" } })
+      do
+        local r = e2e.expect(migrate(w, "--only", "data", "--owner", owner,
+          table.unpack(flags)), 6)
+        t:eq(words(r), { "collection acme/models refused" })
+        t:match(r.items[1].why, "its owner acme was not taken to be acme there: "
+          .. ".* has an organization acme with another external_id "
+          .. "%(idp%-logistics, not idp%-payments%): if it is the same one, say "
+          .. "so %(%-%-map%-organization acme=acme, %-%-map%)")
+      end
+    end
+    t:no(has(w.prod, "acme", "models"))
+    local r = e2e.expect(migrate(w, "--only", "data", "--owner", "acme",
+      "--map-organization", "acme=acme"), 0)
+    t:eq(words(r), { "collection acme/models created" })
+  end)
+
+test("an address that is not shown is no other address", function(t)
+  local w = world(t, function(_, prod)
+    people.user(prod, "eve", { email = json.null })
+  end)
+  for _, owner in ipairs({ "eve", "ev*" }) do
+    local r = e2e.expect(migrate(w, "--only", "data", "--owner", owner, "-n"), 0)
+    t:eq(words(r), { "collection eve/private created" })
+    t:match(r.notes, "whether eve is the same on .* cannot be told: .*prod "
+      .. "gives no e%-mail address")
+  end
 end)
 
 test("what of an account is not worked on stands in no way", function(t)

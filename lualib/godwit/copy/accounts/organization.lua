@@ -30,6 +30,7 @@ M.NOT_MOVED = "Never moved, since nobody can set them: who owns an "
 ---@field doc table The source's document.
 ---@field side godwit.copy.OrganizationSide
 ---@field name? string There.
+---@field is_typed? boolean Somebody typed that name for it, and for no other.
 ---@field kind_of? godwit.copy.OrganizationType
 ---@field type? string The name of its type there.
 ---@field there? table
@@ -126,6 +127,18 @@ local function check_kind(job)
   return not taken
 end
 
+-- One of another id is another organization, unless somebody has said by name
+-- that it is this one: two clusters may have two identity providers.
+local function check_same(job, id)
+  local theirs = job.there and docs.value(job.there, "external_id")
+  if theirs ~= nil and theirs ~= id and not job.is_typed then
+    job:problem("%s has an organization %s with another external_id (%s, not "
+      .. "%s): if it is the same one, say so (--map-organization %s=%s, --map), "
+      .. "else map the name", job.side.to.name, job.name, tostring(theirs), id,
+      job.ref, job.name)
+  end
+end
+
 --- Who has the name there, and nothing else: for an organization that is not
 --- worked on. Somebody else is in `job.problems`.
 ---@async
@@ -134,6 +147,7 @@ function M.recognize(job)
   local id = docs.value(job.doc, "external_id")
   if job.name and check_kind(job) and type(id) == "string" then
     job.there = job.side.to:try_get_organization(job.name)
+    check_same(job, id)
     check_external_id(job, id)
   end
 end

@@ -64,9 +64,12 @@ local function namer(side, cx)
     if why then
       return nil, why
     end
-    typed = p.to_name or typed or by_rule(name)
+    local ruled, rule = by_rule(name)
+    local own = p.to_name or typed or rule and not rule:find("*", 1, true)
+    typed = p.to_name or typed or ruled
     local rules = side.people:policy_of(name)
     if typed and not rules.forced or not rules:has("map_owner") then
+      job.is_typed = own and true or nil
       return typed or name
     end
     return rules:map_owner(side.people:where(name), name)

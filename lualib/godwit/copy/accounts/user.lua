@@ -117,8 +117,8 @@ local function check_kind(job, person)
 end
 
 --- Who has the name there, and nothing else: for a user who is not worked on.
---- Somebody else is in `job.problems`; where the source gives no address nobody
---- can tell.
+--- Somebody else is in `job.problems`; where one of both gives no address
+--- nobody can tell.
 ---@async
 ---@param job godwit.copy.UserJob
 function M.recognize(job)
@@ -129,10 +129,12 @@ function M.recognize(job)
   local there = job.side.roster:user(person.username)
   if not there then
     check_kind(job, person)
-  elseif person.email then
+  elseif person.email and there.email then
     check_same(job, there, person)
   else
-    job.untold = ("%s gives no e-mail address"):format(job.side.from.name)
+    local side = job.side
+    job.untold = ("%s gives no e-mail address"):format(
+      (person.email and side.to or side.from).name)
   end
 end
 
