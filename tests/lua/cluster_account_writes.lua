@@ -472,6 +472,33 @@ test("an SCM that another client has is not taken for ours", function(t)
   t:eq(posts, 2)
 end)
 
+test("an SCM whose answer was lost is found, however its address is written",
+  function(t)
+    for _, id in ipairs({ false, "ours" }) do
+      local rows, posts = json.array({}), 0
+      local d = driver_of(t, {
+        ["GET /v1/scms"] = function() return { json = { results = rows } } end,
+        ["POST /v1/admin/scms"] = function(req, raw)
+          posts = posts + 1
+          local doc = json.decode(req.body)
+          rows[posts] = { id = doc.id or "new" .. posts, provider = id
+            and "elsewhere" or doc.provider:gsub("_", "-"),
+            urls = { web = "https://git.example.org/Lab" },
+            oauth = { client_id = doc.oauth.client_id } }
+          odd.cut(raw)
+        end })
+      local spec = { id = id or nil, provider = "bitbucket_cloud",
+        urls = { web = "HTTPS://Git.Example.org/Lab/" },
+        oauth = { client_id = "i" } }
+      t:eq(d:create_scm(spec).id, id or "new1")
+      t:eq(posts, 1)
+      spec.id = nil
+      if not id then
+        t:raises("exists", d.create_scm, "as new1", d, spec)
+      end
+    end
+  end)
+
 test("nothing of this is done without an administrator's key", function(t)
   local server = odd.start(t, {})
   local d = http.open(server:profile())

@@ -39,6 +39,13 @@ test("the same provider at the same address", function(t)
   t:eq(match({}), nil)
   t:eq(scm.match(of("x", "bitbucket_cloud", "https://bitbucket.org"),
     { of("a", "bitbucket-cloud", "https://bitbucket.org") }).id, "a")
+  -- Not everybody's client has an id: there it is a project's key.
+  local key = { scm = { project_key = "B" } }
+  t:eq(scm.match(of("x", "bitbucket", "https://b", nil, key), {
+    of("a", "bitbucket", "https://b", nil, { scm = { project_key = "A" } }),
+    of("b", "bitbucket", "https://b", nil, key) }).id, "b")
+  -- Whoever has folders has them in one case.
+  t:eq(match({ of("a", "github", "https://github.com/A") }), nil)
   -- What is no SCM is passed over.
   t:eq(scm.match(wanted, { 7, { id = 1, provider = "github" }, {} }), nil)
 end)

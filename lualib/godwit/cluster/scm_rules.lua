@@ -1,25 +1,43 @@
 --- cluster.scm_rules: which two SCM connections are the same one, for every
---- driver: what a cluster does not have twice.
+--- driver: what a cluster does not have twice. Documents may be anybody's: what
+--- has not the form of an answer is none.
 
 local M = {}
 
-local function web(scm)
-  return type(scm.urls) == "table" and scm.urls.web or nil
+local function text(section, field)
+  local v = type(section) == "table" and section[field]
+  return type(v) == "string" and v ~= "" and v or nil
 end
 
--- What identifies the cluster at the provider, in one of two places.
-local function client(scm)
-  for _, place in ipairs({ scm.oauth or false, scm.scm or false }) do
-    local id = type(place) == "table" and (place.client_id or place.project_key)
-    if type(id) == "string" then
+--- Its web address, however it is written.
+---@param scm any
+---@return string|nil
+function M.web(scm)
+  local web = text(type(scm) == "table" and scm.urls, "web")
+  return web
+    and (web:gsub("/+$", ""):gsub("^%a[%w+.-]*://[^/]*", string.lower))
+end
+
+--- What identifies the cluster at the provider, in one of two places.
+---@param scm any
+---@return string|nil
+function M.client(scm)
+  for _, place in ipairs(type(scm) == "table"
+      and { scm.oauth or false, scm.scm or false } or {}) do
+    local id = text(place, "client_id") or text(place, "project_key")
+    if id then
       return id
     end
   end
+  return nil
 end
 
--- "bitbucket_cloud" is another spelling.
-local function provider(scm)
-  return type(scm.provider) == "string" and scm.provider:gsub("_", "-") or nil
+--- Its kind of host; "bitbucket_cloud" is another spelling.
+---@param scm any
+---@return string|nil
+function M.provider(scm)
+  local provider = text(scm, "provider")
+  return provider and (provider:lower():gsub("_", "-"))
 end
 
 --- Whether they are for one client of one provider at one address.
@@ -27,8 +45,8 @@ end
 ---@param b table
 ---@return boolean
 function M.same(a, b)
-  return provider(a) ~= nil and provider(a) == provider(b)
-    and web(a) == web(b) and client(a) == client(b)
+  return M.provider(a) ~= nil and M.provider(a) == M.provider(b)
+    and M.web(a) == M.web(b) and M.client(a) == M.client(b)
 end
 
 --- Whether the one is in the way of the other: the same, or of the same id.

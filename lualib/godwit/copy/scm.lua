@@ -4,6 +4,7 @@
 
 local err = require("godwit.err")
 local repository = require("godwit.cluster.repository")
+local scm_rules = require("godwit.cluster.scm_rules")
 local settings = require("godwit.copy.settings")
 
 local M = {}
@@ -27,20 +28,7 @@ end
 
 -- matching ---------------------------------------------------------------
 
-local function provider_of(scm)
-  local provider = settings.present(scm, "provider")
-  return type(provider) == "string" and provider:lower():gsub("_", "-") or nil
-end
-
-local function web_of(scm)
-  local web = settings.present(scm.urls, "web")
-  return type(web) == "string" and web:lower():gsub("/+$", "") or nil
-end
-
-local function client_of(scm)
-  return settings.present(scm.oauth, "client_id")
-    or settings.present(scm.scm, "client_id")
-end
+local provider_of, web_of = scm_rules.provider, scm_rules.web
 
 --- What an SCM is called on every cluster: its provider and its address.
 ---@param scm? table nil: the cluster's own.
@@ -64,7 +52,7 @@ local function like(scm, wanted)
 end
 
 --- The destination's SCM for the source's: the same provider at the same
---- address, among several the one with the same client id. Pure.
+--- address, among several the one of the same client. Pure.
 ---@param wanted table The source's.
 ---@param list table[] The destination's.
 ---@return table?
@@ -74,7 +62,7 @@ function M.match(wanted, list)
   for _, scm in ipairs(list) do
     if like(scm, wanted) then
       found[#found + 1] = scm
-      if client_of(scm) == client_of(wanted) then
+      if scm_rules.client(scm) == scm_rules.client(wanted) then
         exact[#exact + 1] = scm
       end
     end

@@ -53,11 +53,14 @@ local function find(driver, fits)
   return nil
 end
 
--- What is there once it was made: with an id of its own by that alone.
+-- What is there once it was made: where an id was chosen by that alone, since
+-- nothing had it before, and what else it has may be written in other ways.
 local function find_made(driver, spec)
   return find(driver, function(scm)
+    if spec.id ~= nil then
+      return scm.id == spec.id
+    end
     return scm_rules.same(scm, spec)
-      and (spec.id == nil or scm.id == spec.id)
   end)
 end
 
