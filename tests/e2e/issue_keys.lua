@@ -247,16 +247,33 @@ test("a lost answer is reported with the label, and never repeated",
       r = e2e.expect(run(w, { "labs", "--out", "keys", more }), 6)
       t:match(r.by.labs.why, "may have made a key 'godwit%-labs%-[^']*' whose "
         .. "answer it never had, and no call of the platform reads or deletes "
-        .. "it: remove it in the web page; godwit issue%-keys labs .*%-%-renew "
-        .. "makes a new one")
+        .. "it: godwit issue%-keys labs %-%-to prod %-%-list shows whether it is "
+        .. "there; remove it in the web page; godwit issue%-keys labs "
+        .. ".*%-%-renew makes a new one")
     end
     t:eq(to:count("POST"), 1)
+    -- A new one that is not made takes no mark away.
+    to.on = function(seen)
+      return seen.method == "POST" and { status = 400,
+        body = '{"error":{"message":"no"}}' } or nil
+    end
+    t:ok(run(w, { "labs", "--out", "keys", "--renew" }).code ~= 0)
+    to.on = nil
+    local mark = select(3, read(w)):match("#%? labs godwit%-labs%-%S+\n")
+    e2e.expect(run(w, { "labs", "--out", "keys", "--renew", "-n" }), 0)
     r = e2e.expect(run(w, { "labs", "--out", "keys", "--renew" }), 0)
-    t:match(r.by.labs.warnings[1], "may have made a key 'godwit%-labs")
+    t:match(r.by.labs.warnings[1], "may have made a key 'godwit%-labs.* "
+      .. "%-%-list shows whether it is there; remove it in the web page$")
     t:eq(r.by.labs.outcome, "created")
+    -- That was the last time.
+    t:no(select(3, read(w)):find("#?", 1, true))
     r = e2e.expect(run(w, { "labs", "--out", "keys" }), 0)
-    t:match(r.by.labs.warnings[1], "may have made a key 'godwit%-labs")
-    t:eq(r.by.labs.outcome, "unchanged")
+    t:eq({ r.by.labs.outcome, r.by.labs.warnings }, { "unchanged" })
+    -- Where a key works it ends by hand, too, and that is said.
+    err.check(fs.write(path(w), mark .. select(3, read(w)), 384))
+    r = e2e.expect(run(w, { "labs", "--out", "keys" }), 0)
+    t:match(r.by.labs.warnings[1], "may have made a key 'godwit%-labs.* take "
+      .. "its line %(#%?%) out of .*/keys$")
     nothing_said(t, w)
   end)
 

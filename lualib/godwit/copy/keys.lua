@@ -216,8 +216,10 @@ local function try_entry(job, entry)
   return #owners == 0 and "works" or "other"
 end
 
--- The command that makes a new key, whatever became of the one there was.
-local function renewal(job)
+--- The command that makes a new key, whatever became of the one there was.
+---@param job godwit.workflow.Job
+---@return string
+function M.renewal(job)
   return words.again({ "issue-keys", job.owner, "--to", job.run.to.name,
     "--out", job.run.path, "--renew" })
 end
@@ -231,19 +233,25 @@ local function labels_of(lost)
 end
 
 -- Keys that may have been made and that nobody has. No other is made unasked
--- where none works: each run that is killed would leave one more.
+-- where none works: each run that is killed would leave one more. They are
+-- named until a new one is made, or somebody takes the line out.
 local function look_at_lost(job)
-  local lost = job.run.file:lost_of(job.owner)
+  local run = job.run
+  local lost = run.file:lost_of(job.owner)
   if #lost == 0 then
     return
-  elseif job.state == "works" or job.state == "untold"
-    or job.run.params.renew then
-    job:warn("an earlier run may have made a key %s whose answer it never had: "
-      .. "remove it in the web page", labels_of(lost))
+  end
+  local what = ("an earlier run may have made a key %s whose answer it never "
+    .. "had, and no call of the platform reads or deletes it: %s shows whether "
+    .. "it is there; remove it in the web page"):format(labels_of(lost),
+    words.again({ "issue-keys", job.owner, "--to", run.to.name, "--list" }))
+  if run.params.renew then
+    job.lost = lost
+    job:warn("%s", what)
+  elseif job.state == "works" or job.state == "untold" then
+    job:warn("%s, and take its line (#?) out of %s", what, run.path)
   else
-    job:problem("an earlier run may have made a key %s whose answer it never "
-      .. "had, and no call of the platform reads or deletes it: remove it in "
-      .. "the web page; %s makes a new one", labels_of(lost), renewal(job))
+    job:problem("%s; %s makes a new one", what, M.renewal(job))
   end
 end
 
@@ -261,7 +269,7 @@ local function look_at_entry(job, entry)
     job:problem("%s does not know the key%s that %s has for %s: it was "
       .. "revoked, or is another cluster's; %s makes a new one", run.to.name,
       entry.label and " '" .. entry.label .. "'" or "", run.path, job.owner,
-      renewal(job))
+      M.renewal(job))
   end
 end
 
@@ -297,7 +305,7 @@ function M.look(job)
     job.record = { outcome = "unchanged" }
     job:warn("whether %s knows the file's key%s cannot be told: %s; if it does "
       .. "not work, %s makes a new one", job.run.to.name, entry.label
-      and " " .. entry.label or "", job.untold.message, renewal(job))
+      and " " .. entry.label or "", job.untold.message, M.renewal(job))
   end
 end
 
@@ -398,10 +406,14 @@ local function make_for_user(job, spec)
   job:did("+", "key %s of the user, imported", spec.label)
 end
 
--- It is there; what it stands in for is used no more, and still there.
+-- It is there; what it stands in for is used no more, and still there. Keys
+-- that nobody has were named one last time.
 local function drop_others(job)
   local labels
   change(job, function(file)
+    for _, one in ipairs(job.lost or {}) do
+      file:note(job.owner, one.label, true)
+    end
     job.entry.pending = nil
     labels = file:drop(job.owner, job.entry)
   end)
