@@ -138,11 +138,14 @@ local function missing_key(owner)
   local job = owner.key_job
   if not job then
     return owner.no_key
-  elseif #job.problems > 0 or job.failure or job.begun and not job.done then
-    return ("there is no key for its owner %s, and none could be made"):format(
-      owner.to)
   end
-  return nil
+  local has_hole = #job.problems > 0 or job.failure ~= nil
+  if not has_hole and (job.done or not job.begun) then
+    return nil
+  end
+  local why = job.problems[1] or job.failure and job.failure.message
+  return ("there is no key for its owner %s, and none could be made: see key "
+    .. "%s%s"):format(owner.to, job.ref, why and " (" .. why .. ")" or "")
 end
 
 -- Why nothing can be written for an owner: nobody, it could not be made, or
