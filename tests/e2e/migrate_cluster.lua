@@ -256,8 +256,8 @@ end)
 -- prod as a live cluster of somebody's configuration, who has its admin key.
 local function live(w, ...)
   err.check(fs.write(w.home .. "/.config/godwit/config.lua", ("return { "
-    .. "clusters = { prod = { api = %q, admin_key = env 'PROD_ADMIN' } } }")
-    :format(w.prod.api), 384))
+    .. "clusters = { prod = { api = %q, admin_key = env 'PROD_ADMIN', %s } } }")
+    :format(w.prod.api, w.prod_key or ""), 384))
   local r = w:run({ "migrate-cluster", "--from", "sandbox:" .. w.dev.dir,
     "--to", "prod", "--json", ... }, { PROD_ADMIN = w.prod.admin_key })
   r.items = r.doc and r.doc.items or {}
@@ -274,6 +274,12 @@ end
 
 local AS_IT_WAS = "user unchanged, user unchanged, organization unchanged, "
 local KEYS = "key created, key created, key created, "
+
+-- Who refuses a key like that may know it.
+local function doubtful(seen)
+  return seen.path == "/v1/data/" and { status = 403,
+    body = '{"error":"Invalid API key"}' } or nil
+end
 
 test("who is there and has no key gets one before the data", function(t)
   local w = world(t)
@@ -312,10 +318,7 @@ test("who is there and has no key gets one before the data", function(t)
   end
   -- Where it cannot be told whether a key works none is made, so a plan looks
   -- with the one there is.
-  local to = relay.start(t, w.prod.api, function(seen)
-    return seen.path == "/v1/data/" and { status = 403,
-      body = '{"error":"Invalid API key"}' } or nil
-  end)
+  local to = relay.start(t, w.prod.api, doubtful)
   w.prod.api = to.url
   for _, plan_only in ipairs({ "-n", "-v" }) do
     r = e2e.expect(live(w, "--issue-keys", path, plan_only), 0)
@@ -325,6 +328,49 @@ test("who is there and has no key gets one before the data", function(t)
     t:match(r.items[4].warnings[1], "cannot be told: Invalid API key")
   end
 end)
+
+test("a key that nobody can tell about is used, and no other is made",
+  function(t)
+    local w = world(t)
+    e2e.expect(migrate(w, "--only", "users,organizations"), 0)
+    local path, api = w.dir .. "/prod.keys", w.prod.api
+    local argv = { "--only", "data,algorithms", "--issue-keys", path }
+    local function run(...)
+      return live(w, ..., table.unpack(argv))
+    end
+    e2e.expect(live(w, "--only", "users", "--issue-keys", path), 0)
+    local to = relay.start(t, api, doubtful)
+    w.prod.api = to.url
+    local plan = e2e.expect(run("-n"), 0)
+    t:no(table.concat(plan.doc.notes, "\n"):find("made first", 1, true))
+    for _, item in ipairs(plan.items) do
+      local said = table.concat(item.warnings or {}, "\n")
+      t:no(said:find("when there is a key for", 1, true), item.ref)
+    end
+    -- One that does not work is seen before anything is written.
+    local text = err.check(fs.read(path, 1 << 16))
+    err.check(fs.write(path, (text:gsub("sim%x+", ("sim%025d"):format(7))),
+      384))
+    for _, flag in ipairs({ "-n", "-v" }) do
+      local r = e2e.expect(run(flag), 3)
+      t:eq(outcomes(r.items), "key unchanged, key unchanged, key unchanged, "
+        .. "collection failed, collection failed, algorithm refused, "
+        .. "algorithm refused")
+    end
+    t:eq({ to:count("POST"), to:count("PUT") }, { 0, 0 })
+    -- Nor is one made beside the profile's own.
+    err.check(fs.write(w.dir .. "/own", text, 384))
+    w.prod_key = ("key = keys %q"):format(w.dir .. "/own")
+    fs.remove(path)
+    local r = e2e.expect(run("-v"), 0)
+    t:eq(outcomes(r.items), "key unchanged, key unchanged, key unchanged, "
+      .. "collection created, collection created, algorithm created, "
+      .. "algorithm created")
+    t:match(r.items[1].warnings[1], "whether prod knows the profile's key for "
+      .. "alice cannot be told: Invalid API key; if it does not work, godwit "
+      .. "issue%-keys alice %-%-to prod %-%-out .*prod.keys %-%-renew makes one")
+    t:no(fs.stat(path))
+  end)
 
 test("a key that may have been made is not made again unasked", function(t)
   local w = world(t)
@@ -338,6 +384,11 @@ test("a key that may have been made is not made again unasked", function(t)
       .. "refused, algorithm refused, algorithm refused$")
     t:match(r.items[6].why, "may have made a key 'godwit%-acme%-2026%-01%-01%-"
       .. "abcdef'.*issue%-keys acme .* %-%-renew makes a new one")
+    for i = 8, 10 do -- what waits for it says it, too
+      t:match(r.items[i].why, "there is no key for its owner acme, and none "
+        .. "could be made: see key acme %(.*issue%-keys acme .* %-%-renew makes "
+        .. "a new one%)$")
+    end
   end
   e2e.expect(w:run({ "issue-keys", "acme", "--to", "prod", "--out", path,
     "--renew" }, { PROD_ADMIN = w.prod.admin_key }), 0)

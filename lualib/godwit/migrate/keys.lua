@@ -22,15 +22,18 @@ local function open(cx, path)
 end
 
 -- Whether the owner's key is taken, and is the owner's: a profile may have one
--- key for everything.
+-- key for everything. nil and why where the cluster does not tell whether it
+-- knows the key.
 ---@async
 local function is_usable(to, owner)
   local driver = to.under or to
-  local ok, names = pcall(function()
+  local ok, names, why = pcall(function()
     return driver:owners_of_key(driver:key(owner))
   end)
   if not ok and not err.is(names, "auth") and not err.is(names, "usage") then
     error(names, 0)
+  elseif ok and not names and why then
+    return nil, why
   end
   for _, name in ipairs(ok and names or {}) do
     if name == owner then
@@ -56,7 +59,8 @@ local function use(run, to)
 end
 
 -- Who is there and has no key that works gets one in this run, before anybody
--- looks at what is there.
+-- looks at what is there. Where nobody can tell, the one there is stays, and is
+-- looked at as any other, unless its import was begun and goes on now.
 ---@async
 local function find_keyless(stage, to, at_once)
   task.each(stage.jobs, function(job)
@@ -65,7 +69,13 @@ local function find_keyless(stage, to, at_once)
       return
     end
     stages.guard(job, function()
-      account.keyless = not is_usable(to, account.to)
+      local usable, why = is_usable(to, account.to)
+      job.doubt = why
+      if why then
+        account.keyless = stage.run.file:is_pending(account.to)
+      else
+        account.keyless = not usable
+      end
     end)
   end, { jobs = at_once })
 end
@@ -80,6 +90,17 @@ local function issue(job)
     end
   end
   return outcome
+end
+
+-- The file's key in doubt is `issue-keys`'s own case; this is the profile's.
+local function stay(job)
+  job.record = { outcome = "unchanged" }
+  if not job.doubt then
+    return job:did("=", "there is a key that works")
+  end
+  job:warn("whether %s knows the profile's key for %s cannot be told: %s; if it "
+    .. "does not work, %s makes one", job.run.to.name, job.owner,
+    job.doubt.message, keys.renewal(job))
 end
 
 ---@async
@@ -116,11 +137,11 @@ function M.stage(cx, to, owners, check)
       job:problem("%s", why)
     elseif job.account.coming then
       keys.look_at_file(job) -- the rest when it is there
-    elseif job.account.keyless or run.file:is_pending(job.owner) then
+    elseif job.account.keyless or run.file:is_pending(job.owner)
+      or job.doubt and run.file:find(job.owner) then
       look_at_key(job)
     else
-      job.record = { outcome = "unchanged" }
-      job:did("=", "there is a key that works")
+      stay(job)
     end
   end
 
