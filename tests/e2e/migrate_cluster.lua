@@ -78,6 +78,28 @@ test("all of a cluster moves, and again there is nothing to do", function(t)
   end
 end)
 
+test("what changed at the source since goes, and nothing else", function(t)
+  local w = world(t)
+  e2e.expect(migrate(w), 0)
+  open(w.dev):create_user({ username = "carol",
+    email = "carol@example.com" })
+  w.dev:put("acme", "models", "a.bin", "MODEL")
+  w.dev:put("acme", "models", "b.bin", "more")
+  w.dev:commit("acme/Two", { { path = "src/new.py", data = "x = 1\n" } })
+  local r = e2e.expect(migrate(w), 0)
+  t:eq(words(r.items), { "user alice unchanged", "user bob unchanged",
+    "user carol created", "organization acme unchanged",
+    "collection alice/notes unchanged", "collection acme/models updated",
+    "algorithm acme/One unchanged", "algorithm acme/Two updated" })
+  t:eq(file(w.prod, "acme", "models", "a.bin"), "MODEL")
+  t:eq(file(w.prod, "acme", "models", "b.bin"), "more")
+  t:eq(version(w.prod, "acme", "Two"), "0.2.0")
+  r = e2e.expect(migrate(w), 0)
+  for _, item in ipairs(r.items) do
+    t:eq(item.outcome, "unchanged", item.ref)
+  end
+end)
+
 test("kinds and owners can be chosen", function(t)
   local w = world(t)
   local r = e2e.expect(migrate(w, "--only", "users", "--owner", "alice"), 0)
