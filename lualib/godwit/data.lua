@@ -13,7 +13,8 @@ local M = {}
 
 local KNOWN = {
   include = true, exclude = true, min_size = true, max_size = true,
-  newer = true, older = true, checksum = "boolean", delete = "boolean",
+  newer = true, older = true, checksum = "boolean",
+  ignore_etag = "boolean", delete = "boolean",
   max_delete = "integer", bwlimit = true, max_transfer = true,
   max_duration = true, acl = "string",
 }

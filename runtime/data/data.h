@@ -67,7 +67,8 @@ struct gw_data_job {
   long retry_after; /* seconds the server asked for; -1: it did not */
   bool sent;       /* the destination may have been changed */
   bool over;       /* more came than was listed, and than the quota had left */
-  long long announced; /* its size as its source said it; -1: not said */
+  long long announced; /* its size as its source said it; -1: not said. Of one
+                        * that is over: what it has at least */
   bool other_etag; /* all that came has another MD5 than the source's ETag */
   uint64_t bytes;
   uint64_t took;   /* ms from its beginning to its end */

@@ -74,6 +74,8 @@ bool gw_pair_may_hold(struct gw_pair *p, uint64_t bytes)
     return true;
   }
   p->job->over = true;
+  if (p->job->announced < (long long)bytes)
+    p->job->announced = (long long)bytes;
   gw_err_set(&err, GW_ELIMIT, GW_DATA_READ_OP,
              "%.120s: it has more bytes than may still be transferred",
              p->job->name);

@@ -269,8 +269,7 @@ static void push_failure(lua_State *L, const struct gw_data_job *job)
     set_integer(L, "retry_after", job->retry_after);
   if (job->over) {
     set_flag(L, "over", true);
-    if (job->announced >= 0)
-      set_integer(L, "announced", (lua_Integer)job->announced);
+    set_integer(L, "announced", (lua_Integer)job->announced);
   }
   if (job->other_etag) {
     set_flag(L, "other_etag", true);

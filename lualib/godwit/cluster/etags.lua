@@ -2,31 +2,29 @@
 --- files. Some servers give 32 hexadecimal digits that are no MD5 (S3 does for
 --- what it encrypts with keys of its own), and nothing but the bytes tells.
 ---
---- A file that was read twice as the same bytes, under the same ETag that is not
---- their MD5, settles it, unless another file's ETag is its MD5: then what is
---- sent of this one is not what was stored. That may come out later: what was
---- taken without a digest is counted until then.
+--- A file whose ETag is its MD5 settles that they are; then one that is not is
+--- damaged. Files of which none agrees settle that they are none: SEVERAL, or
+--- fewer that are all there is and come the same again.
 local log = require("godwit.log")
 
 ---@class godwit.cluster.Etags
 ---@field none boolean    They are no digests.
 ---@field proven boolean  One of them is.
 ---@field private where string
----@field private taken integer Files taken under an ETag that is not their MD5.
----@field private first string[] The first of them.
----@field private seen table<string, string> How files were read whose ETag differs.
+---@field private differing table<string, true> Files whose ETag is not their MD5.
+---@field private count integer
 local Etags = {}
 Etags.__index = Etags
 
 local M = {}
 
-local FIRST = 10 -- names that are kept
+local SEVERAL = 3
 
 ---@param where string "prod:data/acme/models"
 ---@return godwit.cluster.Etags
 function M.new(where)
   return setmetatable({ where = where, none = false, proven = false,
-    seen = {}, taken = 0, first = {} }, Etags)
+    differing = {}, count = 0 }, Etags)
 end
 
 --- The MD5 that an ETag can be. A weak one (W/…) promises nothing about bytes.
@@ -39,44 +37,28 @@ end
 
 --- A file was read that has the MD5 its ETag is.
 function Etags:agree()
-  self.proven, self.none, self.seen = true, false, {}
+  self.proven, self.none = true, false
 end
 
---- A file was taken although its ETag is not its MD5.
----@param name string
-function Etags:take(name)
-  self.taken = self.taken + 1
-  if #self.first < FIRST then
-    self.first[#self.first + 1] = name
-  end
-end
-
---- How many were, and the first of them; from here on others are counted.
----@return integer count
----@return string[] first
-function Etags:settle()
-  local count, first = self.taken, self.first
-  self.taken, self.first = 0, {}
-  return count, first
-end
-
---- A file was read whose ETag could be an MD5 and is another: whether the ETags
---- here are no digests, and whether it was read like that before.
----@param name string
----@param read { size: integer, md5: string, etag: string }
----@return boolean none
----@return boolean again
-function Etags:differ(name, read)
-  local now = ("%d %s %s"):format(read.size, read.md5, read.etag)
-  local again = self.seen[name] == now
-  if again and not self.proven and not self.none then
-    self.none, self.seen = true, {}
+--- Nothing speaks for them.
+function Etags:refute()
+  if not self.proven and not self.none then
+    self.none = true
     log.info("%s: its ETags are no digests of its files", self.where)
   end
-  if not self.none then
-    self.seen[name] = now
+end
+
+--- A file was read whose ETag could be an MD5 and is another.
+---@param name string
+---@return boolean none
+function Etags:differ(name)
+  if not self.differing[name] and self.count < SEVERAL then
+    self.differing[name], self.count = true, self.count + 1
   end
-  return self.none, again
+  if self.count >= SEVERAL then
+    self:refute()
+  end
+  return self.none
 end
 
 --- Reads files that seem to differ because of what ETags say, of which none is

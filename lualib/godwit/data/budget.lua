@@ -73,11 +73,17 @@ function Budget:take(bytes)
 end
 
 --- They were transferred in vain: what is tried again costs them once more.
+--- False when that was too much.
 ---@param bytes integer
+---@return boolean
 function Budget:charge(bytes)
   if self.quota then
     self.quota:charge(bytes)
+    if self.quota:left() < 0 then
+      self:exhaust()
+    end
   end
+  return self:lasts()
 end
 
 --- Nothing more is transferred: a file has more than what is left.

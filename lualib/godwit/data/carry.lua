@@ -26,6 +26,8 @@ local HOPELESS = 50    -- files in a row that failed: the rest is not tried
 ---@field changes? integer
 ---@field etag? boolean False: the source's ETag need not be its MD5.
 ---@field waited? number
+---@field read_as? string Digest and ETag, where these differ.
+---@field last? boolean All others were read before it was read again.
 
 ---@class godwit.data.Carry
 ---@field from table An end of the engine.
@@ -42,6 +44,7 @@ local HOPELESS = 50    -- files in a row that failed: the rest is not tried
 ---@field again godwit.data.File[] To be submitted again.
 ---@field open integer How many are pending.
 ---@field waiting integer How many of these wait for another attempt.
+---@field doubted godwit.data.File[] Whose ETag is not their MD5, and no other's is.
 ---@field row integer How many failed since one succeeded.
 ---@field finished? boolean No more come.
 ---@field stopped? string Why the rest is not tried.
@@ -158,21 +161,38 @@ end
 
 -- What waits for another attempt when no more is begun is left.
 local function leave_waiting(self)
-  for _, file in ipairs(self.stopped and self.again or {}) do
-    settle(self, file)
+  for _, list in ipairs({ self.again, self.doubted }) do
+    for _, file in ipairs(list) do
+      settle(self, file)
+    end
   end
-  self.again = self.stopped and {} or self.again
+  self.again, self.doubted = {}, {}
+end
+
+-- When nothing else is under way: what was doubted is looked at once more.
+local function release(self)
+  for _, file in ipairs(self.doubted) do
+    file.last = true
+    if self.from.etags.none then
+      file.etag = false
+    end
+    self.again[#self.again + 1] = file
+  end
+  self.doubted = {}
 end
 
 ---@async
 local function feed(self)
   while not (self.finished and self.open == 0) do
     local again = self.again
-    if self.stopped and #again > 0 then
+    if self.stopped and #again + #self.doubted > 0 then
       leave_waiting(self)
     elseif #again > 0 then
       self.again = {}
       submit_again(self, again)
+    elseif #self.doubted > 0 and self.finished
+      and self.open == #self.doubted then
+      release(self)
     elseif self.finished or self.waiting >= WAITING then
       rest(self)
     else
@@ -208,30 +228,37 @@ local function dismissed(self, e, result)
     and after > self.policy.max_wait and after or nil
 end
 
--- What one file's ETag says of all of them.
-local function is_no_digest(self, file, result)
-  local known = result.other_etag and self.from.etags
-  if not known then
-    return false
+local function learn_etag(self, result)
+  local known = self.from.etags
+  if known and not known.proven
+    and etags.md5(result.source_etag) == result.md5 then
+    known:agree()
   end
-  local none, again = known:differ(file.name, { size = result.bytes,
-    md5 = result.md5, etag = result.source_etag })
-  result.again = again -- it does not change, then
-  return none
 end
 
-local function learn_etag(self, file, result)
+-- Its ETag is not its MD5: "again" without believing it, "later" when all others
+-- have been read, nil: as what changed while it was read.
+local function doubt(self, file, result)
   local known = self.from.etags
-  if not known or known.proven and file.etag ~= false
-    or self.opts and self.opts.etag == false then
-    return
+  local now = ("%s %s"):format(result.md5, result.source_etag)
+  local same = file.read_as == now
+  file.read_as = now
+  if known:differ(file.name) then
+    return "again"
+  elseif known.proven then
+    result.again = same or nil
+    return nil
+  elseif file.last and same then -- nothing else is there to say
+    known:refute()
+    return "again"
   end
-  local md5 = etags.md5(result.source_etag)
-  if md5 and md5 == result.md5 then
-    known:agree()
-  elseif md5 and self.to then
-    known:take(file.name)
-  end
+  return not file.last and "later" or nil
+end
+
+-- What is transferred twice costs twice.
+local function pays_again(self, file, result)
+  return not self.to
+    or self.budget:charge(math.min(result.bytes, file.size or 0))
 end
 
 local function take_failure(self, file, result)
@@ -240,19 +267,24 @@ local function take_failure(self, file, result)
     error(e, 0)
   elseif result.over then -- it is left, not failed
     settle(self, file)
-    self.budget:exhaust(result.announced or result.bytes + 1)
+    self.budget:exhaust(result.announced)
     return stop(self, self.budget.why)
   end
+  local how = not self.stopped and result.other_etag and self.from.etags
+    and doubt(self, file, result)
   local delay
-  if is_no_digest(self, file, result) and not self.stopped then
+  if how == "again" then
     file.etag, delay = false, 0
-  elseif not self.stopped then
-    delay = delay_of(self, file, e, result)
+  elseif not self.stopped and not result.again then
+    delay = how and 0 or delay_of(self, file, e, result)
   end
-  if delay then
-    if self.to then
-      self.budget:charge(math.min(result.bytes, file.size or 0))
-    end
+  if delay and not pays_again(self, file, result) then
+    settle(self, file)
+    return stop(self, self.budget.why)
+  elseif how == "later" then
+    self.doubted[#self.doubted + 1] = file
+    return
+  elseif delay then
     return try_again(self, file, delay)
   end
   settle(self, file)
@@ -289,7 +321,7 @@ local function take(self, results)
     check_answer(result)
     if result.ok then
       settle(self, file)
-      learn_etag(self, file, result)
+      learn_etag(self, result)
       self.row = 0
       result.file = file
       good[#good + 1] = result
@@ -393,7 +425,7 @@ end
 ---@return string|nil stopped
 ---@return boolean|nil hopeless
 function M.run(how)
-  local self = setmetatable({ pending = {}, again = {}, open = 0, waiting = 0,
+  local self = setmetatable({ pending = {}, again = {}, doubted = {}, open = 0, waiting = 0,
     row = 0, policy = retry.policy(ATTEMPTS) }, Carrying)
   for k, v in pairs(how) do
     self[k] = v

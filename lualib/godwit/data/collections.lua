@@ -35,6 +35,8 @@ M.FILTERS = {
     help = "Only files not changed since" },
   checksum = { "boolean", order = 40, help = "Read all files on both sides "
     .. "instead of trusting sizes and known digests" },
+  ignore_etag = { "boolean", order = 41, help = "Take what is sent, whatever "
+    .. "ETags say; reads all files on both sides" },
   bwlimit = { "string", optional = true, order = 45, metavar = "SIZE",
     help = "Bytes a second of the whole run (10MiB)" },
   max_transfer = { "string", optional = true, order = 46, metavar = "SIZE",
@@ -163,7 +165,7 @@ local function place_job(run, places)
 end
 
 local OPTIONS = { "include", "exclude", "min_size", "max_size", "newer",
-  "older", "checksum", "delete", "max_delete", "acl" }
+  "older", "checksum", "ignore_etag", "delete", "max_delete", "acl" }
 
 --- What all copies of a run share.
 ---@param cx godwit.workflow.Cx

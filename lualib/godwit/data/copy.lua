@@ -22,7 +22,7 @@ local MAX_DELETE = 100
 ---@field ref string       As printed
 ---@field from godwit.data.Side
 ---@field to godwit.data.Side
----@field opts table       include, exclude, min_size, max_size, newer, older, checksum, delete, max_delete, acl
+---@field opts table       include, exclude, min_size, max_size, newer, older, checksum, ignore_etag, delete, max_delete, acl
 ---@field budget godwit.data.Budget
 ---@field tick? fun(phase: string, detail: string?, stats: table?, plan: godwit.data.Plan?)
 ---@field private plan godwit.data.Plan
@@ -81,7 +81,8 @@ end
 
 local function reader_of(job, side, remembered)
   return { side = side, known = remembered, budget = job.budget,
-    fully = job.opts.checksum or false, sha256 = true }
+    fully = job.opts.checksum or job.opts.ignore_etag or false, sha256 = true,
+    ignore_etag = job.opts.ignore_etag or false }
 end
 
 -- An overlay only pretends, whatever the mode of the run is.
@@ -163,7 +164,7 @@ local function write(job, remembered)
   return record.of(job, sync.run({
     from = job.from, to = job.to, plan = job.plan, known = remembered,
     budget = job.budget, exists = job.exists, acl = job.acl,
-    was = job.acl_now, sha256 = true, fully = job.opts.checksum or false,
+    was = job.acl_now, sha256 = true, ignore_etag = job.opts.ignore_etag or false,
     tick = function(phase, detail, stats)
       job.tick(phase, detail, stats, job.plan)
     end,
@@ -198,6 +199,8 @@ local function compare_and_copy(job)
   local writes = not is_planned(job)
   local remembered = { from = known.new(ledger, job.from, writes),
     to = known.new(ledger, job.to, writes) }
+  local etags = job.from:open("read").etags
+  remembered.from:tell(etags)
   local plan <close> = compare.run(job.from, job.exists and job.to or nil, {
     filter = filter.of(job.opts), delete = job.opts.delete or false,
     readers = { from = reader_of(job, job.from, remembered.from),
@@ -213,7 +216,9 @@ local function compare_and_copy(job)
   end
   remembered.from:flush()
   remembered.to:flush()
-  return carry_out(job, remembered)
+  local made = carry_out(job, remembered)
+  remembered.from:learn(etags)
+  return made
 end
 
 --- Copies. What is wrong with the request and what cannot be looked at is

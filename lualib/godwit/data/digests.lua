@@ -16,6 +16,7 @@ local HEADS = 32        -- questions at once
 ---@field budget godwit.data.Budget
 ---@field fully boolean Nothing but reading counts.
 ---@field sha256 boolean
+---@field ignore_etag? boolean
 
 -- By its own word: the ETag of a HEAD that is an MD5.
 ---@async
@@ -68,7 +69,7 @@ local function read(reader, files, found)
   end
   carry.run({
     from = source,
-    opts = { sha256 = reader.sha256, etag = not reader.fully },
+    opts = { sha256 = reader.sha256, etag = not reader.ignore_etag },
     budget = reader.budget,
     items = function()
       if not given then

@@ -31,6 +31,7 @@ local EARLY = 2    -- seconds that a time and a date without fractions may be of
 ---@field private at? number What `stamp` is of.
 ---@field private stamp? string
 ---@field private writes boolean
+---@field private told? boolean That ETags are digests there.
 local Known = {}
 Known.__index = Known
 
@@ -142,6 +143,38 @@ function Known:wrote(name, size, digest, at, took)
     add(self, { name = name, size = size, md5 = digest.md5,
       sha256 = digest.sha256, time = units.stamp(at - took),
       written_at = self.stamp })
+  end
+end
+
+-- Beside the rows of a place, which are its files'.
+local function about(self)
+  return "etags " .. self.place
+end
+
+--- Tells what an earlier run found out of the place's ETags.
+---@async
+---@param etags godwit.cluster.Etags|nil
+function Known:tell(etags)
+  if etags and not etags.proven and self.ledger then
+    local rows, e = self.ledger:get(about(self), { "proven" })
+    if not rows then
+      lose(self, e)
+    elseif rows[1] then
+      etags:agree()
+    end
+    self.told = etags.proven
+  end
+end
+
+--- Remembers what this one did.
+---@async
+---@param etags godwit.cluster.Etags|nil
+function Known:learn(etags)
+  if etags and etags.proven and not self.told and self.writes then
+    local ok, e = self.ledger:put(about(self), { { name = "proven" } })
+    if not ok then
+      lose(self, e)
+    end
   end
 end
 

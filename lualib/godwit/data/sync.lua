@@ -44,8 +44,9 @@ local CHANGES = "it keeps changing while it is read"
 ---@field retryable boolean   All that failed may succeed later
 ---@field stopped? string     Why the rest was not tried
 ---@field hopeless? boolean   It was for too many failures
----@field fully? boolean      Bytes count, whatever ETags say
----@field doubt? string       What was taken without a digest
+---@field ignore_etag? boolean Bytes count, whatever ETags say
+---@field odd integer         Files whose ETag could be an MD5 and is another
+---@field first_odd string[]  The first of them
 local Work = {}
 Work.__index = Work
 
@@ -125,6 +126,16 @@ local function remember(work, file, result)
   end
 end
 
+-- One that says something else than the bytes, and was not believed.
+local function note_etag(work, result)
+  if etags.md5(result.source_etag) then
+    work.odd = work.odd + 1
+    if work.odd <= PROBLEMS then
+      work.first_odd[work.odd] = result.name
+    end
+  end
+end
+
 ---@async
 local function take_good(work, results, unproven)
   local doubtful = {}
@@ -133,6 +144,7 @@ local function take_good(work, results, unproven)
     work.copied = work.copied + 1
     work.bytes = work.bytes + result.bytes
     if not is_proven(work, result) then
+      note_etag(work, result)
       doubtful[#doubtful + 1] = { name = file.name, size = file.size,
         time = file.time }
     end
@@ -161,8 +173,9 @@ local function sentence(e, result)
     outer.retryable = true
   elseif result.again then
     outer.message = ("it is not what was stored: its ETag says that its MD5 is "
-      .. "%s, what is sent has %s, every time (--checksum takes what is sent)")
+      .. "%s, what is sent has %s, every time (--ignore-etag takes it)")
       :format(tostring(etags.md5(result.source_etag)), tostring(result.md5))
+    outer.retryable = nil
   elseif e.kind == "conflict" and result.stage == "read" then
     outer.message = CHANGES
     outer.retryable = true
@@ -175,7 +188,7 @@ end
 local function copy(work, items, unproven)
   local stopped, hopeless = carry.run({
     from = work.from:open("read"), to = work.to:open("write"),
-    opts = { sha256 = work.sha256, etag = not work.fully }, budget = work.budget, items = items,
+    opts = { sha256 = work.sha256, etag = not work.ignore_etag }, budget = work.budget, items = items,
     done = function(results)
       take_good(work, results, unproven)
     end,
@@ -246,38 +259,11 @@ local function look_again(work, unproven)
   end
 end
 
--- Files whose ETags are not their MD5: an answer for all of them, once all were
--- read.
----@async
-local function judge_etags(work)
-  local known = work.from:open("read").etags
-  local count, first = 0, {}
-  if known then
-    count, first = known:settle()
-  end
-  if count == 0 then
-    return
-  elseif not known.proven then
-    work.doubt = ("the ETag of %s is not the MD5, so nothing but the size says "
-      .. "that they are whole: %s"):format(names.count(count),
-      names.some(first, count))
-    return
-  end
-  work.copied, work.failed = work.copied - count, work.failed + count
-  for _, name in ipairs(first) do
-    note(work, name, err.new({ kind = "conflict", message = "it is not what "
-      .. "was stored: its ETag is not its MD5, though others' are (--checksum "
-      .. "takes what is sent)" }))
-  end
-  work.retryable = false
-end
-
 ---@async
 local function copy_all(work)
   local unproven = err.check(core_names.open())
   copy(work, work.plan:to_copy(), unproven)
   look_again(work, unproven)
-  judge_etags(work)
   work.known.from:flush()
   work.known.to:flush()
 end
@@ -337,6 +323,7 @@ function M.run(fields)
   work.copied, work.bytes, work.failed = 0, 0, 0
   work.deleted, work.undeleted = 0, 0
   work.problems, work.retryable = {}, true
+  work.odd, work.first_odd = 0, {}
 
   local ok, e = xpcall(function()
     prepare(work)

@@ -49,7 +49,7 @@ local M = {}
 ---@field sent? boolean The destination may have been changed.
 ---@field retry_after? integer Seconds.
 ---@field over? true It has more bytes than were listed, and than the quota had left.
----@field announced? integer How many, of one that is `over`; nil: not said.
+---@field announced? integer How many it has at least, of one that is `over`.
 ---@field other_etag? true It came whole, and its ETag is another MD5 than it has;
 ---then `bytes`, `md5` and `source_etag` are as they were read.
 ---@field body? string The beginning of an answer that is an error, or speaks of one.

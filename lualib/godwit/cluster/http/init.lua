@@ -7,6 +7,8 @@ local memo = require("godwit.memo")
 local account = require("godwit.cluster.accounts")
 local account_writes = require("godwit.cluster.http.account_writes")
 local http_data = require("godwit.cluster.http.data")
+local json = require("godwit.core.json")
+local once = require("godwit.cluster.once")
 local pages = require("godwit.cluster.pages")
 local http_git = require("godwit.cluster.http.git")
 local keys = require("godwit.cluster.http.keys")
@@ -257,13 +259,19 @@ function Http:list_algorithms(owner)
   return rows
 end
 
+-- A row that comes again is the same to its last letter.
+local function whole(row)
+  return json.encode(row)
+end
+
 ---@async
 ---@return fun(): table|nil
 function Http:each_build(owner, name)
-  return pages.each(function(limit, marker)
-    return (self:get(owner, address.algorithm(owner, name, "builds"),
-      { limit = limit, marker = marker }))
-  end, { size = self.page_size })
+  return once.each(("%s: builds of %s/%s"):format(self.name, owner, name),
+    pages.each(function(limit, marker)
+      return (self:get(owner, address.algorithm(owner, name, "builds"),
+        { limit = limit, marker = marker }))
+    end, { size = self.page_size }), whole)
 end
 
 ---@async
@@ -293,7 +301,8 @@ function Http:each_version(owner, name, opts)
       published = opts.published, callable = opts.callable,
     }))
   end, { size = self.page_size })
-  return lookup.filter(rows, opts)
+  return lookup.filter(once.each(("%s: versions of %s/%s"):format(self.name,
+    owner, name), rows, whole), opts)
 end
 
 --- One version, by commit or number.

@@ -67,12 +67,15 @@ local function namer(side, cx)
     local ruled, rule = by_rule(name)
     local own = p.to_name or typed or rule and not rule:find("*", 1, true)
     typed = p.to_name or typed or ruled
+    own = own and (typed or name)
     local rules = side.people:policy_of(name)
     if typed and not rules.forced or not rules:has("map_owner") then
       job.is_typed = own and true or nil
       return typed or name
     end
-    return rules:map_owner(side.people:where(name), name)
+    local answer, reason = rules:map_owner(side.people:where(name), name)
+    job.is_typed = answer ~= nil and own == answer or nil
+    return answer, reason
   end
 end
 

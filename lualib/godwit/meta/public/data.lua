@@ -40,6 +40,7 @@ data = {}
 ---@field newer? number|string Only files changed since a date, or within so long.
 ---@field older? number|string Only files not changed since.
 ---@field checksum? boolean Reads all files on both sides instead of trusting what is known of them.
+---@field ignore_etag? boolean Takes what is sent, whatever ETags say; reads all files on both sides.
 ---@field delete? boolean Removes what the source does not have. Default: not.
 ---@field max_delete? integer More than so many are refused. Default 100.
 ---@field acl? "public"|"algorithms"|"private" Who may read it at last. Default: as at the source; from a folder a new one is private.
