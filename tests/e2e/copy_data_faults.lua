@@ -311,43 +311,115 @@ test("a source that tells no digests: what changes on the way is seen",
     t:match(r.item.problems[1], '"a": it keeps changing while it is read')
   end)
 
--- What is sent of one file is not what was stored, whichever comes first.
-for _, first in ipairs({ "a", "b" }) do
-  test("a wrong digest is not passed on; it comes before: " .. first,
+local GOOD, BAD = "what it is", "what it IS"
+
+-- A source that sends files called "a…" otherwise than they were stored, and
+-- "b" not before so many of these were sent, or first of all.
+local function damaged(t, w, patience)
+  local sent = { a = 0, b = 0 }
+  return behind(t, w, "dev", function(seen, pass)
+    local kind = seen.method == "GET" and seen.path:match("models/([ab])%d*$")
+    if not kind then
+      return nil
+    end
+    for _ = 1, 250 do
+      if patience == 0 and (kind == "b" or sent.b > 0)
+        or patience > 0 and (kind == "a" or sent.a >= patience) then
+        break
+      end
+      task.sleep(0.02)
+    end
+    local r = pass()
+    r.body = kind == "a" and BAD or r.body
+    sent[kind] = sent[kind] + 1
+    return r
+  end)
+end
+
+local NOT_STORED = ": it is not what was stored: its ETag "
+
+for patience, title in pairs({ [0] = "first", [1] = "last" }) do
+  test("a wrong digest is not passed on; what proves it comes " .. title,
     function(t)
-      local w = world(t, { a = "what it is", b = "fine" })
-      local asked = { a = 0, b = 0 }
-      behind(t, w, "dev", function(seen, pass)
-        local name = seen.method == "GET" and seen.path:match("models/(.)$")
-        if not name then
-          return nil
-        end
-        for _ = 1, 500 do
-          if name == first or asked[first] > 0 then break end
-          task.sleep(0.02)
-        end
-        local r = pass()
-        r.body = name == "a" and "what it IS" or r.body
-        asked[name] = asked[name] + 1
-        return r
-      end)
+      local w = world(t, { a = GOOD, b = "fine" })
+      damaged(t, w, patience)
       -- Again, too, when nothing else is there to read.
       for run_no, unchanged in ipairs({ 0, 1, 1 }) do
         local r = e2e.expect(between(w, { "acme/models", run_no == 3
           and "--checksum" or nil }), 1)
         t:eq(numbers(r.item), { "failed", 2, 1 - unchanged, unchanged, 0, 1,
           0 })
-        t:match(r.item.problems[1], '"a": it is not what was stored: its ETag '
-          .. "says .* every time")
+        t:match(r.item.problems[1], '"a"' .. NOT_STORED .. "says .* every time")
         t:eq(w.prod:files("acme", "models"), { b = "fine" })
         t:eq(select(2, w.prod:files("acme", "models")), {})
       end
       local r = e2e.expect(between(w, { "acme/models", "--ignore-etag" }), 0)
       t:match(r.item.warnings[1], '^the ETag of 1 file is not the MD5.*: "a"$')
-      t:eq(w.prod:files("acme", "models"), { a = "what it IS", b = "fine" })
+      t:eq(w.prod:files("acme", "models"), { a = BAD, b = "fine" })
       t:eq(select(2, w.prod:files("acme", "models")), { "user://*" })
     end)
 end
+
+test("a good file is not overwritten by a damaged one", function(t)
+  for _, flag in ipairs({ "--keep-going", "--checksum" }) do
+    local w = world(t, { a = GOOD, b = "fine" })
+    w.prod:put("acme", "models", "a", "what it WAS", {})
+    w.prod:put("acme", "models", "a", GOOD, {})
+    damaged(t, w, 1)
+    local r = e2e.expect(between(w, { "acme/models", flag }), 1)
+    t:eq(numbers(r.item), { "failed", 2, 1, 0, 0, 1, 0 })
+    t:eq(w.prod:files("acme", "models"), { a = GOOD, b = "fine" })
+  end
+end)
+
+test("several damaged ones before a good one fail all the same", function(t)
+  local w = world(t, { a1 = GOOD, a2 = GOOD, a3 = GOOD, a4 = GOOD, b = "fine" })
+  damaged(t, w, 8)
+  for _ = 1, 2 do
+    local r = e2e.expect(between(w, { "acme/models" }), 1)
+    t:eq({ r.item.outcome, r.item.failed }, { "failed", 4 })
+    t:eq(r.item.copied + r.item.unchanged, 1)
+    for i = 1, 4 do
+      t:match(r.item.problems[i], '^"a%d"' .. NOT_STORED)
+    end
+    t:eq(select(2, w.prod:files("acme", "models")), {})
+  end
+end)
+
+test("what was taken without proof is looked at again when there is one",
+  function(t)
+    local w = world(t, { a = GOOD, b = "fine" })
+    damaged(t, w, 1)
+    local r = e2e.expect(between(w, { "acme/models", "--include", "a" }), 0)
+    t:match(r.item.warnings[1], "^the ETag of 1 file is not the MD5")
+    r = e2e.expect(between(w, { "acme/models", "--include", "a" }), 0)
+    t:eq(r.item.outcome, "unchanged")
+    t:match(r.item.warnings[1], "^the ETag of 1 file is not the MD5")
+    for _ = 1, 2 do
+      r = e2e.expect(between(w, { "acme/models" }), 1)
+      t:eq({ r.item.outcome, r.item.failed }, { "failed", 1 })
+      t:match(r.item.problems[1], '^"a"' .. NOT_STORED)
+    end
+  end)
+
+test("the proof outlasts a run that is killed", function(t)
+  local files = { a = GOOD }
+  for i = 1, 40 do
+    files["b" .. i] = ("fine"):rep(500) .. i
+  end
+  local w = world(t, files)
+  damaged(t, w, 0)
+  local run_ = w:start({ "copy-data", "acme/models", "--from", "dev", "--to",
+    "prod", "--bwlimit", "40KiB" })
+  wait_for_files(folder_of(w.prod))
+  run_.process:kill(9)
+  w:finish(run_)
+  for _ = 1, 2 do
+    local r = e2e.expect(between(w, { "acme/models" }), 1)
+    t:eq({ r.item.failed, r.item.copied + r.item.unchanged }, { 1, 40 })
+    t:match(r.item.problems[1], '^"a"' .. NOT_STORED)
+  end
+end)
 
 test("bytes that are sent twice count twice", function(t)
   local w = world(t, { a = ("x"):rep(30000) })

@@ -239,8 +239,11 @@ test("pages that take turns under ever new markers are no list", function(t)
   local function turns(key, row)
     return function()
       n = n + 1
-      return { json = { [key] = { row("a" .. n % 2), row("b") },
-        marker = "m" .. n } }
+      local rows = { row("a" .. n % 2) }
+      for i = 1, 99 do
+        rows[i + 1] = row("b" .. i)
+      end
+      return { json = { [key] = rows, marker = "m" .. n } }
     end
   end
   local driver = odd_driver(t, {

@@ -281,6 +281,22 @@ test("what took the place of a file is seen, however old it is", function(t)
   t:eq(contents(d), { a = "12345", b = "thing" })
 end)
 
+test("in a plan a collection that is only planned can be copied from",
+  function(t)
+    state(t)
+    local before = effect.mode
+    effect.mode = "plan"
+    t:defer(function() effect.mode = before end)
+    local d = overlay.new(over_archive(t))
+    d:create_collection("acme", "m")
+    d:write_file("acme", "m", "a", "one")
+    local dir = t:tmpdir() .. "/to"
+    local r = data.copy({ cluster = handle.new(d), owner = "acme", name = "m" },
+      dir)
+    t:eq({ r.outcome, r.files }, { "created", 1 })
+    t:no(fs.stat(dir))
+  end)
+
 test("checksum: what looks the same is read all the same", function(t)
   state(t)
   local a, dir = over_archive(t), folder(t, { a = "12345", b = "same" })

@@ -16,6 +16,7 @@ local CHANGES = 3      -- times it may change while it is read
 local WAITING = 500    -- files between two attempts: no new ones meanwhile
 local TELLING = 0.5    -- seconds between two words about how far it is
 local LONGEST = 1e8    -- seconds of one sleep
+local SEVERAL = 3      -- files whose ETags are not believed, nor those of others
 local HOPELESS = 50    -- files in a row that failed: the rest is not tried
 
 ---@class godwit.data.File
@@ -45,6 +46,7 @@ local HOPELESS = 50    -- files in a row that failed: the rest is not tried
 ---@field open integer How many are pending.
 ---@field waiting integer How many of these wait for another attempt.
 ---@field doubted godwit.data.File[] Whose ETag is not their MD5, and no other's is.
+---@field unbelieved? boolean Several are doubted, and no ETag is proven.
 ---@field row integer How many failed since one succeeded.
 ---@field finished? boolean No more come.
 ---@field stopped? string Why the rest is not tried.
@@ -146,9 +148,9 @@ local function feed_new(self)
     return
   end
   files = affordable(self, files)
-  local none = self.from.etags ~= nil and self.from.etags.none
+  local unbelieved = self.unbelieved and not self.from.etags.proven
   for _, file in ipairs(files) do
-    if none then
+    if unbelieved then
       file.etag = false
     end
     self.pending[file.name] = file
@@ -173,7 +175,7 @@ end
 local function release(self)
   for _, file in ipairs(self.doubted) do
     file.last = true
-    if self.from.etags.none then
+    if self.unbelieved then
       file.etag = false
     end
     self.again[#self.again + 1] = file
@@ -228,31 +230,41 @@ local function dismissed(self, e, result)
     and after > self.policy.max_wait and after or nil
 end
 
-local function learn_etag(self, result)
+-- What the engine compared needs no second look.
+local function learn_etag(self, file, result)
   local known = self.from.etags
-  if known and not known.proven
-    and etags.md5(result.source_etag) == result.md5 then
+  if not known or known.proven and file.etag ~= false
+    and not (self.opts and self.opts.etag == false) then
+    return
+  end
+  local md5 = etags.md5(result.source_etag)
+  if md5 and md5 == result.md5 then
     known:agree()
+  else
+    result.odd = md5 ~= nil
   end
 end
 
 -- Its ETag is not its MD5: "again" without believing it, "later" when all others
 -- have been read, nil: as what changed while it was read.
 local function doubt(self, file, result)
-  local known = self.from.etags
   local now = ("%s %s"):format(result.md5, result.source_etag)
   local same = file.read_as == now
   file.read_as = now
-  if known:differ(file.name) then
-    return "again"
-  elseif known.proven then
+  if self.from.etags.proven then
     result.again = same or nil
     return nil
-  elseif file.last and same then -- nothing else is there to say
-    known:refute()
+  elseif not self.to or self.unbelieved or file.last and same then
     return "again"
   end
   return not file.last and "later" or nil
+end
+
+-- Several of which none is proven, and it is not waited for others.
+local function put_off(self, file)
+  self.doubted[#self.doubted + 1] = file
+  self.unbelieved = #self.doubted >= SEVERAL
+  return self.unbelieved and release(self)
 end
 
 -- What is transferred twice costs twice.
@@ -269,6 +281,8 @@ local function take_failure(self, file, result)
     settle(self, file)
     self.budget:exhaust(result.announced)
     return stop(self, self.budget.why)
+  elseif self.stopped and result.other_etag and self.from.etags then
+    return settle(self, file) -- so is this
   end
   local how = not self.stopped and result.other_etag and self.from.etags
     and doubt(self, file, result)
@@ -282,8 +296,7 @@ local function take_failure(self, file, result)
     settle(self, file)
     return stop(self, self.budget.why)
   elseif how == "later" then
-    self.doubted[#self.doubted + 1] = file
-    return
+    return put_off(self, file)
   elseif delay then
     return try_again(self, file, delay)
   end
@@ -321,7 +334,7 @@ local function take(self, results)
     check_answer(result)
     if result.ok then
       settle(self, file)
-      learn_etag(self, result)
+      learn_etag(self, file, result)
       self.row = 0
       result.file = file
       good[#good + 1] = result

@@ -36,7 +36,7 @@ Plan.__index = Plan
 ---@class godwit.data.CompareOpts
 ---@field filter godwit.data.Filter
 ---@field delete boolean
----@field readers { from: godwit.data.Reader, to: godwit.data.Reader }
+---@field readers { from: godwit.data.Reader, to: godwit.data.Reader, odd: godwit.data.Odd }
 ---@field tick? fun(phase: string, detail: string)
 ---@field unfit? fun(name: string): string|nil Why the destination cannot have it.
 
@@ -133,7 +133,8 @@ local function by_digest(pairs_of, readers)
   digests.doubt(readers.from, from, found[1], found[2])
   digests.doubt(readers.to, to, found[2], found[1])
   return function(name)
-    return digests.same(found[1][name], found[2][name]) == true
+    local digest = found[1][name]
+    return digests.same(digest, found[2][name]) == true, digest and digest.odd
   end
 end
 
@@ -147,10 +148,15 @@ local function settle_pairs(plan, all, readers)
       pair.alike = true
     end
   end
-  local same, differing = by_digest(alike, readers), {}
+  local same_of, differing, odd = by_digest(alike, readers), {}, {}
   for _, pair in ipairs(all) do
-    if pair.alike and same(pair.from.name) then
+    local same, is_odd
+    if pair.alike then
+      same, is_odd = same_of(pair.from.name)
+    end
+    if same then
       plan.unchanged = plan.unchanged + 1
+      odd[#odd + 1] = is_odd and pair.from.name or nil
     else
       differing[#differing + 1] = pair.from
       differs(plan, pair.from)
@@ -158,6 +164,9 @@ local function settle_pairs(plan, all, readers)
   end
   if #differing > 0 then
     err.check(plan.differ:put(differing))
+  end
+  if #odd > 0 then
+    readers.odd:are_same(odd)
   end
 end
 

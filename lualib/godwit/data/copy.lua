@@ -3,11 +3,13 @@
 
 local acl = require("godwit.data.acl")
 local compare = require("godwit.data.compare")
+local digests = require("godwit.data.digests")
 local effect = require("godwit.effect")
 local err = require("godwit.err")
 local filter = require("godwit.data.filter")
 local known = require("godwit.data.known")
 local names = require("godwit.data.names")
+local odd_files = require("godwit.data.odd")
 local record = require("godwit.data.record")
 local side = require("godwit.data.side")
 local store = require("godwit.data.store")
@@ -22,7 +24,8 @@ local MAX_DELETE = 100
 ---@field ref string       As printed
 ---@field from godwit.data.Side
 ---@field to godwit.data.Side
----@field opts table       include, exclude, min_size, max_size, newer, older, checksum, ignore_etag, delete, max_delete, acl
+---@field opts table       include, exclude, min_size, max_size, newer, older,
+---checksum, ignore_etag, delete, max_delete, acl
 ---@field budget godwit.data.Budget
 ---@field tick? fun(phase: string, detail: string?, stats: table?, plan: godwit.data.Plan?)
 ---@field private plan godwit.data.Plan
@@ -134,6 +137,20 @@ local function nothing_to_do(job)
     and not missing_acl(job)
 end
 
+-- What is the same at both sides, and is not what was stored.
+---@async
+local function judge(job)
+  local same, _, first = job.odd:judge(job, job.etags)
+  local plan = job.plan
+  if same then
+    plan.unchanged, plan.bad = plan.unchanged - same, plan.bad + same
+    for _, name in ipairs(first) do
+      plan.problems[#plan.problems + 1] = ("%s: %s"):format(names.quote(name),
+        sync.damaged().message)
+    end
+  end
+end
+
 local function detail_of(plan)
   return { files = plan:files(), bytes = plan.bytes,
     unchanged = plan.unchanged, delete = plan.gone > 0 and plan.gone or nil,
@@ -163,7 +180,8 @@ end
 local function write(job, remembered)
   return record.of(job, sync.run({
     from = job.from, to = job.to, plan = job.plan, known = remembered,
-    budget = job.budget, exists = job.exists, acl = job.acl,
+    budget = job.budget, exists = job.exists, acl = job.acl, job = job,
+    odd = job.odd, etags = job.etags,
     was = job.acl_now, sha256 = true, ignore_etag = job.opts.ignore_etag or false,
     tick = function(phase, detail, stats)
       job.tick(phase, detail, stats, job.plan)
@@ -178,6 +196,7 @@ local function carry_out(job, remembered)
   if refused then
     return refused
   elseif nothing_to_do(job) then
+    judge(job)
     return record.plan(job, {})
   end
   return effect.perform({
@@ -199,12 +218,13 @@ local function compare_and_copy(job)
   local writes = not is_planned(job)
   local remembered = { from = known.new(ledger, job.from, writes),
     to = known.new(ledger, job.to, writes) }
-  local etags = job.from:open("read").etags
-  remembered.from:tell(etags)
+  local odd <close> = odd_files.new()
+  job.odd, job.etags = odd, digests.etags(job.from)
+  remembered.from:tell(job.etags)
   local plan <close> = compare.run(job.from, job.exists and job.to or nil, {
     filter = filter.of(job.opts), delete = job.opts.delete or false,
     readers = { from = reader_of(job, job.from, remembered.from),
-      to = reader_of(job, job.to, remembered.to) },
+      to = reader_of(job, job.to, remembered.to), odd = odd },
     tick = job.tick, unfit = job.to.unfit,
   })
   job.plan = plan
@@ -217,7 +237,7 @@ local function compare_and_copy(job)
   remembered.from:flush()
   remembered.to:flush()
   local made = carry_out(job, remembered)
-  remembered.from:learn(etags)
+  remembered.from:flush()
   return made
 end
 

@@ -35,10 +35,13 @@ local function ask(reader, files, found)
   return rest
 end
 
--- What is known of the side's ETags; nil where nothing is to be known.
+--- What is known of a side's ETags; nil where nothing is to be known, as of one
+--- that is only pretended.
 ---@async
-local function etags_of(reader)
-  local ok, source = pcall(reader.side.open, reader.side, "read")
+---@param side godwit.data.Side
+---@return godwit.cluster.Etags|nil
+function M.etags(side)
+  local ok, source = pcall(side.open, side, "read")
   if not ok and err._is_final(source) then
     error(source, 0)
   end
@@ -48,7 +51,7 @@ end
 -- What was said is remembered once it is known to be a digest.
 ---@async
 local function remember(reader, files, found)
-  local etags = #files > 0 and etags_of(reader)
+  local etags = #files > 0 and M.etags(reader.side)
   for _, file in ipairs(etags and not etags.proven and {} or files) do
     local digest = found[file.name]
     if digest and digest.said then
@@ -79,9 +82,9 @@ local function read(reader, files, found)
     end,
     done = function(results)
       for _, r in ipairs(results) do
-        local digest = { md5 = r.md5, sha256 = r.sha256 }
+        local digest = { md5 = r.md5, sha256 = r.sha256, odd = r.odd }
         found[r.file.name] = digest
-        if r.bytes == r.file.size then
+        if r.bytes == r.file.size and not r.odd then
           reader.known:read(r.file, digest)
         end
       end
@@ -140,7 +143,7 @@ function M.doubt(reader, files, mine, theirs)
         time = file.time }
     end
   end
-  local etags = #list > 0 and etags_of(reader)
+  local etags = #list > 0 and M.etags(reader.side)
   if etags then
     etags:doubt(list, function(some)
       read(reader, some, mine)

@@ -21,6 +21,8 @@ local EARLY = 2    -- seconds that a time and a date without fractions may be of
 ---@class godwit.data.Digest
 ---@field md5? string
 ---@field sha256? string
+---@field said? boolean By an ETag.
+---@field odd? boolean Its ETag could be an MD5, and is another.
 ---@field said? boolean An ETag says so, nobody has read it.
 
 ---@class godwit.data.Known
@@ -32,6 +34,7 @@ local EARLY = 2    -- seconds that a time and a date without fractions may be of
 ---@field private stamp? string
 ---@field private writes boolean
 ---@field private told? boolean That ETags are digests there.
+---@field private etags? godwit.cluster.Etags
 local Known = {}
 Known.__index = Known
 
@@ -162,15 +165,15 @@ function Known:tell(etags)
     elseif rows[1] then
       etags:agree()
     end
-    self.told = etags.proven
   end
+  self.told, self.etags = etags and etags.proven, etags
 end
 
---- Remembers what this one did.
+-- Before the rows that it is good for: a run may end at any time.
 ---@async
----@param etags godwit.cluster.Etags|nil
-function Known:learn(etags)
-  if etags and etags.proven and not self.told and self.writes then
+local function learn(self)
+  if self.etags and self.etags.proven and not self.told and self.writes then
+    self.told = true
     local ok, e = self.ledger:put(about(self), { { name = "proven" } })
     if not ok then
       lose(self, e)
@@ -197,6 +200,7 @@ end
 --- Writes what is to be remembered.
 ---@async
 function Known:flush()
+  learn(self)
   local rows = self.rows
   self.rows, self.since = {}, nil
   if #rows > 0 and self.ledger then

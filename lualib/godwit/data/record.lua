@@ -113,11 +113,6 @@ end
 ---@param work godwit.data.Work
 ---@return godwit.data.Copied
 function M.of(job, work)
-  if work.odd > 0 then
-    job.warnings[#job.warnings + 1] = ("the ETag of %s is not the MD5 of what "
-      .. "came, so nothing but the size says that it is whole: %s"):format(
-      names.count(work.odd), names.some(work.first_odd, work.odd))
-  end
   work.wrote = work.created or work.read_by or work.copied + work.deleted > 0
   local record = base(job, work)
   record.problems = all_problems(work)

@@ -45,8 +45,9 @@ local CHANGES = "it keeps changing while it is read"
 ---@field stopped? string     Why the rest was not tried
 ---@field hopeless? boolean   It was for too many failures
 ---@field ignore_etag? boolean Bytes count, whatever ETags say
----@field odd integer         Files whose ETag could be an MD5 and is another
----@field first_odd string[]  The first of them
+---@field odd godwit.data.Odd
+---@field job godwit.data.CopyJob
+---@field etags? godwit.cluster.Etags Of the source
 local Work = {}
 Work.__index = Work
 
@@ -58,8 +59,10 @@ local function note(work, name, e)
   end
 end
 
+---@async
 local function fails(work, name, e)
   work.failed = work.failed + 1
+  work.odd:forget({ name })
   note(work, name, e)
 end
 
@@ -73,6 +76,15 @@ local function naming(what, fn, ...)
     end
     error(err.wrap(e, what), 0)
   end
+end
+
+--- Why a file fails that was taken before others of its collection proved that
+--- ETags are digests there.
+---@return godwit.Err
+function M.damaged()
+  return err.new({ kind = "conflict", message = "it is not what was stored: "
+    .. "its ETag is not its MD5, as others' are; what was sent is at the "
+    .. "destination (--ignore-etag takes it)" })
 end
 
 --- Says who may read a collection from here on.
@@ -126,37 +138,30 @@ local function remember(work, file, result)
   end
 end
 
--- One that says something else than the bytes, and was not believed.
-local function note_etag(work, result)
-  if etags.md5(result.source_etag) then
-    work.odd = work.odd + 1
-    if work.odd <= PROBLEMS then
-      work.first_odd[work.odd] = result.name
-    end
-  end
-end
-
 ---@async
 local function take_good(work, results, unproven)
-  local doubtful = {}
+  local doubtful, odd, even = {}, {}, {}
   for _, result in ipairs(results) do
     local file = result.file
     work.copied = work.copied + 1
     work.bytes = work.bytes + result.bytes
     if not is_proven(work, result) then
-      note_etag(work, result)
       doubtful[#doubtful + 1] = { name = file.name, size = file.size,
         time = file.time }
     end
     -- Should it have changed on the way, its time is no longer that one.
-    if result.bytes == file.size then
+    if result.bytes == file.size and not result.odd then
       work.known.from:read(file, result)
     end
+    local list = result.odd and odd or even
+    list[#list + 1] = file.name
     remember(work, file, result)
   end
   if #doubtful > 0 then
     err.check(unproven:put(doubtful))
   end
+  work.odd:were_copied(odd)
+  work.odd:forget(even)
 end
 
 local STAGES = { read = "reading it", write = "writing it" }
@@ -173,8 +178,8 @@ local function sentence(e, result)
     outer.retryable = true
   elseif result.again then
     outer.message = ("it is not what was stored: its ETag says that its MD5 is "
-      .. "%s, what is sent has %s, every time (--ignore-etag takes it)")
-      :format(tostring(etags.md5(result.source_etag)), tostring(result.md5))
+      .. "%s, what is sent has %s, every time (--ignore-etag takes it)"):format(
+      tostring(etags.md5(result.source_etag)), tostring(result.md5))
     outer.retryable = nil
   elseif e.kind == "conflict" and result.stage == "read" then
     outer.message = CHANGES
@@ -270,6 +275,21 @@ end
 
 -- after the files -----------------------------------------------------------
 
+-- Those that were the same have failed like those that were copied.
+---@async
+local function judge(work)
+  local same, copied, first = work.odd:judge(work.job, work.etags)
+  if not same then
+    return
+  end
+  work.copied = work.copied - copied
+  work.plan.unchanged = work.plan.unchanged - same
+  work.failed = work.failed + same + copied
+  for _, name in ipairs(first) do
+    note(work, name, M.damaged())
+  end
+end
+
 local function is_whole(work)
   return work.failed + work.undeleted + work.plan.bad == 0
     and not work.stopped and work.copied == work.plan:files()
@@ -323,7 +343,6 @@ function M.run(fields)
   work.copied, work.bytes, work.failed = 0, 0, 0
   work.deleted, work.undeleted = 0, 0
   work.problems, work.retryable = {}, true
-  work.odd, work.first_odd = 0, {}
 
   local ok, e = xpcall(function()
     prepare(work)
@@ -333,6 +352,7 @@ function M.run(fields)
     if work.to.is_folder then
       work.to:sweep()
     end
+    judge(work)
     finish(work)
   end, err.traced)
   if not ok then

@@ -209,6 +209,11 @@ local function rest(item, known)
   until #rows == 0
 end
 
+local function damaged()
+  return err.new({ kind = "conflict", message = "it is not what was stored: "
+    .. "its ETag is not its MD5, as others' are" })
+end
+
 local function compare_files(v, job, item)
   local known <close> = setmetatable({ table = err.check(names.open()) },
     { __close = function(self)
@@ -223,6 +228,12 @@ local function compare_files(v, job, item)
     check(rows, compare_page(v, job, item, known.table, rows))
   end
   rest(item, known.table)
+  for _, name in ipairs(job.mine:damaged()) do
+    item:cannot_read("file " .. name .. " of " .. job.ref, damaged())
+  end
+  for _, name in ipairs(job.theirs:damaged()) do
+    item:cannot_read("file " .. name .. " of " .. job.dest_ref, damaged())
+  end
   local read = job.mine.read + job.theirs.read
   item:fact("files_read", read > 0 and read or nil)
 end

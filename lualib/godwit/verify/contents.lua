@@ -11,6 +11,7 @@ local task = require("godwit.task")
 local M = {}
 
 local AT_ONCE = 32 -- files that are asked about at the same time
+local ODD = 1000 -- files that are remembered to be so
 local SMALL = 256 << 10 -- asking costs as much as reading
 local ENOUGH = 20 -- files without a digest, until none is expected any more
 
@@ -34,7 +35,7 @@ Contents.__index = Contents
 ---@return godwit.verify.Contents
 function M.of(driver, owner, name, budget)
   return setmetatable({ driver = driver, owner = owner, name = name,
-    budget = budget, read = 0, without = 0 }, Contents)
+    budget = budget, read = 0, without = 0, odd = {} }, Contents)
 end
 
 -- Some servers answer with an entity tag that is no digest.
@@ -105,6 +106,9 @@ local function read_all(self, files, found)
       for _, r in ipairs(results) do
         self.read = self.read + 1
         found[r.file.name] = { md5 = r.md5, size = r.bytes }
+        if r.odd and #self.odd < ODD then
+          self.odd[#self.odd + 1] = r.file.name
+        end
       end
     end,
     failed = function(file, e)
@@ -147,6 +151,16 @@ function Contents:digests(files)
     read_all(self, open, found)
   end
   return found
+end
+
+--- Files that are not what was stored: they were read before another one proved
+--- that ETags are digests here.
+---@async
+---@return string[]
+function Contents:damaged()
+  local known = #self.odd > 0
+    and self.driver:data_end(self.owner, self.name, "read").etags
+  return known and known.proven and self.odd or {}
 end
 
 --- That files differ is not said because of ETags of which none is known to be

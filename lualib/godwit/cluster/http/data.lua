@@ -170,8 +170,7 @@ end
 local function etags_of(driver, owner, name)
   driver.etags = driver.etags or {}
   local where = owner .. "/" .. name
-  driver.etags[where] = driver.etags[where]
-    or etags.new(target(driver, owner, name))
+  driver.etags[where] = driver.etags[where] or etags.new()
   return driver.etags[where]
 end
 
@@ -196,7 +195,7 @@ function Data:try_head_file(owner, name, file)
   if h["x-data-type"] and h["x-data-type"] ~= "file" then return nil end
   local etag = h.etag ~= "" and h.etag or nil
   return { size = math.tointeger(tonumber(h["content-length"])), etag = etag,
-    md5 = not etags_of(self, owner, name).none and etags.md5(etag) or nil }
+    md5 = etags.md5(etag) }
 end
 
 ---@async
@@ -212,11 +211,11 @@ end
 
 -- Whether the bytes are what the ETag says, as far as it says something; else
 -- what they are.
-local function is_believed(known, file, bytes, etag)
-  local md5 = not known.none and etags.md5(etag)
+local function is_believed(known, bytes, etag)
+  local md5 = etags.md5(etag)
   if not md5 then return true end
   local own = sys.hash("md5", bytes)
-  if own ~= md5 then return known:differ(file), own end
+  if own ~= md5 then return false, own end
   known:agree()
   return true
 end
@@ -232,12 +231,9 @@ function Data:read_file(owner, name, file, opts)
   local before
   for _ = 1, 2 do
     local bytes, etag = read(self, owner, name, file, opts and opts.max)
-    local believed, own = is_believed(known, file, bytes, etag)
-    if believed then return bytes end
-    if own == before then -- the same again: not cut, nor changed
-      known:refute()
-      if known.none then return bytes end
-    end
+    local believed, own = is_believed(known, bytes, etag)
+    -- The same again: not cut, nor changed.
+    if believed or own == before and not known.proven then return bytes end
     before = own
   end
   error(err.new({ kind = "remote", retryable = true,
