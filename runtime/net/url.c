@@ -87,7 +87,9 @@ static int take_all(struct gw_url *url, CURLU *handle, const char *text,
   free(port);
   if (!url->scheme || !url->host || !url->path || !*url->host)
     return bad_url(err, text, "it names no host");
-  if (!is_plain(url->host)) /* curl has decoded it */
+  /* curl has decoded it: what it could decode again would be another host to
+   * who reads it next. */
+  if (!is_plain(url->host) || strchr(url->host, '%'))
     return bad_url(err, text, "its host is no name");
   lower(url->scheme);
   lower(url->host);

@@ -403,22 +403,44 @@ test("what was taken without proof is looked at again when there is one",
   end)
 
 test("the proof outlasts a run that is killed", function(t)
-  local files = { a = GOOD }
-  for i = 1, 40 do
-    files["b" .. i] = ("fine"):rep(500) .. i
-  end
-  local w = world(t, files)
-  damaged(t, w, 0)
+  local large = ("fine"):rep(80000) -- known by its ETag, and not read again
+  local w = world(t, { a = GOOD, b = large })
+  local first = true
+  behind(t, w, "dev", function(seen, pass)
+    if seen.method ~= "GET" or not seen.path:find("models/a$") then
+      return nil
+    end
+    if first then
+      first = false
+      task.sleep(6)
+    end
+    local r = pass()
+    r.body = BAD
+    return r
+  end)
   local run_ = w:start({ "copy-data", "acme/models", "--from", "dev", "--to",
-    "prod", "--bwlimit", "40KiB" })
-  wait_for_files(folder_of(w.prod))
+    "prod" })
+  local there = folder_of(w.prod) .. "/b"
+  for _ = 1, 500 do
+    if fs.stat(there) then break end
+    task.sleep(0.02)
+  end
+  task.sleep(0.5)
   run_.process:kill(9)
   w:finish(run_)
   for _ = 1, 2 do
     local r = e2e.expect(between(w, { "acme/models" }), 1)
-    t:eq({ r.item.failed, r.item.copied + r.item.unchanged }, { 1, 40 })
+    t:eq({ r.item.failed, r.item.copied + r.item.unchanged }, { 1, 1 })
     t:match(r.item.problems[1], '^"a"' .. NOT_STORED)
   end
+  -- Without a ledger the bytes of the other side prove it.
+  fs.remove(w.home .. "/.local/state/godwit/digests.db")
+  err.check(fs.mkdir(w.home .. "/out", 448))
+  err.check(fs.write(w.home .. "/out/b", large, 384))
+  local r = e2e.expect(run(w, { "dev:acme/models", "./out" }), 1)
+  t:eq(numbers(r.item), { "failed", 2, 0, 1, 0, 1, 0 })
+  t:match(r.item.problems[1], '^"a"' .. NOT_STORED)
+  t:no(fs.stat(w.home .. "/out/a"))
 end)
 
 test("bytes that are sent twice count twice", function(t)

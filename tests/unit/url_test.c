@@ -49,7 +49,9 @@ static void test_url__refuses(void **state)
       "",           "example.com",    "ftp://h/",      "file:///etc/passwd",
       "http://",    "http:///x",      "http://h:0/",   "http://h:70000/",
       "http://a b", "http://h/\x01x", "http://h/\xc3", "http://h/a\nb",
-      "https:/h",   "javascript:1"};
+      "https:/h",   "javascript:1",
+      "http://h%2533/x", /* would be another host when it is read again */
+  };
 
   (void)state;
   for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

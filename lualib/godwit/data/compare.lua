@@ -36,7 +36,7 @@ Plan.__index = Plan
 ---@class godwit.data.CompareOpts
 ---@field filter godwit.data.Filter
 ---@field delete boolean
----@field readers { from: godwit.data.Reader, to: godwit.data.Reader, odd: godwit.data.Odd }
+---@field readers { from: godwit.data.Reader, to: godwit.data.Reader, odd: godwit.data.Odd, etags: godwit.cluster.Etags? }
 ---@field tick? fun(phase: string, detail: string)
 ---@field unfit? fun(name: string): string|nil Why the destination cannot have it.
 
@@ -133,8 +133,12 @@ local function by_digest(pairs_of, readers)
   digests.doubt(readers.from, from, found[1], found[2])
   digests.doubt(readers.to, to, found[2], found[1])
   return function(name)
-    local digest = found[1][name]
-    return digests.same(digest, found[2][name]) == true, digest and digest.odd
+    local mine, theirs = found[1][name], found[2][name]
+    local same = digests.same(mine, theirs) == true
+    if same and mine.said and not theirs.said and readers.etags then
+      readers.etags:agree() -- those bytes were read there
+    end
+    return same, mine and mine.odd
   end
 end
 

@@ -139,14 +139,14 @@ end
 
 -- What is the same at both sides, and is not what was stored.
 ---@async
-local function judge(job)
-  local same, _, first = job.odd:judge(job, job.etags)
+local function judge(job, last)
+  local same, _, first = job.odd:judge(job, job.etags, last)
   local plan = job.plan
   if same then
     plan.unchanged, plan.bad = plan.unchanged - same, plan.bad + same
     for _, name in ipairs(first) do
       plan.problems[#plan.problems + 1] = ("%s: %s"):format(names.quote(name),
-        sync.damaged().message)
+        odd_files.damaged().message)
     end
   end
 end
@@ -172,6 +172,7 @@ local function pretend(job)
   for page in job.plan:to_delete() do
     job.to:pretend_removed(page)
   end
+  judge(job, true)
   return record.plan(job, { created = not job.exists or nil,
     read_by = coming })
 end
@@ -192,11 +193,12 @@ end
 ---@async
 local function carry_out(job, remembered)
   local plan = job.plan
+  judge(job, false)
   local refused = refuse_entries(job, plan) or refuse_deletions(job, plan)
   if refused then
     return refused
   elseif nothing_to_do(job) then
-    judge(job)
+    judge(job, true)
     return record.plan(job, {})
   end
   return effect.perform({
@@ -224,7 +226,8 @@ local function compare_and_copy(job)
   local plan <close> = compare.run(job.from, job.exists and job.to or nil, {
     filter = filter.of(job.opts), delete = job.opts.delete or false,
     readers = { from = reader_of(job, job.from, remembered.from),
-      to = reader_of(job, job.to, remembered.to), odd = odd },
+      to = reader_of(job, job.to, remembered.to), odd = odd,
+        etags = job.etags },
     tick = job.tick, unfit = job.to.unfit,
   })
   job.plan = plan

@@ -91,6 +91,7 @@ local function read(reader, files, found)
     end,
     failed = function() end,
   })
+  reader.known:learn()
 end
 
 local function is_large(file)

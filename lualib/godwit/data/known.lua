@@ -21,7 +21,6 @@ local EARLY = 2    -- seconds that a time and a date without fractions may be of
 ---@class godwit.data.Digest
 ---@field md5? string
 ---@field sha256? string
----@field said? boolean By an ETag.
 ---@field odd? boolean Its ETag could be an MD5, and is another.
 ---@field said? boolean An ETag says so, nobody has read it.
 
@@ -158,20 +157,22 @@ end
 ---@async
 ---@param etags godwit.cluster.Etags|nil
 function Known:tell(etags)
-  if etags and not etags.proven and self.ledger then
+  self.told, self.etags = nil, etags
+  if etags and self.ledger then
     local rows, e = self.ledger:get(about(self), { "proven" })
     if not rows then
       lose(self, e)
     elseif rows[1] then
+      self.told = true
       etags:agree()
     end
   end
-  self.told, self.etags = etags and etags.proven, etags
 end
 
--- Before the rows that it is good for: a run may end at any time.
+--- Remembers what this one found out, before the rows that it is good for: it
+--- may end at any time.
 ---@async
-local function learn(self)
+function Known:learn()
   if self.etags and self.etags.proven and not self.told and self.writes then
     self.told = true
     local ok, e = self.ledger:put(about(self), { { name = "proven" } })
@@ -200,7 +201,7 @@ end
 --- Writes what is to be remembered.
 ---@async
 function Known:flush()
-  learn(self)
+  self:learn()
   local rows = self.rows
   self.rows, self.since = {}, nil
   if #rows > 0 and self.ledger then

@@ -9,6 +9,7 @@ local core_names = require("godwit.core.names")
 local err = require("godwit.err")
 local etags = require("godwit.cluster.etags")
 local names = require("godwit.data.names")
+local odd = require("godwit.data.odd")
 local retry = require("godwit.http.retry")
 local said = require("godwit.data.said")
 local task = require("godwit.task")
@@ -78,15 +79,6 @@ local function naming(what, fn, ...)
   end
 end
 
---- Why a file fails that was taken before others of its collection proved that
---- ETags are digests there.
----@return godwit.Err
-function M.damaged()
-  return err.new({ kind = "conflict", message = "it is not what was stored: "
-    .. "its ETag is not its MD5, as others' are; what was sent is at the "
-    .. "destination (--ignore-etag takes it)" })
-end
-
 --- Says who may read a collection from here on.
 ---@async
 ---@param to godwit.data.Side
@@ -140,7 +132,7 @@ end
 
 ---@async
 local function take_good(work, results, unproven)
-  local doubtful, odd, even = {}, {}, {}
+  local doubtful, list_of = {}, { odd = {}, even = {} }
   for _, result in ipairs(results) do
     local file = result.file
     work.copied = work.copied + 1
@@ -153,15 +145,16 @@ local function take_good(work, results, unproven)
     if result.bytes == file.size and not result.odd then
       work.known.from:read(file, result)
     end
-    local list = result.odd and odd or even
+    local list = list_of[result.odd and "odd" or "even"]
     list[#list + 1] = file.name
     remember(work, file, result)
   end
   if #doubtful > 0 then
     err.check(unproven:put(doubtful))
   end
-  work.odd:were_copied(odd)
-  work.odd:forget(even)
+  work.odd:were_copied(list_of.odd)
+  work.odd:forget(list_of.even)
+  work.known.from:learn()
 end
 
 local STAGES = { read = "reading it", write = "writing it" }
@@ -215,7 +208,7 @@ local function changed_since(work, unproven)
   local turn = work.from:pages()
   return function()
     for page in turn do
-      local list, rows = {}, {}
+      local list, rows, gone = {}, {}, {}
       for i, row in ipairs(page) do
         list[i] = row.name
       end
@@ -227,9 +220,11 @@ local function changed_since(work, unproven)
           work.copied = work.copied - 1 -- it is copied again, or fails
           rows[#rows + 1] = { name = row.name, size = row.size,
             time = row.time }
+          gone[#gone + 1] = row.name
         end
       end
       if #rows > 0 then
+        work.odd:forget(gone)
         return rows
       end
     end
@@ -278,7 +273,7 @@ end
 -- Those that were the same have failed like those that were copied.
 ---@async
 local function judge(work)
-  local same, copied, first = work.odd:judge(work.job, work.etags)
+  local same, copied, first = work.odd:judge(work.job, work.etags, true)
   if not same then
     return
   end
@@ -286,7 +281,8 @@ local function judge(work)
   work.plan.unchanged = work.plan.unchanged - same
   work.failed = work.failed + same + copied
   for _, name in ipairs(first) do
-    note(work, name, M.damaged())
+    note(work, name, odd.damaged("; what was sent is at the destination "
+      .. "(--ignore-etag takes it)"))
   end
 end
 

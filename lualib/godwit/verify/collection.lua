@@ -8,6 +8,7 @@ local endless = require("godwit.data.endless")
 local err = require("godwit.err")
 local file_names = require("godwit.data.names")
 local names = require("godwit.core.names")
+local odd = require("godwit.data.odd")
 local task = require("godwit.task")
 
 local M = {}
@@ -86,6 +87,9 @@ local function compare_bytes(job, item, row, mine, theirs)
     return
   end
   job.digests = job.digests + 1
+  if mine.md5 == theirs.md5 and (mine.said == nil) ~= (theirs.said == nil) then
+    (mine.said and job.mine or job.theirs):agree()
+  end
   if mine.md5 ~= theirs.md5 then
     item:differ("file " .. name, mine.md5 and shown(mine.size or row.size,
       mine.md5), theirs.md5 and shown(theirs.size or row.size, theirs.md5))
@@ -209,9 +213,16 @@ local function rest(item, known)
   until #rows == 0
 end
 
-local function damaged()
-  return err.new({ kind = "conflict", message = "it is not what was stored: "
-    .. "its ETag is not its MD5, as others' are" })
+local function note_damaged(item, side, ref)
+  local first, count = side:damaged()
+
+  for _, name in ipairs(first) do
+    item:cannot_read("file " .. name .. " of " .. ref, odd.damaged())
+  end
+  if count > #first then
+    item:cannot_read(("%d more files of %s"):format(count - #first, ref),
+      odd.damaged())
+  end
 end
 
 local function compare_files(v, job, item)
@@ -228,12 +239,8 @@ local function compare_files(v, job, item)
     check(rows, compare_page(v, job, item, known.table, rows))
   end
   rest(item, known.table)
-  for _, name in ipairs(job.mine:damaged()) do
-    item:cannot_read("file " .. name .. " of " .. job.ref, damaged())
-  end
-  for _, name in ipairs(job.theirs:damaged()) do
-    item:cannot_read("file " .. name .. " of " .. job.dest_ref, damaged())
-  end
+  note_damaged(item, job.mine, job.ref)
+  note_damaged(item, job.theirs, job.dest_ref)
   local read = job.mine.read + job.theirs.read
   item:fact("files_read", read > 0 and read or nil)
 end

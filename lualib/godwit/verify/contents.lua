@@ -35,7 +35,7 @@ Contents.__index = Contents
 ---@return godwit.verify.Contents
 function M.of(driver, owner, name, budget)
   return setmetatable({ driver = driver, owner = owner, name = name,
-    budget = budget, read = 0, without = 0, odd = {} }, Contents)
+    budget = budget, read = 0, without = 0, odd = {}, odd_count = 0 }, Contents)
 end
 
 -- Some servers answer with an entity tag that is no digest.
@@ -106,8 +106,9 @@ local function read_all(self, files, found)
       for _, r in ipairs(results) do
         self.read = self.read + 1
         found[r.file.name] = { md5 = r.md5, size = r.bytes }
-        if r.odd and #self.odd < ODD then
-          self.odd[#self.odd + 1] = r.file.name
+        if r.odd then
+          self.odd_count = self.odd_count + 1
+          self.odd[#self.odd < ODD and #self.odd + 1 or ODD] = r.file.name
         end
       end
     end,
@@ -122,6 +123,10 @@ local function read_all(self, files, found)
         message = "not read: " .. (stopped or "no answer") }) }
     end
   end
+end
+
+local function etags_of(self)
+  return self.driver:data_end(self.owner, self.name, "read").etags
 end
 
 --- How large these files are, by name; one of which the server does not say it
@@ -154,13 +159,25 @@ function Contents:digests(files)
 end
 
 --- Files that are not what was stored: they were read before another one proved
---- that ETags are digests here.
+--- that ETags are digests here. The first of them, and how many there are.
 ---@async
 ---@return string[]
+---@return integer
 function Contents:damaged()
-  local known = #self.odd > 0
-    and self.driver:data_end(self.owner, self.name, "read").etags
-  return known and known.proven and self.odd or {}
+  local known = #self.odd > 0 and etags_of(self)
+  if known and known.proven then
+    return self.odd, self.odd_count
+  end
+  return {}, 0
+end
+
+--- The other place has the bytes that this one's word is about.
+---@async
+function Contents:agree()
+  local known = etags_of(self)
+  if known then
+    known:agree()
+  end
 end
 
 --- That files differ is not said because of ETags of which none is known to be
@@ -178,8 +195,7 @@ function Contents:doubt(files, mine, theirs)
       list[#list + 1] = { name = file.name, size = file.size }
     end
   end
-  local etags = #list > 0
-    and self.driver:data_end(self.owner, self.name, "read").etags
+  local etags = #list > 0 and etags_of(self)
   if etags then
     etags:doubt(list, function(some)
       read_all(self, some, mine)
