@@ -68,6 +68,22 @@ static bool has_slashes(const char *text)
   return colon && strncmp(colon, "://", 3) == 0 && colon[3] != '/';
 }
 
+/* A host with a %: curl decodes it, but only after it has read numbers as
+ * addresses, so who reads the outcome sees another host. The zone in brackets
+ * is none of it. */
+static bool is_coded_host(const char *text)
+{
+  const char *from = strstr(text, "://") + 3;
+  size_t len = strcspn(from, "/?#");
+  const char *at = memrchr(from, '@', len);
+
+  if (at) {
+    len -= (size_t)(at + 1 - from);
+    from = at + 1;
+  }
+  return *from != '[' && memchr(from, '%', len);
+}
+
 static int take_all(struct gw_url *url, CURLU *handle, const char *text,
                     struct gw_err *err)
 {
@@ -87,9 +103,7 @@ static int take_all(struct gw_url *url, CURLU *handle, const char *text,
   free(port);
   if (!url->scheme || !url->host || !url->path || !*url->host)
     return bad_url(err, text, "it names no host");
-  /* curl has decoded it: what it could decode again would be another host to
-   * who reads it next. */
-  if (!is_plain(url->host) || strchr(url->host, '%'))
+  if (!is_plain(url->host) || strchr(url->host, '%') || is_coded_host(text))
     return bad_url(err, text, "its host is no name");
   lower(url->scheme);
   lower(url->host);

@@ -50,8 +50,8 @@ static void test_url__refuses(void **state)
       "http://",    "http:///x",      "http://h:0/",   "http://h:70000/",
       "http://a b", "http://h/\x01x", "http://h/\xc3", "http://h/a\nb",
       "https:/h",   "javascript:1",
-      "http://h%2533/x", /* would be another host when it is read again */
-  };
+      /* would be another host when it is read again */
+      "http://h%2533/x", "http://%33333%33331/", "http://u:p@%68/"};
 
   (void)state;
   for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
