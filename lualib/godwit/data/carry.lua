@@ -438,8 +438,8 @@ end
 ---@return string|nil stopped
 ---@return boolean|nil hopeless
 function M.run(how)
-  local self = setmetatable({ pending = {}, again = {}, doubted = {}, open = 0, waiting = 0,
-    row = 0, policy = retry.policy(ATTEMPTS) }, Carrying)
+  local self = setmetatable({ pending = {}, again = {}, doubted = {}, open = 0,
+    waiting = 0, row = 0, policy = retry.policy(ATTEMPTS) }, Carrying)
   for k, v in pairs(how) do
     self[k] = v
   end

@@ -182,8 +182,8 @@ local function write(job, remembered)
   return record.of(job, sync.run({
     from = job.from, to = job.to, plan = job.plan, known = remembered,
     budget = job.budget, exists = job.exists, acl = job.acl, job = job,
-    odd = job.odd, etags = job.etags,
-    was = job.acl_now, sha256 = true, ignore_etag = job.opts.ignore_etag or false,
+    odd = job.odd, etags = job.etags, was = job.acl_now, sha256 = true,
+    ignore_etag = job.opts.ignore_etag or false,
     tick = function(phase, detail, stats)
       job.tick(phase, detail, stats, job.plan)
     end,

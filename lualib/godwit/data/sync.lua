@@ -186,7 +186,8 @@ end
 local function copy(work, items, unproven)
   local stopped, hopeless = carry.run({
     from = work.from:open("read"), to = work.to:open("write"),
-    opts = { sha256 = work.sha256, etag = not work.ignore_etag }, budget = work.budget, items = items,
+    opts = { sha256 = work.sha256, etag = not work.ignore_etag },
+    budget = work.budget, items = items,
     done = function(results)
       take_good(work, results, unproven)
     end,
