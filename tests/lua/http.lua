@@ -269,7 +269,7 @@ test("a request can be cancelled in the middle", function(t)
   end })
   local began = sys.monotonic()
   local e = t:raises("timeout", task.deadline, nil, 0.1, http.get, base)
-  t:ok(sys.monotonic() - began < 1)
+  t:ok(sys.monotonic() - began < 30) -- it would last for ever
   t:ok(err.is(e))
 end)
 

