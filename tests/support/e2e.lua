@@ -421,7 +421,8 @@ function Box:start(opts)
     local about = fs.stat(self.dir .. "/sandbox.json")
       and fs.stat(self.dir .. "/keys.json")
       and read_json(self.dir .. "/sandbox.json")
-    if about and about.api and answers(about.api) then
+    -- An older server left the same address there.
+    if about and about.pid == self.process.pid and answers(about.api) then
       self.api, self.id = about.api, about.id
       read_keys(self)
       return self
