@@ -357,6 +357,10 @@ local function make_for_organization(job, spec)
   if not ok then
     if not made.in_doubt and not err._is_final(err.from(made)) then
       change(job, function(file) file:note(job.owner, spec.label, true) end)
+    elseif made.in_doubt then -- a repeat finds the note, and refuses
+      made.message = ("%s; %s makes a new one"):format(made.message,
+        M.renewal(job))
+      made.retryable = false
     end
     error(made, 0)
   end
