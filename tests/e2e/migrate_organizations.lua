@@ -326,6 +326,84 @@ test("a name over 30 characters is named before the first write", function(t)
   end
 end)
 
+test("what is there already is compared, whatever the rules say of it",
+  function(t)
+    local long = ("l"):rep(101)
+    local w = world(t, function(dev, prod, ids)
+      for _, box in ipairs({ dev, prod }) do
+        people.organization(box, "odd", { "alice:owner" }, { org_label = long,
+          type_id = ids[box == dev and "dev" or "prod"].pro })
+      end
+      people.organization(prod, "labs", { "bob:owner" },
+        { type_id = ids.prod.basic, external_member_group = "m" })
+      local labs = dev.dir .. "/organizations/labs.json"
+      local doc = e2e.read_json(labs)
+      doc.org_label = long
+      err.check(fs.write(labs, json.encode(doc), 384))
+    end)
+    local r = e2e.expect(run(w, { "odd", "labs" }), 0)
+    t:eq(people.words(r), { "odd unchanged", "labs unchanged" })
+    t:eq({ r.by.labs.differences[1].field, r.by.odd.differences },
+      { "org_label" })
+    r = e2e.expect(run(w, { "odd", "labs", "--update" }), 3)
+    t:eq(people.words(r), { "odd unchanged", "labs refused" })
+    t:match(problems(r.by.labs), "org_label has 101 characters; at most 100")
+  end)
+
+test("a name that was a user's stays taken, and that is said", function(t)
+  local w = world(t)
+  local prod = people.admin(w.prod)
+  prod:create_user { username = "labs", email = "labs@example.com" }
+  prod:delete_user("labs")
+  local r = e2e.expect(run(w), 3)
+  t:eq(people.words(r), { "acme created", "labs refused" })
+  t:match(r.by.labs.why, "^prod says that the name labs is taken, and nobody "
+    .. "has it: names and addresses of deleted users stay taken for ever; map "
+    .. "it to another one %(%-%-map%-organization, %-%-map%)")
+  -- what was learned is known before the first write from then on
+  r = e2e.expect(run(w, { "labs", "-n" }), 6)
+  t:match(problems(r.by.labs), "the name labs is taken, and nobody has it")
+  e2e.expect(run(w, { "labs", "--to-name", "labs2" }), 0)
+end)
+
+test("a name that somebody takes in between is not burnt", function(t)
+  local w = world(t)
+  local to = relay.start(t, w.prod.api, function(seen)
+    if seen.method == "POST" and seen.n == 1 then
+      people.admin(w.prod):create_user { username = "labs",
+        email = "labs@example.com" }
+    end
+  end)
+  people.configure(w, { prod = { api = to.url } })
+  local r = e2e.expect(run(w, { "labs" }), 6)
+  t:match(r.by.labs.why, "^labs is a user on prod by now, and both have one "
+    .. "name space")
+  t:no(fs.stat(w.home .. "/.local/state/godwit/burnt"))
+end)
+
+test("an invitation at the destination is no member, and is told", function(t)
+  local w = world(t, function(_, prod, ids)
+    people.organization(prod, "acme", { "alice:owner", "bob:invited",
+      "dave:invited", "carol" }, { type_id = ids.prod.pro,
+      external_id = "ext-1", org_url = "https://a",
+      external_admin_group = json.array({ "g1", "g2" }) })
+  end)
+  for _, more in ipairs({ "-n", "-v", "--remove-members" }) do
+    local r = e2e.expect(run(w, { "acme", more }), 0)
+    t:eq(r.by.acme.outcome, "unchanged")
+    t:match(notes(r.by.acme), "invited on prod, and no members before they "
+      .. "accept: bob")
+    t:no(notes(r.by.acme):find("dave", 1, true))
+  end
+  t:eq(people.members(w.prod, "acme"), { "alice:owner", "bob:invited",
+    "carol:member", "dave:invited" })
+  local r = people.finish(w, people.launch(w, { "verify", "--from", "dev",
+    "--to", "prod", "--only", "organizations", "--owner", "acme", "--json" }))
+  t:eq(r.code, 7)
+  t:eq(r.by.acme.differences, { { field = "member bob", source = "member",
+    destination = "invited" } })
+end)
+
 test("killed at its writes: the same command converges", function(t)
   local w = world(t)
   local to = relay.start(t, w.prod.api)

@@ -131,6 +131,33 @@ test("conflicts are found before the first write, all at once", function(t)
   t:eq(r.doc.counts.unchanged, 2)
 end)
 
+test("who is there already is compared, whatever the rules say of him",
+  function(t)
+    local long = ("r"):rep(201)
+    local odd = { email = "tech@example.photography", company_role = long }
+    local w = world(t, function(dev, prod)
+      for _, box in ipairs({ dev, prod }) do
+        people.user(box, "odd", odd)
+        people.user(box, "nobody", { email = json.null })
+      end
+      people.user(dev, "wide", { company_role = long })
+      people.user(prod, "wide")
+    end)
+    local r = e2e.expect(run(w, { "odd", "wide", "nobody" }), 3)
+    t:eq(people.words(r), { "odd unchanged", "wide unchanged",
+      "nobody refused" })
+    t:eq(r.by.nobody.problems, { "there is no e-mail address" })
+    t:eq(r.by.odd.differences, nil)
+    t:eq(r.by.wide.differences[1].field, "company_role")
+    -- What would be written has to be what the platform takes.
+    r = e2e.expect(run(w, { "odd", "wide", "--update" }), 3)
+    t:eq(people.words(r), { "odd unchanged", "wide refused" })
+    t:match(r.by.wide.problems[1], "company_role has 201 characters")
+    r = e2e.expect(run(w, { "odd", "--map-user", "odd=odd2", "--map-email",
+      "tech@*=tec@*" }), 6)
+    t:match(r.by.odd.problems[1], "is no e%-mail address that the platform")
+  end)
+
 test("maps: a file, rules, a policy; who is left out", function(t)
   local w = world(t)
   local map = file(w, "map.csv", "# who is who\ncarol,caroline,c@new.org\n"

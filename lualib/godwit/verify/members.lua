@@ -36,7 +36,9 @@ local function belongs(row)
     and row.role ~= "invited"
 end
 
-local function fill(v, org, known)
+-- Those who are invited are few: they are kept to say so where somebody of them
+-- should be a member.
+local function fill(v, org, known, invited)
   local owners = 0
 
   for list in batches(v.to:each_member(org)) do
@@ -45,6 +47,8 @@ local function fill(v, org, known)
       if belongs(row) then
         owners = owners + (row.role == "owner" and 1 or 0)
         rows[#rows + 1] = { name = row.username, size = CODE[row.role] or 2 }
+      elseif type(row) == "table" and row.role == "invited" then
+        invited[row.username] = true
       end
     end
     if #rows > 0 then
@@ -89,7 +93,8 @@ local function compare_batch(v, item, known, list, state)
       if found[i] then
         compare_role(state, words[i], row.role, ROLE[found[i].size])
       else
-        item:differ("member " .. words[i], row.role or "member", nil)
+        item:differ("member " .. words[i], row.role or "member",
+          state.invited[words[i]] and "invited" or nil)
       end
     end
   end
@@ -153,9 +158,9 @@ function M.compare(v, item, org, there)
     { __close = function(self)
       self.table:close()
     end })
-  local state = { owners = {}, raised = {}, count = 0 }
+  local state = { owners = {}, raised = {}, invited = {}, count = 0 }
 
-  local owners = fill(v, there, known.table)
+  local owners = fill(v, there, known.table, state.invited)
   for list in batches(v.from:each_member(org)) do
     compare_batch(v, item, known.table, list, state)
   end

@@ -13,6 +13,12 @@ local M = {}
 
 local MAX_BYTES = 32 << 20
 
+--- What is said of one: of which cluster, the kind, the name or address, and
+--- the flags that map it.
+M.SAID = "%s says that the %s %s is taken, and nobody has it: names and "
+  .. "addresses of deleted users stay taken for ever; map it to another one "
+  .. "(%s)"
+
 ---@class godwit.copy.Burnt
 ---@field private path string
 ---@field private known table<string, boolean>

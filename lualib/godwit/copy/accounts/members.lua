@@ -24,6 +24,7 @@ local AT_ONCE = 16
 ---@field keeps_roles boolean
 ---@field left_out integer By the map.
 ---@field invited integer
+---@field pending string[] Invited there, and no members before they accept.
 ---@field dismiss? string The migrating account, which does not stay.
 ---@field last? string The migrating account, which has to stay.
 ---@field kept? string The migrating account, which a protected cluster keeps.
@@ -81,7 +82,10 @@ local function compare(job, names, found)
   for row in job.side.to:each_member(job.name) do
     local role = names[row.username]
     owners = owners + (row.role == "owner" and 1 or 0)
-    if role then
+    if row.role == "invited" then -- no member yet, so that nobody is too much
+      found.pending[#found.pending + 1] = role and row.username
+      names[row.username] = nil
+    elseif role then
       local promote = role == "owner" and row.role ~= "owner"
       if promote and not found.keeps_roles then
         found.demoted[#found.demoted + 1] = row.username
@@ -128,7 +132,7 @@ end
 ---@return godwit.copy.Members
 function M.look(job)
   local found = { add = {}, remove = {}, extra = {}, demoted = {},
-    missing = {}, owners = {}, left_out = 0, invited = 0,
+    missing = {}, pending = {}, owners = {}, left_out = 0, invited = 0,
     keeps_roles = job.side.to:keeps_roles() }
   local names = wanted(job, found)
   if job.there then
@@ -142,8 +146,8 @@ function M.look(job)
     end
   end
   found.add = suggest.names(names)
-  for _, list in ipairs({ found.demoted, found.missing, found.extra,
-      found.remove }) do
+  for _, list in ipairs({ found.demoted, found.missing, found.pending,
+      found.extra, found.remove }) do
     table.sort(list)
   end
   return found
@@ -175,6 +179,10 @@ function M.report(job)
   if m.invited > 0 then
     job:warn("%s not copied: who has not accepted is no member",
       count(m.invited, "invitation"))
+  end
+  if #m.pending > 0 then
+    job:warn("invited on %s, and no members before they accept: %s", to,
+      account_list.some(m.pending, SHOWN))
   end
   if #m.extra > 0 then
     job:warn("members there and not at the source, who stay: %s (%s)",

@@ -6,6 +6,8 @@
 --- The first writes nothing. Members are added, and taken out only where that
 --- is asked for; roles cannot be given.
 
+local accounts = require("godwit.cluster.accounts")
+local burnt = require("godwit.copy.accounts.burnt")
 local docs = require("godwit.cluster.account_docs")
 local err = require("godwit.err")
 local members = require("godwit.copy.accounts.members")
@@ -71,13 +73,27 @@ local function fields_of(job)
   return wanted
 end
 
+local CHECKED = { "org_name", "org_label", "org_contact_name", "org_email",
+  "org_url" }
+for _, field in ipairs(CHECKED) do
+  CHECKED[field] = true
+end
+local FLAGS = "--map-organization, --map"
 local REQUIRED = { "org_label", "org_contact_name", "org_email" }
 
+local function is_changed(job)
+  return #job.differences > 0 and job.side.update
+end
+
+-- What would be written. What is there already is not: the platform took it,
+-- whatever its rules say of it.
 local function check_fields(job)
-  local wanted = job.wanted
-  for _, field in ipairs({ "org_name", "org_label", "org_contact_name",
-      "org_email", "org_url" }) do
-    local why = rules.problem(field, wanted[field])
+  local wanted, written = job.wanted, {}
+  for i, d in ipairs(is_changed(job) and job.differences or {}) do
+    written[i] = d.field
+  end
+  for _, field in ipairs(job.there and written or CHECKED) do
+    local why = CHECKED[field] and rules.problem(field, wanted[field])
     if why then
       job:problem("%s", why)
     end
@@ -152,10 +168,6 @@ function M.recognize(job)
   end
 end
 
-local function is_changed(job)
-  return #job.differences > 0 and job.side.update
-end
-
 -- Differences in words that people know: a type's name, not its id.
 local function readable(job)
   for _, d in ipairs(job.differences) do
@@ -164,6 +176,29 @@ local function readable(job)
       d.destination = job.side.types:name_there(d.destination)
     end
   end
+end
+
+-- The one of that name there, if there is one; a name that none can have and
+-- none has is refused.
+---@async
+local function find(job)
+  local why = rules.name_problem(job.name)
+
+  if accounts.usable(job.name) then
+    if not check_kind(job) then
+      return false
+    end
+    job:progress("compare")
+    job.there = job.side.to:try_get_organization(job.name)
+  end
+  if why and not job.there then
+    job:problem("%s", why)
+    return false
+  end
+  if not job.there and job.side.roster:burnt():has("name", job.name) then
+    job:problem(burnt.SAID, job.side.to.name, "name", job.name, FLAGS)
+  end
+  return true
 end
 
 --- Looks at the destination. `job.problems` is what stands against it.
@@ -176,20 +211,14 @@ function M.look(job)
   if job.record then
     return
   end
-  local side = job.side
-  if rules.name_problem(job.name) then
-    job:problem("%s", rules.name_problem(job.name))
-    return
-  elseif not check_kind(job) then
+  if not find(job) then
     return
   end
-  job:progress("compare")
-  job.there = side.to:try_get_organization(job.name)
   job.wanted = fields_of(job)
-  check_fields(job)
-  check_external_id(job, job.wanted.external_id)
   job.differences = job.there and docs.differences(job.there, job.wanted,
     docs.ORGANIZATION_FIELDS) or {}
+  check_fields(job)
+  check_external_id(job, job.wanted.external_id)
   job.members = members.look(job)
   members.report(job)
   readable(job)
@@ -200,6 +229,28 @@ function M.look(job)
   end
 end
 
+-- The platform's codes for a name that is taken: by an organization, by a user.
+local TAKEN = { [3101] = true, [3104] = true }
+
+-- Refused although nobody had the name: somebody came in between, or had it
+-- once; who makes it later is not ours.
+---@async
+local function explain(job, e)
+  local to = job.side.to
+  if not e.in_doubt and not err._is_final(e) then
+    migrator.forget(to, job.name)
+  end
+  if e.in_doubt or not TAKEN[e.code] or to:try_get_organization(job.name) then
+    return e
+  elseif to:try_get_user(job.name) then
+    return err.new({ kind = "refused", message = ("%s is a user on %s by now, "
+      .. "and both have one name space"):format(job.name, to.name) })
+  end
+  job.side.roster:burnt():add("name", job.name)
+  return err.new({ kind = "refused", message = (burnt.SAID .. " [%d]"):format(
+    to.name, "name", job.name, FLAGS, e.code) })
+end
+
 ---@async
 local function create(job)
   local to = job.side.to
@@ -207,11 +258,7 @@ local function create(job)
   migrator.begin(to, job.name)
   local ok, e = pcall(to.create_organization, to, job.wanted)
   if not ok then
-    e = err.from(e)
-    if not e.in_doubt and not err._is_final(e) then
-      migrator.forget(to, job.name) -- who makes it later is not ours
-    end
-    error(e, 0)
+    error(explain(job, err.from(e)), 0)
   end
   job:did("+", "organization %s%s", job.name, job.type ~= "none"
     and " of type " .. job.type or "")

@@ -138,14 +138,20 @@ function Asking:is_organization(name)
   return self.driver:try_get_organization(name) ~= nil
 end
 
+-- What can be in no path is nobody's name.
+---@async
+local function ask(self, name)
+  return self.asks and accounts.usable(name) and self.driver:try_get_user(name)
+    or nil
+end
+
 --- The user of that name; nil when there is none.
 ---@async
 ---@param name string
 ---@return godwit.copy.Resident|nil
 function Roster:user(name)
   local known = users(self)
-  local doc = not known.by_name[name] and self.asks
-    and self.driver:try_get_user(name)
+  local doc = not known.by_name[name] and ask(self, name)
   return doc and note(known, doc) or known.by_name[name]
 end
 
@@ -189,7 +195,7 @@ end
 ---@return boolean
 function Roster:has_user(name)
   return self.made[name] or user_names(self)[name] ~= nil
-    or self.asks == true and self.driver:try_get_user(name) ~= nil
+    or ask(self, name) ~= nil
 end
 
 --- A user that this run is going to make.

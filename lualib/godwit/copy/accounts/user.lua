@@ -6,6 +6,7 @@
 --- A user of the same name and e-mail address is the same person; nobody is
 --- ever deleted, and no sample algorithm is made.
 
+local burnt = require("godwit.copy.accounts.burnt")
 local docs = require("godwit.cluster.account_docs")
 local err = require("godwit.err")
 local rules = require("godwit.cluster.account_rules")
@@ -56,9 +57,12 @@ function M.name(job)
   return person
 end
 
-local function check_fields(job, person)
-  for _, field in ipairs({ "username", "email", "fullname", "company_name",
-      "company_role" }) do
+local FIELDS = { "username", "email", table.unpack(docs.USER_FIELDS) }
+
+-- What would be written. What is there already is not: the platform took it,
+-- whatever its rules say of it.
+local function check_fields(job, person, fields)
+  for _, field in ipairs(fields) do
     local why = rules.problem(field, person[field])
     if why then
       job:problem("%s", why)
@@ -68,9 +72,7 @@ end
 
 -- What is taken, by the platform's codes.
 local TAKEN = { [3003] = "name", [3004] = "address" }
-local BURNT = "%s says that the %s %s is taken, and nobody has it: names and "
-  .. "addresses of deleted users stay taken for ever; map it to another one "
-  .. "(--map)"
+local FLAGS = "--map"
 
 -- What an earlier run has learned by trying.
 local function check_burnt(job, person)
@@ -78,7 +80,7 @@ local function check_burnt(job, person)
   for _, one in ipairs({ { "name", person.username },
       { "address", person.email } }) do
     if known:has(one[1], one[2]) then
-      job:problem(BURNT, job.side.to.name, one[1], one[2])
+      job:problem(burnt.SAID, job.side.to.name, one[1], one[2], FLAGS)
     end
   end
 end
@@ -138,14 +140,35 @@ function M.recognize(job)
   end
 end
 
+local function changed_fields(job)
+  local fields = {}
+  for i, d in ipairs(job.side.update and job.differences or {}) do
+    fields[i] = d.field
+  end
+  return fields
+end
+
 local function compare(job, there, person)
-  if not check_same(job, there, person) then
+  if person.email == nil then
+    return check_fields(job, person, { "email" })
+  elseif not check_same(job, there, person) then
     return
   end
   job.there = there
   job.differences = docs.differences(there, person, docs.USER_FIELDS)
+  check_fields(job, person, changed_fields(job))
   if #job.problems == 0 and (#job.differences == 0 or not job.side.update) then
     job.record = M.unchanged(job, job.differences)
+  end
+end
+
+-- Nobody is there under that name: what somebody new may be called.
+local function look_for_holder(job, person)
+  local before = #job.problems
+  check_fields(job, person, FIELDS)
+  if #job.problems == before and check_kind(job, person) then
+    check_address(job, person)
+    check_burnt(job, person)
   end
 end
 
@@ -158,18 +181,12 @@ function M.look(job)
   if not person then
     return
   end
-  local before = #job.problems
-  check_fields(job, person)
-  if #job.problems > before then
-    return
-  end
   local roster = job.side.roster
   local there = roster:user(person.username)
   if there then
     compare(job, there, person)
-  elseif check_kind(job, person) then
-    check_address(job, person)
-    check_burnt(job, person)
+  else
+    look_for_holder(job, person)
   end
   if #job.problems == 0 then
     roster:expect(person.username)
@@ -212,7 +229,8 @@ local function explain(job, e)
       to.name)
   end
   job.side.roster:burnt():add(what, text)
-  err.throw("refused", BURNT .. " [%d]", to.name, what, text, e.code)
+  err.throw("refused", burnt.SAID .. " [%d]", to.name, what, text, FLAGS,
+    e.code)
 end
 
 ---@async
