@@ -236,6 +236,8 @@ test("fields: reported, changed with --update, in full", function(t)
   t:eq(r.by.labs.differences, {
     { field = "org_label", source = "labs label", destination = "Other" },
     { field = "type", source = "basic", destination = "pro" } })
+  t:match(notes(r.by.labs), "stays on prod, since the source has nothing "
+    .. "there: stripe_customer_id %(keep%)")
   r = e2e.expect(run(w, { "labs", "--update" }), 0)
   t:eq(r.by.labs.steps, { { symbol = "~", text = "org_label, type" } })
   local labs = people.admin(w.prod):try_get_organization("labs")

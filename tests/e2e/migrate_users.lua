@@ -94,6 +94,22 @@ test("differences are reported, and changed with --update", function(t)
   t:match(text.out, "created    dave %-> prod:dave")
 end)
 
+test("what only the destination has stays, and is told", function(t)
+  local w = world(t, function(dev, prod)
+    people.user(dev, "plain", { fullname = json.null })
+    people.user(prod, "plain")
+    people.user(dev, "other", { fullname = json.null })
+    people.user(prod, "other", { fullname = "Oth Er", company_name = "ACME" })
+  end)
+  for _, words in ipairs({ { "-n" }, { "-v" }, { "--update" } }) do
+    local r = e2e.expect(run(w, { "plain", "other", words[1] }), 0)
+    t:eq(people.words(r), { "plain unchanged", "other unchanged" })
+    t:eq(r.by.plain.warnings, nil)
+    t:eq(r.by.other.warnings, { "stays on prod, since the source has nothing "
+      .. "there: fullname (Oth Er), company_name (ACME)" })
+  end
+end)
+
 test("conflicts are found before the first write, all at once", function(t)
   local long = ("n"):rep(31)
   local w = world(t, function(dev, prod)

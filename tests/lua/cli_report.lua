@@ -70,6 +70,15 @@ test("nothing, plans, notes and differences", function(t)
     .. "source\n +note: old\n")
 end)
 
+test("a difference with nothing on one side says so in words", function(t)
+  local out = text { { outcome = "unchanged", ref = "a/B",
+    differences = { { field = "company_name", source = "ACME" },
+      { field = "tagline", destination = "x", source = "" } },
+    steps = { { step = "settings", symbol = "=", text = "2 differences" } } } }
+  t:match(out, "company_name: nothing here, ACME at the source\n")
+  t:match(out, "tagline: x here, nothing at the source\n")
+end)
+
 test("what a server says makes no line of its own", function(t)
   local out = text { { outcome = "refused", ref = "a/B", problems = {
     "no K\n1 created.\r\ncreated    c/D" } },

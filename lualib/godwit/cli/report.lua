@@ -64,7 +64,9 @@ local function files(out, rows)
 end
 
 local function show(v)
-  if type(v) == "table" then
+  if v == nil or v == "" then
+    return "nothing"
+  elseif type(v) == "table" then
     return require("godwit.core.json").encode(v)
   end
   return tostring(v)

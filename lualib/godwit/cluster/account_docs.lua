@@ -178,6 +178,23 @@ function M.differences(doc, wanted, fields)
   return out
 end
 
+--- What a document has and what is wanted has not: nothing cannot be written,
+--- so it stays.
+---@param doc table
+---@param wanted table
+---@param fields string[]
+---@return { field: string, destination: any }[]
+function M.surplus(doc, wanted, fields)
+  local out = {}
+  for _, field in ipairs(fields) do
+    local is = M.value(doc, field)
+    if is ~= nil and M.value(wanted, field) == nil then
+      out[#out + 1] = { field = field, destination = is }
+    end
+  end
+  return out
+end
+
 --- What is changed, as an effect shows it.
 ---@param was table
 ---@param sent table
@@ -189,6 +206,5 @@ function M.counterpart(was, sent)
   end
   return from
 end
-
 
 return M

@@ -78,6 +78,11 @@ local CHECKED = { "org_name", "org_label", "org_contact_name", "org_email",
 for _, field in ipairs(CHECKED) do
   CHECKED[field] = true
 end
+-- Fields that may be there only; a type that may not be is a hole.
+local SURPLUS = {}
+for _, field in ipairs(docs.ORGANIZATION_FIELDS) do
+  SURPLUS[#SURPLUS + 1] = field ~= "type_id" and field or nil
+end
 local FLAGS = "--map-organization, --map"
 local REQUIRED = { "org_label", "org_contact_name", "org_email" }
 
@@ -217,6 +222,8 @@ function M.look(job)
   job.wanted = fields_of(job)
   job.differences = job.there and docs.differences(job.there, job.wanted,
     docs.ORGANIZATION_FIELDS) or {}
+  user.report_surplus(job, job.there and docs.surplus(job.there, job.wanted,
+    SURPLUS) or {})
   check_fields(job)
   check_external_id(job, job.wanted.external_id)
   job.members = members.look(job)

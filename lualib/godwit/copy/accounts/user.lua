@@ -9,6 +9,7 @@
 local burnt = require("godwit.copy.accounts.burnt")
 local docs = require("godwit.cluster.account_docs")
 local err = require("godwit.err")
+local json = require("godwit.core.json")
 local rules = require("godwit.cluster.account_rules")
 local stages = require("godwit.workflow.stages")
 
@@ -148,6 +149,28 @@ local function changed_fields(job)
   return fields
 end
 
+--- Says what stays at the destination, for the result.
+---@param job godwit.workflow.Job
+---@param surplus table[]
+function M.report_surplus(job, surplus)
+  local words = {}
+  for i, d in ipairs(surplus) do
+    words[i] = ("%s (%s)"):format(d.field, type(d.destination) == "table"
+      and json.encode(d.destination) or tostring(d.destination))
+  end
+  if #words > 0 then
+    job:warn("stays on %s, since the source has nothing there: %s",
+      job.side.to.name, table.concat(words, ", "))
+  end
+end
+
+-- One that has no full name is called by the user name there.
+local function expected(person, there)
+  return { company_name = person.company_name,
+    company_role = person.company_role, fullname = person.fullname
+      or there.fullname == person.username and there.fullname or nil }
+end
+
 local function compare(job, there, person)
   if person.email == nil then
     return check_fields(job, person, { "email" })
@@ -156,6 +179,8 @@ local function compare(job, there, person)
   end
   job.there = there
   job.differences = docs.differences(there, person, docs.USER_FIELDS)
+  M.report_surplus(job, docs.surplus(there, expected(person, there),
+    docs.USER_FIELDS))
   check_fields(job, person, changed_fields(job))
   if #job.problems == 0 and (#job.differences == 0 or not job.side.update) then
     job.record = M.unchanged(job, job.differences)
