@@ -654,3 +654,25 @@ test("who made what we could not make is nobody of ours", function(t)
   t:match(notes(r.by.acme), "who stay: dave")
   t:eq(#people.members(w.prod, "acme"), 4)
 end)
+
+test("what another run made in the meantime is said, and whose key made it kept",
+  function(t)
+    local w = world(t)
+    local second
+    local to = relay.start(t, w.prod.api, function(seen)
+      if seen.method == "POST" and not second then
+        second = true
+        w:configure()
+        people.configure(w, SAME)
+        e2e.expect(run(w, { "acme" }), 0)
+      end
+    end)
+    people.configure(w, { prod = { api = to.url, more = SAME.prod.more } })
+    local r = e2e.expect(run(w, { "acme" }), 5)
+    t:match(r.by.acme.why, "^somebody made acme on prod in the meantime")
+    t:ok(r.by.acme.retryable)
+    people.configure(w, SAME)
+    make_owner(w, "acme", "alice", SAME)
+    r = e2e.expect(run(w, { "acme" }), 0)
+    t:eq(r.by.acme.steps, { { symbol = "-", text = "admin, whose key made it" } })
+  end)

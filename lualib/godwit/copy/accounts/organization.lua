@@ -239,16 +239,34 @@ end
 -- The platform's codes for a name that is taken: by an organization, by a user.
 local TAKEN = { [3101] = true, [3104] = true }
 
--- Refused although nobody had the name: somebody came in between, or had it
--- once; who makes it later is not ours.
----@async
-local function explain(job, e)
-  local to = job.side.to
-  if not e.in_doubt and not err._is_final(e) then
-    migrator.forget(to, job.name)
+-- It was not made, so that who makes it is not ours. Where another run of ours
+-- made it in the meantime, what that run has learned stays.
+local function unlearn(job, e, was)
+  local now = migrator.of(job.side.to, job.name)
+  local known = now ~= "" and now or was ~= "" and was or nil
+
+  if not TAKEN[e.code] or not known then
+    migrator.forget(job.side.to, job.name)
+  elseif known ~= now then
+    migrator.learn(job.side.to, job.name, known)
   end
-  if e.in_doubt or not TAKEN[e.code] or to:try_get_organization(job.name) then
+end
+
+-- Refused although nobody had the name: somebody came in between, or had it
+-- once.
+---@async
+local function explain(job, e, was)
+  local to = job.side.to
+  if e.in_doubt or err._is_final(e) then
     return e
+  end
+  unlearn(job, e, was)
+  if not TAKEN[e.code] then
+    return e
+  elseif to:try_get_organization(job.name) then
+    return err.new({ kind = "conflict", retryable = true,
+      message = ("somebody made %s on %s in the meantime"):format(job.name,
+        to.name) })
   elseif to:try_get_user(job.name) then
     return err.new({ kind = "refused", message = ("%s is a user on %s by now, "
       .. "and both have one name space"):format(job.name, to.name) })
@@ -262,10 +280,11 @@ end
 local function create(job)
   local to = job.side.to
   job:progress("create")
+  local was = migrator.of(to, job.name)
   migrator.begin(to, job.name)
   local ok, e = pcall(to.create_organization, to, job.wanted)
   if not ok then
-    error(explain(job, err.from(e)), 0)
+    error(explain(job, err.from(e), was), 0)
   end
   job:did("+", "organization %s%s", job.name, job.type ~= "none"
     and " of type " .. job.type or "")
