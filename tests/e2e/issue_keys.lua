@@ -12,6 +12,8 @@ local function world(t)
   return people.world(t, function(_, prod)
     people.organization(prod, "labs", { "carol", "bob:owner" })
     people.organization(prod, "void", {})
+    people.organization(prod, "invites", { "bob:invited" })
+    people.organization(prod, "both", { "bob:invited", "carol" })
     people.user(prod, "carol")
   end)
 end
@@ -127,11 +129,15 @@ end)
 
 test("what is refused before anything is made", function(t)
   local w = world(t)
-  local r = e2e.expect(run(w, { "nobody", "void", "9x", "labs", "--out",
-    "keys" }), 3)
+  local r = e2e.expect(run(w, { "nobody", "void", "9x", "labs", "invites",
+    "both", "--out", "keys" }), 3)
   t:match(r.by.nobody.why, "neither a user nor an organization nobody")
   t:match(r.by.void.why, "void has no member on prod")
   t:match(r.by["9x"].why, "is no name")
+  t:match(r.by.invites.why, "invites has no member on prod")
+  t:match(r.by.both.steps[1].text, "through carol")
+  t:match(e2e.expect(run(w, { "both", "--out", "keys", "--renew", "--member",
+    "bob" }), 6).by.both.why, "bob is no member of both")
   t:eq(r.by.labs.outcome, "created")
   r = e2e.expect(run(w, { "labs", "--out", "keys", "--renew", "--member",
     "alice" }), 6)
@@ -401,6 +407,20 @@ test("a hostile answer ends in no key and no words of it", function(t)
     end
     t:eq(select(2, read(w)), 0)
   end
+end)
+
+test("--list shows no key that somebody has put into a label", function(t)
+  local w = world(t)
+  local canary = "simCanaryCanaryCanaryCanary1"
+  local to = relay.start(t, w.prod.api, function(seen)
+    return seen.path:find("/labs/keys$") and { status = 200, body =
+      json.encode({ { api_key = canary, api_key_mask = canary,
+        key_label = "my " .. canary, username = "bob" } }) } or nil
+  end)
+  people.configure(w, { prod = { api = to.url } })
+  local r = e2e.expect(run(w, { "labs", "--list" }), 0)
+  t:match(r.by.labs.steps[1].text, "^my sim%*%*%*")
+  t:no(r.all:find(canary, 1, true))
 end)
 
 test("--list shows labels and masks, of organizations only", function(t)

@@ -167,15 +167,18 @@ end
 -- looking ------------------------------------------------------------------
 
 -- Through whom an organization's key is made: an owner, if one is found soon.
+-- Who is only invited is no member.
 ---@async
 local function member_of(job)
   local wanted, first, n = job.run.params.member, nil, 0
   for row in job.run.to:each_member(job.owner) do
-    n, first = n + 1, first or row.username
-    if wanted and row.username == wanted
-      or not wanted and row.role == "owner" then
+    local belongs = row.role ~= "invited"
+    n, first = n + 1, first or belongs and row.username or nil
+    if wanted and row.username == wanted then
+      return belongs and wanted or nil
+    elseif not wanted and row.role == "owner" then
       return row.username
-    elseif not wanted and n >= LOOKED_AT then
+    elseif not wanted and first and n >= LOOKED_AT then
       break
     end
   end

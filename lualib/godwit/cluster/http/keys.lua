@@ -41,13 +41,21 @@ local function mask_of(doc)
   return mask
 end
 
+-- A label in which somebody has put a key does not show it.
+local KEY_LENGTH = 28
+local function label_of(text)
+  return text and text:gsub("sim[%w/+=]+", function(word)
+    return #word >= KEY_LENGTH and "sim***" or nil
+  end) or nil
+end
+
 -- A row about a key, without its text.
 local function about(doc)
   local function field(name)
     local v = doc[name]
     return v ~= json.null and v or nil
   end
-  return { label = text_or(field("key_label")),
+  return { label = label_of(text_or(field("key_label"))),
     mask = mask_of(doc), permissions = field("permissions"),
     username = text_or(field("username")),
     owner_name = text_or(field("owner_name")),
