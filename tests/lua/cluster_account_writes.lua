@@ -181,6 +181,32 @@ test("groups are what they are, however they are spelled", function(t)
   end
 end)
 
+test("groups reach a cluster that spells them otherwise, at once", function(t)
+  local doc
+  local function take(req)
+    doc = doc or { external_admin_group_id = json.null }
+    for k, v in pairs(json.decode(req.body)) do
+      doc[k] = k ~= "external_admin_group" and v or nil
+    end
+    return { json = doc }
+  end
+  local d, server = driver_of(t, {
+    ["GET /v1/organizations/acme"] = function()
+      return doc and { json = doc } or NO_ORG
+    end,
+    ["POST /v1/organizations"] = take, ["PUT /v1/organizations/acme"] = take })
+  local sent_groups = json.array({ "g" })
+  local spec = { external_admin_group = sent_groups }
+  for k, v in pairs(ACME) do spec[k] = v end
+  t:eq(d:create_organization(spec).external_admin_group_id, { "g" })
+  t:eq(json.decode(sent(server, "PUT")[1].body).external_admin_group_id,
+    { "g" })
+  -- where there are none, or they arrived, nothing more is sent
+  doc = nil
+  d:create_organization(ACME)
+  t:eq({ #sent(server, "POST"), #sent(server, "PUT") }, { 2, 1 })
+end)
+
 test("types of organizations are listed, made and checked", function(t)
   local d = driver_of(t, { ["GET /v1/organization/types"] = { json = {
     { id = "1", name = "basic" } } },

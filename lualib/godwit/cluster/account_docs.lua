@@ -148,6 +148,21 @@ function M.new_organization(spec)
   return body.clean(sent)
 end
 
+--- Whether a cluster that spells groups otherwise has overlooked some that it
+--- was sent: its answer has nothing under its own name for them.
+---@param doc any
+---@param sent table
+---@return boolean
+function M.overlooked(doc, sent)
+  for field, spelling in pairs(type(doc) == "table" and SPELLINGS or {}) do
+    if sent[field] ~= nil and doc[field] == nil and doc[spelling] ~= nil
+      and nothing(doc[spelling]) then
+      return true
+    end
+  end
+  return false
+end
+
 --- The body that changes an organization: all of it, since what is missing may
 --- be taken for unset. What the patch has nothing for stays as well.
 ---@param was table
