@@ -247,7 +247,7 @@ test("a lost answer is reported with the label, and never repeated",
     local r = run(w, { "labs", "--out", "keys" })
     -- The same command will not succeed later: not 5, and no word of it.
     t:eq({ r.code, r.by.labs.outcome, r.by.labs.retryable }, { 1, "failed" })
-    t:match(r.by.labs.why, "the answer was lost: a key 'godwit%-labs%-.*' of "
+    t:match(r.by.labs.why, "^the answer was lost: a key 'godwit%-labs%-.*' of "
       .. "labs may have been made.*; godwit issue%-keys labs .*%-%-renew makes "
       .. "a new one")
     t:eq(to:count("POST"), 1)

@@ -169,6 +169,9 @@ test("who is there already is compared, whatever the rules say of him",
     r = e2e.expect(run(w, { "odd", "wide", "--update" }), 3)
     t:eq(people.words(r), { "odd unchanged", "wide refused" })
     t:match(r.by.wide.problems[1], "company_role has 201 characters")
+    local map = file(w, "odd.csv", "wide,odd,tech@example.photography\n")
+    r = e2e.expect(run(w, { "wide", "--map", map }), 0)
+    t:eq({ r.by.wide.outcome, r.by.wide.to }, { "unchanged", "prod:odd" })
     r = e2e.expect(run(w, { "odd", "--map-user", "odd=odd2", "--map-email",
       "tech@*=tec@*" }), 6)
     t:match(r.by.odd.problems[1], "is no e%-mail address that the platform")

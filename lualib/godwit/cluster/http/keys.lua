@@ -71,6 +71,7 @@ end
 local function perform(e, label, owner)
   local ok, result = pcall(effect.perform, e)
   if not ok and type(result) == "table" and result.in_doubt then
+    result.op = nil -- the sentence is about the key, not about a request
     result.message = ("the answer was lost: a key '%s' of %s may have been "
       .. "made, and nobody can ask for it again; look for it in the web page "
       .. "and remove it there (%s)"):format(label, owner, result.message)
