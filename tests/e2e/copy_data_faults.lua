@@ -241,6 +241,27 @@ test("a collection that vanishes while it is listed", function(t)
   t:eq(select(2, w.prod:files("acme", "models")), {})
 end)
 
+test("an empty answer does not end a list", function(t)
+  local files = many(30, "x")
+  local w = world(t, files, function(dev, prod)
+    dev:options({ data_page = 10 })
+    fill(prod, "models", files)
+  end)
+  for _, status in ipairs({ 200, 202, 204 }) do
+    behind(t, w, "dev", function(seen)
+      if seen.query and seen.query:find("marker") then
+        return { status = status, headers = {}, body = "" }
+      end
+    end)
+    local r = e2e.expect(between(w, { "acme/models", "--delete" }), 1)
+    t:match(r.item.why, "the server's answer is not usable JSON: there is none")
+    t:eq(w.prod:files("acme", "models"), files)
+    r = e2e.expect(w:run({ "verify", "--from", "dev", "--to", "prod", "--only",
+      "data", "--owner", "acme", "--json" }), 1)
+    t:eq(r.doc.items[1].outcome, "unreadable")
+  end
+end)
+
 test("a list without an end", function(t)
   local w = world(t, many(3, "x"), function(dev)
     dev:options({ endless_marker = true })

@@ -304,6 +304,31 @@ test("lists that never end are noticed", function(t)
   end)))
 end)
 
+test("what is no directory is not the end of a list", function(t)
+  local first = directory({ files = json.array({ { filename = "f" } }),
+    marker = "m" })
+  for what, second in pairs({
+    ["not usable JSON: there is none"] = { body = "" },
+    ["(remote, 204)"] = { status = 204 },
+    ["(remote, 202)"] = { status = 202, body = " \n" },
+    ["data/acme/c: a directory was expected"] = { json = { a = 1 },
+      headers = { ["X-Data-Type"] = "file" } },
+    ["directory was expected"] = { json = { message = "timed out" } },
+  }) do
+    local d = other(t, { ["GET " .. C] = { first, second } })
+    t:raises("remote", names, what:gsub("[()]", "%%%0"), d, "acme", "c")
+    d = other(t, { ["GET " .. C] = second, ["GET /v1/data/acme"] = second })
+    t:raises("remote", collections, nil, d, "acme")
+    t:raises("remote", d.try_get_collection, nil, d, "acme", "c")
+  end
+  -- One without files may have no field, or some that only it knows.
+  for _, last in ipairs({ directory({}), directory({ quota = 5 }),
+    { json = {} }, { json = { acl = { read = json.array({}) } } } }) do
+    local d = other(t, { ["GET " .. C] = { first, last } })
+    t:eq(names(d, "acme", "c"), { "f" })
+  end
+end)
+
 test("rows that cannot be used are refused in one sentence", function(t)
   for _, bad in ipairs({ "a/b", "..", "", "x\nY", ("n"):rep(1025), "a\xc2\x85",
     json.null, 5 }) do

@@ -144,6 +144,22 @@ test("a marker that comes again is an error, not a loop", function(t)
   t:eq(#server.requests, 2)
 end)
 
+test("what is no page does not end a list", function(t)
+  local first = { json = { marker = "m", results = json.array({ build(1) }) } }
+  for _, second in ipairs({ { body = "" }, { status = 204 },
+    { json = { message = "timed out" } } }) do
+    local driver = open(t, { ["GET " .. HELLO .. "/builds"] = { first,
+      second } })
+    t:raises("remote", pages.all, nil, driver:each_build("acme", "Hello"))
+  end
+  for _, last in ipairs({ {}, { marker = json.null },
+    { results = json.null, next_link = json.null } }) do
+    local driver = open(t, { ["GET " .. HELLO .. "/builds"] = { first,
+      { json = last } } })
+    t:eq(#pages.all(driver:each_build("acme", "Hello")), 1)
+  end
+end)
+
 test("a page that comes again under another marker, too", function(t)
   local n = 0
   local driver, server = open(t, { ["GET " .. HELLO .. "/builds"] = function()

@@ -36,7 +36,11 @@ local function open_page(doc, key)
     return doc, nil
   end
   local rows = doc[key]
-  if rows == nil or rows == json.null then
+  if rows == nil and doc.marker == nil and next(doc) ~= nil then
+    -- What is no page at all must not pass for the last one.
+    err.throw("remote", "a list was expected, the server's answer has no %q",
+      key)
+  elseif rows == nil or rows == json.null then
     rows = {}
   elseif type(rows) ~= "table" or not json.is_array(rows) then
     err.throw("remote", "a list was expected, the server's %q is not one", key)

@@ -86,10 +86,15 @@ function Rest:exchange(method, url, key, opts)
 end
 
 -- A decoded answer, or nil and why it is not JSON. An empty one is an empty
--- document: writes and 204 have nothing to say.
-local function decode(response)
+-- document: writes and refusals may have nothing to say. Of a read that says
+-- nothing nobody knows what there is: as a page it would end a list early.
+local function decode(response, method)
   local text = response.body or ""
   if text:find("^%s*$") then
+    if method == "GET" and response.status >= 200 and response.status <= 299
+    then
+      return nil, "there is none"
+    end
     return {}
   end
   local doc, e = json.decode(text, { depth = MAX_DEPTH, max = MAX_ANSWER })
@@ -143,7 +148,7 @@ function Rest:send(method, path, key, opts)
   if is_raw(opts, status) then
     return response.body or "", response
   end
-  local doc, why = decode(response)
+  local doc, why = decode(response, method)
   if doc == nil then
     -- What a parser says may quote the answer.
     refuse(api_error.unreadable(request, status, response.body,

@@ -55,11 +55,34 @@ end
 
 -- Reads -------------------------------------------------------------------
 
+local PARTS = { "files", "folders", "marker", "acl" }
+
+-- Whether a document may be a directory's. One with nothing in it may have no
+-- field at all, so what has others only must say that it is one: what a proxy
+-- or another service says instead would pass for the end of a list.
+local function is_directory(doc, response)
+  local kind = response.headers["x-data-type"]
+  if kind == "file" then
+    return false
+  elseif kind == "directory" or type(doc) ~= "table" or next(doc) == nil then
+    return true -- who reads it sees whether it is a table of the right kind
+  end
+  for _, part in ipairs(PARTS) do
+    if doc[part] ~= nil then return true end
+  end
+  return false
+end
+
 ---@async
 local function directory(driver, owner, path, marker, more)
   local query = { marker = marker }
   for k, v in pairs(more or {}) do query[k] = v end
-  return (driver:get(owner, path, query))
+  local doc, response = driver:get(owner, path, query)
+  if not is_directory(doc, response) then
+    err.throw("remote", "%s:%s: a directory was expected, the server answered"
+      .. " something else", driver.name, (path:gsub("^/v1/", "")))
+  end
+  return doc
 end
 
 -- The name of the next collection; nil: there is none.
