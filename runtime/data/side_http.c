@@ -3,8 +3,11 @@
  */
 #include "data/data_impl.h"
 
+#include "net/url.h"
+
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 /* --- what answers say -------------------------------------------------- */
@@ -80,18 +83,43 @@ static void keep_body(struct gw_data_job *job, const struct gw_http_result *r)
   }
 }
 
+/* Where a redirect leads, as far as that may be shown: the rest of an address
+ * may open what is there. NULL for what is none. */
+static char *pointed_to(const struct gw_exchange *x, long status)
+{
+  char *location = status / 100 == 3 ? header(x, "location") : NULL;
+  struct gw_url url = {0};
+  struct gw_buf origin = {0};
+  struct gw_err err = {0};
+  char *to = NULL;
+
+  if (location && gw_url_parse(&url, location, &err) == 0 &&
+      gw_url_origin(&url, &origin, &err) == 0)
+    to = strndup(origin.data, 80);
+  else if (location)
+    to = strdup("another address");
+  gw_buf_dispose(&origin);
+  gw_url_dispose(&url);
+  free(location);
+  return to;
+}
+
 /* The answer was not the one hoped for. */
 static void refuse(struct gw_pair *p, enum gw_data_stage stage,
                    const struct gw_exchange *x)
 {
   const struct gw_http_result *r = gw_http_result(x);
   struct gw_data_job *job = p->job;
+  char *to = pointed_to(x, r->status);
   struct gw_err err = {0};
 
   gw_err_set(&err, kind_of(r->status),
              stage == GW_DATA_READ ? GW_DATA_READ_OP : GW_DATA_WRITE_OP,
-             "%.150s: the %s answered %ld", job->name,
-             stage == GW_DATA_READ ? "source" : "destination", r->status);
+             "%.100s: the %s answered %ld%s%s%s", job->name,
+             stage == GW_DATA_READ ? "source" : "destination", r->status,
+             to ? " and points to " : "", to ? to : "",
+             to ? ", which is not followed" : "");
+  free(to);
   err.status = (int)r->status;
   err.retryable = r->status == 429 || (r->status >= 500 && r->status != 501 &&
                                        r->status != 505);
@@ -158,6 +186,25 @@ static ssize_t on_push(void *arg, const char *data, size_t len)
   return (ssize_t)len;
 }
 
+/* Nobody asked for a coded body. That is how the file is stored if it is as long
+ * as it was listed, else it was made on the way and is not the file. */
+static bool is_coded(struct gw_pair *p)
+{
+  char *how = header(p->get, "content-encoding");
+  bool coded = how && *how && strcasecmp(how, "identity") != 0 &&
+               (long long)p->ring.in != p->job->size;
+  struct gw_err err = {0};
+
+  if (coded) {
+    gw_err_set(&err, GW_EREMOTE, GW_DATA_READ_OP,
+               "%.120s: it came encoded (%.40s), not as it is stored",
+               p->job->name, how);
+    gw_pair_fail(p, GW_DATA_READ, &err);
+  }
+  free(how);
+  return coded;
+}
+
 static void on_got(void *arg)
 {
   struct gw_pair *p = arg;
@@ -177,7 +224,7 @@ static void on_got(void *arg)
   }
   if (!p->head)
     take_head(p); /* an empty one */
-  p->source_ended = true;
+  p->source_ended = !is_coded(p);
 }
 
 /* Of curl, for what comes and what goes: no more than a small file needs. */

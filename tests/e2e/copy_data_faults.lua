@@ -332,6 +332,33 @@ test("a source that tells no digests: what changes on the way is seen",
     t:match(r.item.problems[1], '"a": it keeps changing while it is read')
   end)
 
+test("what is shorter or longer than its list says is not called done",
+  function(t)
+    for _, text in ipairs({ "all of", "all of it and more" }) do
+      local w = world(t, { a = "all of it", b = "steady" }, function(dev, prod)
+        dev:options({ etag = false })
+        prod:options({ etag = false })
+      end)
+      local times = 1
+      behind(t, w, "dev", function(seen, pass)
+        if seen.method == "GET" and seen.path:find("models/a$")
+          and seen.n <= times then
+          local r = pass()
+          r.body = text
+          return r
+        end
+      end)
+      local r = e2e.expect(between(w, { "acme/models" }), 0)
+      t:eq(numbers(r.item), { "created", 2, 2, 0, 0, 0, 0 })
+      t:eq(w.prod:files("acme", "models").a, "all of it")
+      times = math.huge
+      r = e2e.expect(run(w, { "dev:acme/models", "prod:acme/other" }), 5)
+      t:eq(numbers(r.item), { "failed", 2, 1, 0, 0, 1, 0 })
+      t:match(r.item.problems[1], '"a": ' .. #text .. " B came of it, every "
+        .. "time, and its list says 9 B")
+    end
+  end)
+
 local GOOD, BAD = "what it is", "what it IS"
 
 -- A source that sends files called "a…" otherwise than they were stored, and

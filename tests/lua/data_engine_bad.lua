@@ -156,6 +156,47 @@ test("answers that are errors: kind, body, and whether a repeat helps", function
   t:eq(fs.list(to:path()), {})
 end)
 
+test("a redirect is not followed, and says where to, but not what opens it", function(t)
+  local location
+  local origin = listen(t, function(req)
+    req:body()
+    req:respond(302, { Location = location }, "")
+  end)
+  local from, to = open(t), open(t)
+  assert(fs.write(from:path() .. "/f", "x"))
+  for given, shown in pairs({ ["https://u:pw@store.example.com/a?sig=s3cret"] = "https://store%.example%.com:443,",
+    ["/elsewhere?sig=s3cret"] = "another address,", ["javascript:s3cret"] = "another address," }) do
+    location = given
+    for side, c in pairs({ source = copier({ url = origin .. "/" }, { folder = to }),
+      destination = copier({ folder = from }, { url = origin .. "/" }) }) do
+      local r = one(c, { name = "f" })
+      t:match(r.err.message, "f: the " .. side .. " answered 302 and points to " .. shown)
+      t:no(r.err.message:find("s3cret") or r.err.message:find("pw"))
+    end
+  end
+end)
+
+test("a body that is coded on its way is not the file", function(t)
+  local coding
+  local origin = listen(t, function(req)
+    req:body()
+    req:respond(200, { ["Content-Encoding"] = coding }, "0123456789")
+  end)
+  local to = open(t)
+  local function ask(size) return one(copier({ url = origin .. "/" }, { folder = to }), { name = "f", size = size }) end
+  coding = "gzip"
+  for _, size in ipairs({ 9, 1000, false }) do
+    local r = ask(size or nil)
+    t:eq({ r.ok, r.err.kind, r.stage }, { nil, "remote", "read" })
+    t:match(r.err.message, "f: it came encoded %(gzip%), not as it is stored")
+    t:eq(fs.list(to:path()), {})
+  end
+  -- It may be kept like that.
+  t:ok(ask(10).ok)
+  coding = "identity"
+  t:ok(ask(9).ok)
+end)
+
 test("an error under a status that is none comes along; a long answer is none", function(t)
   local text = '{"error":{"message":"full"}}'
   local origin = listen(t, function(req)

@@ -12,6 +12,7 @@ local names = require("godwit.data.names")
 local odd = require("godwit.data.odd")
 local retry = require("godwit.http.retry")
 local said = require("godwit.data.said")
+local size = require("godwit.cli.size")
 local task = require("godwit.task")
 local units = require("godwit.data.units")
 
@@ -21,6 +22,7 @@ local PROBLEMS = 10 -- that are told one by one
 local ROUNDS = 3    -- looks at what changed while it was copied
 local DELETIONS = 16 -- at once
 local CHANGES = "it keeps changing while it is read"
+local OTHER_SIZE = "%s came of it, every time, and its list says %s"
 
 ---@class godwit.data.Work
 ---@field from godwit.data.Side
@@ -138,8 +140,9 @@ local function take_good(work, results, unproven)
     work.copied = work.copied + 1
     work.bytes = work.bytes + result.bytes
     if not is_proven(work, result) then
-      doubtful[#doubtful + 1] = { name = file.name, size = file.size,
-        time = file.time }
+      -- What came counts: a list that goes on saying something else is not of it.
+      doubtful[#doubtful + 1] = { name = file.name,
+        size = file.size and result.bytes, time = file.time }
     end
     -- Should it have changed on the way, its time is no longer that one.
     if result.bytes == file.size and not result.odd then
@@ -220,7 +223,7 @@ local function changed_since(work, unproven)
         if was and (was.size ~= row.size or was.time ~= row.time) then
           work.copied = work.copied - 1 -- it is copied again, or fails
           rows[#rows + 1] = { name = row.name, size = row.size,
-            time = row.time }
+            time = row.time, came = was.time == row.time and was.size or nil }
           gone[#gone + 1] = row.name
         end
       end
@@ -236,7 +239,8 @@ local function give_up(work, turn)
   for page in turn do
     for _, file in ipairs(page) do
       fails(work, file.name, err.new({ kind = "conflict", retryable = true,
-        message = CHANGES }))
+        message = file.came and OTHER_SIZE:format(size.format(file.came),
+          size.format(file.size or 0)) or CHANGES }))
     end
   end
 end
