@@ -575,6 +575,57 @@ test("a name that nothing can have fails alone", function(t)
   t:eq(w.prod:files("acme", "models"), { a = "one", b = "two" })
 end)
 
+test("a folder in a collection fails alone, though it has a page of its own",
+  function(t)
+    local w = world(t, { a = "one", b = "two" })
+    behind(t, w, "dev", function(seen, pass)
+      if seen.method ~= "GET" or not seen.path:find("/acme/models$") then
+        return nil
+      end
+      local doc = { folders = json.array({ { name = "sub" } }) }
+      if not (seen.query or ""):find("marker") then
+        doc = err.check(json.decode(pass().body))
+        doc.marker = "m"
+      end
+      return { status = 200, body = json.encode(doc), headers = {
+        ["Content-Type"] = "application/json" } }
+    end)
+    local r = e2e.expect(between(w, { "acme/models", "--delete" }), 1)
+    t:eq(numbers(r.item), { "failed", 3, 2, 0, 0, 1, 0 })
+    t:match(r.item.problems[1], '"sub": it is a folder')
+    r = e2e.expect(w:run({ "verify", "--from", "dev", "--to", "prod", "--only",
+      "data", "--owner", "acme", "--json" }), 7) -- its ACL is still to come
+    t:match(r.all, "sub.*it is a folder")
+    r = e2e.expect(between(w, { "acme/models", "--exclude", "sub" }), 0)
+    t:eq(numbers(r.item), { "updated", 3, 0, 2, 1, 0, 0 })
+  end)
+
+test("what the list does not tell is left out by filters, and that is said",
+  function(t)
+    local w = world(t, { a = "one", b = "two" })
+    behind(t, w, "dev", function(seen, pass)
+      if seen.method == "GET" and seen.path:find("/acme/models$") then
+        local doc = err.check(json.decode(pass().body))
+        for _, row in ipairs(doc.files) do
+          row.last_modified = nil
+          row.size = row.filename == "a" and row.size or nil
+        end
+        return { status = 200, body = json.encode(doc), headers = {
+          ["Content-Type"] = "application/json" } }
+      end
+    end)
+    local r = e2e.expect(between(w, { "acme/models", "--min-size", "1" }), 0)
+    t:eq(numbers(r.item), { "created", 2, 1, 0, 1, 0, 0 })
+    t:match(r.item.warnings[1], "1 file of dev:acme/models is left out, since "
+      .. "the list does not tell the size")
+    r = e2e.expect(between(w, { "acme/models", "--newer", "1d" }), 0)
+    t:eq(numbers(r.item), { "unchanged", 2, 0, 0, 2, 0, 0 })
+    t:match(r.item.warnings[1], "2 files of .* are left out, .*tell the time")
+    r = e2e.expect(between(w, { "acme/models" }), 0)
+    t:eq(numbers(r.item), { "updated", 2, 1, 1, 0, 0, 0 })
+    t:eq(r.item.warnings, nil)
+  end)
+
 test("what is no file of an archive's collection fails alone", function(t)
   local w = world(t, { a = "one", b = "two" })
   local arch = w.dir .. "/arch"

@@ -19,6 +19,7 @@ local PROBLEMS = 10      -- that are told one by one
 ---@class godwit.data.Plan
 ---@field listed integer   Files of the source
 ---@field skipped integer  By the filter
+---@field untold table<string, integer> Of these, since "size" or "time" is not told
 ---@field unchanged integer
 ---@field bad integer      That no collection can have
 ---@field new integer
@@ -42,7 +43,7 @@ Plan.__index = Plan
 
 local function new_plan()
   local plan = setmetatable({ listed = 0, skipped = 0, unchanged = 0, bad = 0,
-    new = 0, changed = 0, gone = 0, bytes = 0, problems = {},
+    new = 0, changed = 0, gone = 0, bytes = 0, problems = {}, untold = {},
     first = { new = {}, changed = {}, gone = {} } }, Plan)
   plan.source = err.check(core_names.open())
   plan.differ = err.check(core_names.open())
@@ -93,7 +94,10 @@ local function source_rows(plan, page, opts)
       note_other(plan, row, filter)
     elseif not seen[row.name] then
       seen[row.name] = true
-      local wanted = filter.wants(row)
+      local wanted, untold = filter.wants(row)
+      if untold then
+        plan.untold[untold] = (plan.untold[untold] or 0) + 1
+      end
       rows[#rows + 1] = { name = row.name, size = row.size,
         time = wanted and row.time or not wanted and LEFT_OUT or nil }
     end

@@ -214,6 +214,24 @@ local function carry_out(job, remembered)
   })
 end
 
+-- What the list of the source does not tell, or what is no file of it.
+local function warn(job, plan)
+  for _, what in ipairs({ "size", "time" }) do
+    local n = plan.untold[what]
+    if n then
+      job.warnings[#job.warnings + 1] = ("%s of %s %s left out, since the list "
+        .. "does not tell the %s"):format(names.count(n), job.from.label,
+        n == 1 and "is" or "are", what)
+    end
+  end
+  local unfinished = job.from.unfinished or 0
+  if unfinished > 0 then
+    job.warnings[#job.warnings + 1] = ("%s of %s that another copy has not "
+      .. "finished (.godwit-…) %s left out"):format(names.count(unfinished),
+      job.from.label, unfinished == 1 and "is" or "are")
+  end
+end
+
 ---@async
 local function compare_and_copy(job)
   local ledger = store.ledger()
@@ -231,12 +249,7 @@ local function compare_and_copy(job)
     tick = job.tick, unfit = job.to.unfit,
   })
   job.plan = plan
-  local unfinished = job.from.unfinished or 0
-  if unfinished > 0 then
-    job.warnings[#job.warnings + 1] = ("%s of %s that another copy has not "
-      .. "finished (.godwit-…) %s left out"):format(names.count(unfinished),
-      job.from.label, unfinished == 1 and "is" or "are")
-  end
+  warn(job, plan)
   remembered.from:flush()
   remembered.to:flush()
   local made = carry_out(job, remembered)

@@ -7,7 +7,7 @@ local units = require("godwit.data.units")
 local M = {}
 
 ---@class godwit.data.Filter
----@field wants fun(row: { name: string, size: integer?, time: string? }): boolean
+---@field wants fun(row: { name: string, size: integer?, time: string? }): boolean, string|nil It is left out, and what would have to be told of it to know whether it is meant: "size", "time".
 ---@field excludes fun(name: string): boolean Named by `exclude`.
 
 local function any_of(globs, what)
@@ -28,6 +28,10 @@ local function any_of(globs, what)
   end or nil
 end
 
+local function all()
+  return true
+end
+
 local function by_size(opts, named)
   local min = units.size(opts.min_size, named("min_size"))
   local max = units.size(opts.max_size, named("max_size"))
@@ -36,8 +40,10 @@ local function by_size(opts, named)
       named("min_size"), named("max_size"))
   end
   return (min or max) and function(row)
-    return row.size ~= nil and (not min or row.size >= min)
-      and (not max or row.size <= max)
+    if row.size == nil then
+      return false, "size"
+    end
+    return (not min or row.size >= min) and (not max or row.size <= max)
   end
 end
 
@@ -46,8 +52,10 @@ local function by_age(opts, named)
   local older = units.moment(opts.older, named("older"))
   return (newer or older) and function(row)
     local at = units.time(row.time)
-    return at ~= nil and (not newer or at >= newer)
-      and (not older or at <= older)
+    if at == nil then
+      return false, "time"
+    end
+    return (not newer or at >= newer) and (not older or at <= older)
   end
 end
 
@@ -67,8 +75,16 @@ function M.of(opts, named)
   return {
     excludes = excludes,
     wants = function(row)
-      return (not wanted or wanted(row.name)) and not excludes(row.name)
-        and (not size or size(row)) and (not age or age(row))
+      if wanted and not wanted(row.name) or excludes(row.name) then
+        return false
+      end
+      for _, fits in ipairs({ size or all, age or all }) do
+        local ok, untold = fits(row)
+        if not ok then
+          return false, untold
+        end
+      end
+      return true
     end,
   }
 end

@@ -113,7 +113,8 @@ end
 ---@param work godwit.data.Work
 ---@return godwit.data.Copied
 function M.of(job, work)
-  work.wrote = work.created or work.read_by or work.copied + work.deleted > 0
+  work.wrote = work.created or work.read_by ~= nil
+    or work.copied + work.deleted > 0
   local record = base(job, work)
   record.problems = all_problems(work)
   local e = work.fatal

@@ -94,8 +94,8 @@ function Collection:pages()
     for i, r in ipairs(page or {}) do
       page[i] = row_of(r)
     end
-    if page then
-      table.move(odd, 1, #odd, #page + 1, page)
+    if #odd > 0 then -- the last ones may stand on a page of their own
+      page = table.move(odd, 1, #odd, #(page or {}) + 1, page or {})
       odd = {}
     end
     return page

@@ -168,19 +168,30 @@ local function usable_rows(where, rows, unusable)
   return out
 end
 
+-- A collection is flat. What a server has below it all the same is no file that
+-- can be asked for, and is not passed over in silence.
+local function note_folders(doc, unusable)
+  local rows = unusable and type(doc) == "table" and doc.folders
+  for _, row in ipairs(type(rows) == "table" and rows or {}) do
+    unusable(type(row) == "table" and row.name, "dir")
+  end
+end
+
 --- Iterates over pages of a collection's files: arrays of
---- { name=, size=, time= }. `unusable` is called for what no file can be named;
---- without it such a list is an error.
+--- { name=, size=, time= }. `unusable` is called for what no file can be named,
+--- and for folders ("dir"); without it such a name is an error.
 ---@async
 ---@param owner string
 ---@param name string
----@param unusable? fun(name: any)
+---@param unusable? fun(name: any, other: string|nil)
 ---@return fun(): { name: string, size: integer|nil, time: number|nil }[]|nil
 function Data:each_file_page(owner, name, unusable)
   check(owner, name)
   local where = target(self, owner, name)
   local turn = listing.pages(where, "files", function(marker)
-    return directory(self, owner, path_of(owner, name), marker)
+    local doc = directory(self, owner, path_of(owner, name), marker)
+    note_folders(doc, unusable)
+    return doc
   end)
   return function()
     local rows = turn()
@@ -280,7 +291,7 @@ function Data:unseen_owners(owners)
   if not ok and err._is_final(seen) then
     error(seen, 0)
   end
-  local is_seen, unseen = {}, {}
+  local is_seen, unseen = { [".my"] = true }, {} -- whoever asks
   for _, name in ipairs(ok and seen or owners) do
     is_seen[name] = true
   end
