@@ -107,6 +107,49 @@ test("what fails for a passing reason is tried again, alone", function(t)
   t:eq(w.prod:files("acme", "models"), files)
 end)
 
+test("so is a deletion", function(t)
+  local w = world(t, { a = "x" }, function(_, prod)
+    fill(prod, "models", { a = "x", b = "1", c = "2", d = "3" })
+  end)
+  local patience = 1
+  local r1 = behind(t, w, "prod", function(seen)
+    if seen.method == "DELETE" and seen.n <= patience then
+      return answer(seen.path:find("b$") and 503 or 429, "busy",
+        { ["Retry-After"] = "1" })
+    end
+  end)
+  local r = e2e.expect(between(w, { "acme/models", "--delete" }), 0)
+  t:eq(numbers(r.item), { "updated", 1, 0, 1, 0, 0, 3 })
+  t:eq(r1:count("DELETE"), 6)
+  t:eq(w.prod:files("acme", "models"), { a = "x" })
+  -- Not for ever, nor beyond the time there is, nor what is refused.
+  patience = math.huge
+  w.prod:put("acme", "models", "b", "1")
+  r = e2e.expect(between(w, { "acme/models", "--delete" }), 5)
+  t:match(r.item.problems[1], '^"b": deleting it: .*busy')
+  local before = r1:count("DELETE")
+  r = between(w, { "acme/models", "--delete", "--max-duration", "0.9s" })
+  t:ok(r.code == 5 or r.code == 8, r.all)
+  t:eq(r1:count("DELETE"), before + 1)
+end)
+
+test("who made the collection first does not stop the second for good",
+  function(t)
+    local w = world(t, { a = "x" })
+    behind(t, w, "prod", function(seen)
+      if seen.method == "POST" and seen.n == 1 then
+        fill(w.prod, "models", { a = "y" }, { "user://*" })
+      end
+    end)
+    local r = e2e.expect(between(w, { "acme/models" }), 5)
+    t:eq(numbers(r.item), { "failed", 1, 0, 0, 0, 1, 0 })
+    t:match(r.item.why, "somebody else made it since it was looked at")
+    t:eq(w.prod:files("acme", "models"), { a = "y" })
+    r = e2e.expect(between(w, { "acme/models" }), 0)
+    t:eq(numbers(r.item), { "updated", 1, 1, 0, 0, 0, 0 })
+    t:eq(w.prod:files("acme", "models"), { a = "x" })
+  end)
+
 test("a server that asks to be left alone for long: the rest is not tried",
   function(t)
     local files = many(400, "x")

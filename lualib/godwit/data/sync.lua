@@ -69,6 +69,19 @@ local function fails(work, name, e)
   note(work, name, e)
 end
 
+-- Deletes one file there. What is turned away for a passing reason is tried
+-- again, as long as there is time to wait: it is the same twice as once.
+---@async
+local function remove(work, name)
+  retry.run(function()
+    work.to:remove(name)
+  end, function(e)
+    local left = work.budget:left()
+    return e.retryable == true and not err._is_final(e)
+      and not (left and left <= (e.retry_after or 0))
+  end)
+end
+
 -- Calls a function; says what could not be done when it fails.
 ---@async
 local function naming(what, fn, ...)
@@ -92,10 +105,23 @@ end
 
 -- before the files ----------------------------------------------------------
 
+-- One that is there by now has files and readers that nobody looked at.
+---@async
+local function make(to)
+  local ok, e = xpcall(to.create, err.traced, to, acl.PRIVATE)
+  if not ok and err.is(e, "exists") then
+    e = err.new({ kind = "conflict", retryable = true,
+      message = "somebody else made it since it was looked at" })
+  end
+  if not ok then
+    error(e, 0)
+  end
+end
+
 ---@async
 local function prepare(work)
   if not work.exists then
-    naming("it cannot be created", work.to.create, work.to, acl.PRIVATE)
+    naming("it cannot be created", make, work.to)
     work.created = true
     work.was = not work.to.is_folder and acl.PRIVATE or nil
   end
@@ -305,7 +331,7 @@ local function delete(work)
     end
     local gone = {}
     task.each(page, function(row)
-      local ok, e = pcall(work.to.remove, work.to, row.name)
+      local ok, e = pcall(remove, work, row.name)
       if ok then
         gone[#gone + 1] = row.name
       elseif err._is_final(e) then
