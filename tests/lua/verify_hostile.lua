@@ -328,6 +328,18 @@ test("sizes that a list does not tell are asked for", function(t)
   t:match(item.problems[1], "^file a of acme/models: ")
 end)
 
+test("where no questions are answered, large files are read", function(t)
+  local bytes = ("x"):rep(300000)
+  for status, exit in pairs({ [404] = 0, [405] = 0, [403] = 0, [501] = 7 }) do
+    local there = twin(t, { a = bytes })
+    local r = compare(place(t, collection(json.array({ row("a", #bytes) }), {
+      ["HEAD /v1/data/acme/models/a"] = { status = status },
+      ["GET /v1/data/acme/models/a"] = { body = exit == 7
+        and ("y"):rep(#bytes) or bytes } })), there, DATA)
+    t:eq({ r.exit, r.items[1].files_read }, { exit, 1 }, json.encode(r))
+  end
+end)
+
 test("a size that nobody tells is not the same size", function(t)
   local there = twin(t, { a = "x", b = "y" })
   local files = place(t, collection(json.array({ row("a"), row("b", 1) })))

@@ -58,12 +58,11 @@ local function head_of(self, file)
   return head, not head and { gone = true } or nil
 end
 
+-- Nil where it says nothing of use: then it is read. Not every server answers
+-- such a question, and one that does not must not be taken for a missing file.
 local function ask(self, file)
-  local head, hole = head_of(self, file)
-  if not head then
-    return hole
-  end
-  local md5 = md5_of(head)
+  local head = head_of(self, file)
+  local md5 = head and md5_of(head)
   self.without = md5 and 0 or self.without + 1
   return md5 and { md5 = md5, size = head.size, said = true }
 end
