@@ -595,6 +595,34 @@ test("ETags that look like MD5s and are none", function(t)
   t:eq(w.prod:files("acme", "big").larger, ("n"):rep(300001))
 end)
 
+test("ETags that are the same say nothing where others are none", function(t)
+  local function by_name(seen, pass)
+    local file = seen.path:match("/models/([^/]+)$")
+    if file and (seen.method == "GET" or seen.method == "HEAD") then
+      local r = pass()
+      r.headers.etag = ('"%s"'):format(sys.hash("md5", file))
+      return r
+    end
+  end
+  local large = ("l"):rep(300000)
+  local w = world(t, { a = "one", large = large .. "!", same = large },
+    function(_, prod)
+      fill(prod, "models", { a = "one", large = large .. "?", same = large })
+    end)
+  local urls = {}
+  for _, side in ipairs({ "dev", "prod" }) do
+    urls[side] = { api = relay.start(t, w[side].api, by_name).url }
+  end
+  w:configure(urls)
+  local r = e2e.expect(w:run({ "verify", "--from", "dev", "--to", "prod",
+    "--only", "data", "--owner", "acme", "--json" }), 7)
+  t:eq(#r.doc.items[1].differences, 1)
+  t:eq(r.doc.items[1].differences[1].field, "file large")
+  r = e2e.expect(between(w, { "acme/models" }), 0)
+  t:eq(numbers(r.item), { "updated", 3, 1, 2, 0, 0, 0 })
+  t:eq(w.prod:files("acme", "models").large, large .. "!")
+end)
+
 test("a name that nothing can have fails alone", function(t)
   local w = world(t, { a = "one", b = "two" })
   behind(t, w, "dev", function(seen, pass)

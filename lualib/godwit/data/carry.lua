@@ -242,6 +242,9 @@ local function learn_etag(self, file, result)
     known:agree()
   else
     result.odd = md5 ~= nil
+    if result.odd then
+      known:disagree()
+    end
   end
 end
 

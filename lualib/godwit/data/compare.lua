@@ -134,8 +134,8 @@ local function by_digest(pairs_of, readers)
     function() return digests.of(readers.from, from) end,
     function() return digests.of(readers.to, to) end,
   }) or { {}, {} }
-  digests.doubt(readers.from, from, found[1], found[2])
-  digests.doubt(readers.to, to, found[2], found[1])
+  digests.doubt(readers.from, from, found[1], found[2], readers.to)
+  digests.doubt(readers.to, to, found[2], found[1], readers.from)
   return function(name)
     local mine, theirs = found[1][name], found[2][name]
     local same = digests.same(mine, theirs) == true

@@ -126,20 +126,33 @@ function M.of(reader, files)
   return found
 end
 
---- That files differ is not believed because of ETags of which none is known to
---- be a digest (see cluster.etags). Changes `mine`.
+local function is_doubtful(reader)
+  local etags = M.etags(reader.side)
+  return etags ~= nil and etags:is_doubtful()
+end
+
+-- Whether the word of ETags alone makes two digests differ, or the same though
+-- others of the collection were seen to be no digests.
+local function by_word(a, b, doubtful)
+  local same = a and a.said and M.same(a, b)
+  return same == false or same and b.said and doubtful
+end
+
+--- What only ETags say is not believed of files that differ, when none is known
+--- to be a digest, and of files that are the same, when some are known to be
+--- none (see cluster.etags). Changes `mine`.
 ---@async
 ---@param reader godwit.data.Reader
 ---@param files { name: string, size: integer?, time: string? }[]
 ---@param mine table<string, godwit.data.Digest>
 ---@param theirs table<string, godwit.data.Digest>
-function M.doubt(reader, files, mine, theirs)
+---@param other godwit.data.Reader Of the other side.
+function M.doubt(reader, files, mine, theirs, other)
   local list = {}
+  local doubtful = #files > 0 and (is_doubtful(reader) or is_doubtful(other))
 
   for _, file in ipairs(files) do
-    local digest = mine[file.name]
-    if digest and digest.said and M.same(digest, theirs[file.name]) == false
-    then
+    if by_word(mine[file.name], theirs[file.name], doubtful) then
       list[#list + 1] = { name = file.name, size = file.size,
         time = file.time }
     end

@@ -107,8 +107,8 @@ local function compare_contents(job, item, rows)
       theirs = job.theirs:digests(rows)
     end,
   })
-  job.mine:doubt(rows, mine, theirs)
-  job.theirs:doubt(rows, theirs, mine)
+  job.mine:doubt(rows, mine, theirs, job.theirs)
+  job.theirs:doubt(rows, theirs, mine, job.mine)
   for _, row in ipairs(rows) do
     compare_bytes(job, item, row, mine[row.name], theirs[row.name])
   end

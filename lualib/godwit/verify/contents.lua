@@ -179,18 +179,26 @@ function Contents:agree()
   end
 end
 
---- That files differ is not said because of ETags of which none is known to be
---- a digest (see cluster.etags). Changes `mine`.
+local function is_doubtful(self)
+  local known = etags_of(self)
+  return known ~= nil and known:is_doubtful()
+end
+
+--- What only ETags say is not believed of files that differ, when none is known
+--- to be a digest, and of files that are the same, when some are known to be
+--- none (see cluster.etags). Changes `mine`.
 ---@async
 ---@param files { name: string, size: integer? }[]
 ---@param mine table<string, godwit.verify.Content> What `digests` gave.
 ---@param theirs table<string, godwit.verify.Content> Of the other place.
-function Contents:doubt(files, mine, theirs)
+---@param other godwit.verify.Contents
+function Contents:doubt(files, mine, theirs, other)
   local list = {}
+  local doubtful = is_doubtful(self) or is_doubtful(other)
 
   for _, file in ipairs(files) do
     local a, b = mine[file.name], theirs[file.name]
-    if a.said and b.md5 and a.md5 ~= b.md5 then
+    if a.said and b.md5 and (a.md5 ~= b.md5 or b.said and doubtful) then
       list[#list + 1] = { name = file.name, size = file.size }
     end
   end
