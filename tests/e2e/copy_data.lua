@@ -405,6 +405,29 @@ test("folders and archives, typed as places", function(t)
   t:eq(w.prod:files("acme", "again"), FILES)
 end)
 
+test("an archive's collection and the folder of its files are one", function(t)
+  local w = world(t)
+  local arch = w.home .. "/arch"
+  e2e.archive(arch, "arch")
+  e2e.expect(run(w, { "acme/models", "--from", "dev", "--to", "./arch/" }), 0)
+  local files = "./arch/data/acme/models/files"
+  for _, flag in ipairs({ "-n", "--keep-going" }) do
+    for _, case in ipairs({
+      { "./arch:acme/models", files, "would be copied to itself" },
+      { files, "./arch:acme/models", "would be copied to itself" },
+      { "./arch:acme/models", files .. "/sub", "are one inside the other$" },
+    }) do
+      local r = e2e.expect(run(w, { case[1], case[2], flag }), 6)
+      t:match(r.doc.items[1].problems[1], case[3])
+    end
+  end
+  t:no(fs.stat(w.home .. "/" .. files .. "/sub"))
+  -- What an archive stands in, or beside, is another place.
+  e2e.expect(run(w, { "./arch:acme/models", "./arch/data/acme/models" }), 0)
+  e2e.expect(run(w, { "./arch:acme/models", "." }), 0)
+  t:eq(fs.read(w.home .. "/a b"), "one")
+end)
+
 test("a folder is not copied into itself, nor what is in it out of it",
   function(t)
     local w = world(t)

@@ -310,6 +310,19 @@ end
 
 -- both ------------------------------------------------------------------
 
+-- Where its files are on this machine; nil: elsewhere.
+local function files_of(side)
+  local driver = side.driver
+  if side.is_folder then
+    return side.target
+  end
+  while driver.kind == "overlay" do
+    driver = driver.under
+  end
+  return driver.kind == "archive" and where.real(("%s/data/%s/%s/files"):format(
+    driver.store.dir, side.owner, side.name)) or nil
+end
+
 --- Why one cannot be copied to the other, or nil: a copy must not find its own
 --- files the next time.
 ---@param from godwit.data.Side
@@ -318,11 +331,20 @@ end
 function M.clash(from, to)
   if from.place == to.place then
     return from.label .. " would be copied to itself"
-  elseif from.is_folder and to.is_folder
-      and where.meet(from.target, to.target) then
-    return ("%s and %s are one inside the other"):format(from.label, to.label)
+  elseif not from.is_folder and not to.is_folder then
+    return nil
   end
-  return nil
+  local a, b = files_of(from), files_of(to)
+  if not a or not b or not where.meet(a, b) then
+    return nil
+  elseif a == b then
+    return from.label .. " would be copied to itself"
+  end
+  -- A folder that an archive stands in has nothing of its collections by that.
+  local outer = #a < #b and from or to
+  return (from.is_folder and to.is_folder or not outer.is_folder)
+    and ("%s and %s are one inside the other"):format(from.label, to.label)
+    or nil
 end
 
 return M
