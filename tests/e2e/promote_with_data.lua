@@ -90,6 +90,19 @@ test("without its data an algorithm is not begun", function(t)
   t:eq(w.prod:get("acme/One"), nil)
 end)
 
+test("which file did not arrive, and why, is said", function(t)
+  local w = world(t)
+  behind(t, w, function(seen)
+    if seen.method == "PUT" and seen.path:find("/models/a%.bin$") then
+      return { status = 403, headers = { ["Content-Type"] =
+        "application/json" }, body = '{"error":{"message":"read-only"}}' }
+    end
+  end)
+  local r = e2e.expect(w:promote({ "acme/One", "--with-data" }), 1)
+  t:match(r.items[1].why, 'acme/models was not copied: 1 of %d files? failed; '
+    .. 'the first: "a.bin": writing it: .*403: read%-only')
+end)
+
 -- What stands against it, in the words of a person who reads it.
 local BOTH = "data://acme/models and data://alice/models would both be "
   .. "data://alice/models on prod"

@@ -153,10 +153,11 @@ local function take_along(job, taken)
   local record = copied(job, taken)
   local symbol = SYMBOL[record.outcome]
   if not symbol then
+    local first = record.problems and record.problems[1]
     error(err.new({ kind = record.kind or "remote",
       retryable = record.retryable, message = ("the collection %s/%s was "
-      .. "not copied: %s"):format(taken.owner, taken.name,
-        tostring(record.why)) }), 0)
+      .. "not copied: %s%s"):format(taken.owner, taken.name,
+        tostring(record.why), first and "; the first: " .. first or "") }), 0)
   end
   job:did("data", symbol, "data://%s/%s, %d file%s", taken.to_owner,
     taken.name, record.files or 0, record.files == 1 and "" or "s")

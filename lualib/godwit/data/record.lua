@@ -50,8 +50,10 @@ local function steps_of(job, done)
     add(steps, "=", "%s", names.count(plan.unchanged))
   end
   if done.deleted > 0 then
-    add(steps, "-", "%s that the source does not have: %s",
-      names.count(done.deleted), names.some(plan.first.gone, done.deleted))
+    -- Which ones are gone is not told when some of them are still there.
+    add(steps, "-", "%s that the source does not have%s",
+      names.count(done.deleted), done.deleted == plan.gone and ": "
+        .. names.some(plan.first.gone, plan.gone) or "")
   end
   if done.read_by or job.narrowed then
     add(steps, "~", "%s", narrowing(job, done.read_by))
