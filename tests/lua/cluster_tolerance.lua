@@ -286,6 +286,19 @@ test("the key's user is the first folder of the data root", function(t)
   t:eq(driver:git_remote("acme", "Hello").auth_user, "ann")
 end)
 
+test("the key's organizations may stand on several pages", function(t)
+  local function page(marker, ...)
+    local rows = json.array({})
+    for i, name in ipairs({ ... }) do
+      rows[i] = { name = name }
+    end
+    return { json = { folders = rows, marker = marker } }
+  end
+  local driver = open(t, { ["GET /v1/data/"] = { page("m", "alice", "acme"),
+    page("n", "labs"), page(nil, "ops") } })
+  t:eq(driver:unseen_owners({ "alice", "labs", "ops", "bob" }), { "bob" })
+end)
+
 test("a key that may not read data pushes as the owner", function(t)
   local driver = open(t, { ["GET /v1/data/"] = { status = 403, json = {} } })
   t:raises("auth", driver.whoami, nil, driver)

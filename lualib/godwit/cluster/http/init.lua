@@ -2,6 +2,7 @@ local accounts = require("godwit.cluster.http.accounts")
 local address = require("godwit.cluster.address")
 local environments = require("godwit.cluster.environments")
 local err = require("godwit.err")
+local listing = require("godwit.cluster.data_listing")
 local lookup = require("godwit.cluster.lookup")
 local memo = require("godwit.memo")
 local account = require("godwit.cluster.accounts")
@@ -167,17 +168,28 @@ function Http:whoami(owner)
   end)
 end
 
+-- Whoever is in many organizations has them on several pages.
+---@async
+local function root_of(driver)
+  local names = {}
+  for rows in listing.pages(driver.name .. ":data", "folders", function(marker)
+    return (driver:get(nil, "/v1/data/", { marker = marker }))
+  end) do
+    table.move(folders_of({ folders = rows }), 1, #rows, #names + 1, names)
+  end
+  return names
+end
+
 --- The owners the standard key sees: its user and its organizations; without
 --- the right to read data only the user, if that is known.
 ---@async
 ---@return string[]
 function Http:seen_owners()
-  local ok, doc = pcall(self.get, self, nil, "/v1/data/")
-  local names = ok and folders_of(doc) or {}
-  if not ok and not err.is(doc, "auth") and not err.is(doc, "notfound") then
-    error(doc, 0)
+  local ok, names = pcall(root_of, self)
+  if not ok and not err.is(names, "auth") and not err.is(names, "notfound") then
+    error(names, 0)
   end
-  return #names > 0 and names or { self:whoami() }
+  return ok and #names > 0 and names or { self:whoami() }
 end
 
 --- Algorithms ------------------------------------------------------------
