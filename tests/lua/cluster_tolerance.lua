@@ -2,6 +2,7 @@
 local http = require("godwit.cluster.http")
 local json = require("godwit.core.json")
 local odd = require("support.oddcluster")
+local key = require("godwit.copy.key")
 local pages = require("godwit.cluster.pages")
 local settle = require("godwit.effect.settle")
 
@@ -284,6 +285,20 @@ test("the key's user is the first folder of the data root", function(t)
   t:eq(driver:whoami("acme"), "ann")
   t:eq(#server.requests, 1)
   t:eq(driver:git_remote("acme", "Hello").auth_user, "ann")
+end)
+
+test("a key whose name is not told is a key", function(t)
+  for _, doc in ipairs({ {}, { folders = json.null },
+    { folders = json.array({}) } }) do
+    local driver = open(t, { ["GET /v1/data/"] = { json = doc },
+      ["GET /v1/data/acme"] = { json = { folders = json.array({
+        { name = "models" } }) } } })
+    t:raises("notfound", driver.whoami, "cannot be learned; write it", driver)
+    t:eq(driver:git_remote("acme", "Hello").auth_user, "acme")
+    local check = { driver = driver, owner = "acme" }
+    key.check_all({ check }, 1)
+    t:eq(check.problem, nil)
+  end
 end)
 
 test("the key's organizations may stand on several pages", function(t)

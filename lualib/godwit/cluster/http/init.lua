@@ -160,8 +160,8 @@ function Http:whoami(owner)
   local which = type(self.profile.key) == "function" and owner or ""
   return self.memo:get("user/" .. which, function()
     local name = folders_of(self:get(owner, "/v1/data/"))[1]
-    if not name then
-      err.throw("auth", "%s: the key's user name cannot be learned; write it"
+    if not name then -- the key was accepted all the same
+      err.throw("notfound", "%s: the key's user name cannot be learned; write it"
         .. " into the profile (user = …)", self.name)
     end
     return name
