@@ -186,8 +186,8 @@ static ssize_t on_push(void *arg, const char *data, size_t len)
   return (ssize_t)len;
 }
 
-/* Nobody asked for a coded body. That is how the file is stored if it is as long
- * as it was listed, else it was made on the way and is not the file. */
+/* Nobody asked for a coded body. That is how the file is stored if it is as
+ * long as it was listed, else it was made on the way and is not the file. */
 static bool is_coded(struct gw_pair *p)
 {
   char *how = header(p->get, "content-encoding");
