@@ -19,6 +19,7 @@ local promotion = require("godwit.copy.promotion")
 local people = require("godwit.copy.accounts.people")
 local recognize = require("godwit.migrate.recognize")
 local stages = require("godwit.workflow.stages")
+local strangers = require("godwit.migrate.strangers")
 local units = require("godwit.data.units")
 local user = require("godwit.copy.accounts.user")
 local users = require("godwit.copy.accounts.users")
@@ -94,9 +95,11 @@ local function wanted(names)
   end, list
 end
 
+-- Those who are wanted, in order, and all.
 local function documents(driver, which, is_wanted)
-  local kind, docs = accounts.KINDS[which], {}
+  local kind, docs, all = accounts.KINDS[which], {}, {}
   for doc in driver[kind.each](driver) do
+    all[#all + 1] = doc
     if is_wanted(accounts.name(kind, doc)) then
       docs[#docs + 1] = doc
     end
@@ -104,7 +107,7 @@ local function documents(driver, which, is_wanted)
   table.sort(docs, function(a, b)
     return a[kind.key] < b[kind.key]
   end)
-  return docs
+  return docs, all
 end
 
 local function check_found(list, driver)
@@ -155,6 +158,9 @@ local function obstacle(owner)
   local has_hole = #job.problems > 0 or job.failure ~= nil
   if job.done then
     return nil
+  elseif owner.coming and #job.steps > 0 then -- an organization, with members
+    return ("its owner %s was created, and not all of it: see %s %s"):format(
+      owner.to, job.kind, owner.name)
   elseif owner.coming and (has_hole or job.begun) then
     return ("its owner %s is not there, and could not be created"):format(
       owner.to)
@@ -254,11 +260,14 @@ function M.plan(cx)
     name_owners(self, side)
     return self
   end
-  local people_docs = documents(side.from, "users", is_wanted)
+  local people_docs, everybody = documents(side.from, "users", is_wanted)
   local org_docs = documents(side.from, "organizations", is_wanted)
   check_found(list, side.from)
   self.users = users.jobs(side, people_docs, cx.jobs)
   local orgs_side = organizations.side(cx, side)
+  if self.kinds.organizations then
+    orgs_side.is_other = strangers.of(side, everybody, self.users)
+  end
   self.organizations = organizations.jobs(orgs_side, org_docs, cx.jobs)
   if self.kinds.organizations then -- of which type it is is of no other concern
     organizations.check_types(orgs_side, self.organizations)

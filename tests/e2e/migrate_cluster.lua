@@ -431,6 +431,29 @@ test("a key whose import nobody saw end is no longer marked", function(t)
   t:eq(fs.read(path, 1 << 16), text)
 end)
 
+test("an organization that was made, and not all of it, is there", function(t)
+  local w = world(t)
+  local api = w.prod.api
+  local to = relay.start(t, api, function(seen)
+    if seen.path:find("/acme/members/bob$") then
+      return { status = 404, body = '{"error":{"code":3000,"message":"gone"}}' }
+    end
+  end)
+  w.prod.api = to.url
+  local r = e2e.expect(live(w, "--issue-keys", w.dir .. "/prod.keys"), 3)
+  t:eq(outcomes(r.items):match("organization.*"), "organization failed, "
+    .. "key created, key created, key refused, collection created, "
+    .. "collection refused, algorithm refused, algorithm refused")
+  for i = 6, 10 do
+    if r.items[i].outcome == "refused" then
+      t:eq(r.items[i].why, "its owner acme was created, and not all of it: see "
+        .. "organization acme")
+    end
+  end
+  w.prod.api = api
+  e2e.expect(live(w, "--issue-keys", w.dir .. "/prod.keys"), 0)
+end)
+
 test("owners who will have no key are named before anything is made",
   function(t)
     local w = world(t)

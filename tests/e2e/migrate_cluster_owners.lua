@@ -214,3 +214,47 @@ test("who is named twice is taken once, and it is said", function(t)
     end
   end
 end)
+
+test("an organization takes in nobody else of a member's name", function(t)
+  local w = world(t, function(dev)
+    people.user(dev, "frank")
+    people.organization(dev, "team", { "eve", "frank" })
+  end)
+  local plans = { "--owner team", "--owner team --only organizations,data",
+    "--owner team --owner eve", "--owner team -n" }
+  e2e.expect(migrate(w, "--only", "users", "--owner", "frank"), 0)
+  for _, flags in ipairs(plans) do
+    local argv = {}
+    for word in flags:gmatch("%S+") do
+      argv[#argv + 1] = word
+    end
+    local r = e2e.expect(migrate(w, table.unpack(argv)), 6)
+    for _, item in ipairs(r.items) do
+      t:eq(item.outcome, "refused", item.ref)
+      if item.type == "organization" then
+        t:match(item.why, "somebody else on .* has the name of 1 member of it: "
+          .. "eve; .*%-%-map%-email.*%-%-without%-missing%-members")
+      end
+    end
+  end
+  -- Who says that she is the same has her in it.
+  local r = e2e.expect(migrate(w, "--owner", "team", "-n", "--map-email",
+    "*@dev.org=*@prod.org"), 0)
+  t:eq(r.items[1].steps[2].text, "2 members: eve, frank")
+  r = e2e.expect(migrate(w, "--owner", "team", "--without-missing-members"), 0)
+  t:match(table.concat(r.items[1].warnings, "\n"),
+    "left out, since somebody else on .* has their names: eve")
+  t:eq(r.items[1].steps[2].text, "1 member: frank")
+end)
+
+test("two that would become one are in no organization there", function(t)
+  local w = world(t, function(dev)
+    people.user(dev, "frank", { email = "frank@prod.org" })
+    people.organization(dev, "team", { "frank" })
+  end)
+  local r = e2e.expect(migrate(w, "--owner", "team", "--owner", "frank",
+    "--owner", "eve", "--map-user", "frank=eve", "--map-email",
+    "*@dev.org=*@prod.org", "--map-email", "frank@prod.org=eve@prod.org",
+    "-n", "--only", "organizations"), 6)
+  t:match(r.items[1].why, "has the name of 1 member of it: eve")
+end)

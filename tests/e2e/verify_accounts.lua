@@ -292,3 +292,13 @@ function(t)
   t:eq(difference(item(r, "organization", "acme"), "member migration"),
     { nil, "owner" })
 end)
+
+test("who was invited and has not accepted is no member", function(t)
+  local w = twins(t)
+  set_members(w.dev, "alice owner", "bob member")
+  set_members(w.prod, "alice owner", "bob invited", "carol invited")
+  local r = expect(w:run(ACCOUNTS), 7)
+  local acme = item(r, "organization", "acme")
+  t:eq(difference(acme, "member bob"), { "member", "invited" })
+  t:eq(#acme.differences, 1)
+end)

@@ -20,6 +20,7 @@ local AT_ONCE = 16
 ---@field extra string[] Members there who are none at the source, and stay.
 ---@field demoted string[] Owners at the source, not there.
 ---@field missing string[] Not users there.
+---@field others string[] There that is somebody else.
 ---@field owners table<string, boolean> Who is to be an owner where roles are kept.
 ---@field keeps_roles boolean
 ---@field left_out integer By the map.
@@ -43,6 +44,8 @@ local function wanted(job, found)
       found.left_out = found.left_out + 1
     elseif not side.roster:has_user(name) then
       found.missing[#found.missing + 1] = name
+    elseif side.is_other and side.is_other(row.username, name) then
+      found.others[#found.others + 1] = name
     elseif names[name] ~= "owner" then
       names[name] = row.role
     end
@@ -132,7 +135,8 @@ end
 ---@return godwit.copy.Members
 function M.look(job)
   local found = { add = {}, remove = {}, extra = {}, demoted = {},
-    missing = {}, pending = {}, owners = {}, left_out = 0, invited = 0,
+    missing = {}, pending = {}, others = {},
+    owners = {}, left_out = 0, invited = 0,
     keeps_roles = job.side.to:keeps_roles() }
   local names = wanted(job, found)
   if job.there then
@@ -146,8 +150,8 @@ function M.look(job)
     end
   end
   found.add = suggest.names(names)
-  for _, list in ipairs({ found.demoted, found.missing, found.pending,
-      found.extra, found.remove }) do
+  for _, list in ipairs({ found.demoted, found.missing, found.others,
+      found.pending, found.extra, found.remove }) do
     table.sort(list)
   end
   return found
@@ -157,6 +161,19 @@ end
 
 local function count(n, what)
   return ("%d %s%s"):format(n, what, n == 1 and "" or "s")
+end
+
+-- Whose name somebody else has there.
+local function report_others(job, others, to)
+  if #others > 0 and not job.side.without_missing then
+    job:problem("somebody else on %s has the name of %s of it: %s; if it is the "
+      .. "same person, map the address (--map-email, --map), else the name "
+      .. "(--map-user, --map), or leave them out (--without-missing-members)",
+      to, count(#others, "member"), account_list.some(others, SHOWN))
+  elseif #others > 0 then
+    job:warn("left out, since somebody else on %s has their names: %s", to,
+      account_list.some(others, SHOWN))
+  end
 end
 
 --- Problems of the members, and what is said of them in the result.
@@ -173,6 +190,7 @@ function M.report(job)
     job:warn("left out, since they are not on %s: %s", to,
       account_list.some(m.missing, SHOWN))
   end
+  report_others(job, m.others, to)
   if m.left_out > 0 then
     job:warn("%s left out by the map", count(m.left_out, "member"))
   end

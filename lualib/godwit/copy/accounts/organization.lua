@@ -27,6 +27,7 @@ M.NOT_MOVED = "Never moved, since nobody can set them: who owns an "
 ---@field name_of async fun(job: godwit.copy.OrganizationJob): string|nil, string|nil
 ---@field remove_members boolean
 ---@field without_missing boolean
+---@field is_other? async fun(name: string, there: string): boolean Whether that is not the same person.
 
 ---@class godwit.copy.OrganizationJob: godwit.workflow.Job
 ---@field doc table The source's document.
