@@ -27,10 +27,21 @@ static bool is_override(const char *line)
          is_called(line, "X-Method-Override");
 }
 
-/* Some servers take the address from these. */
+/* Some servers take the address, or its host, from these. */
 static bool says_address(const char *line)
 {
-  return is_called(line, "X-Original-URL") || is_called(line, "X-Rewrite-URL");
+  static const char *const names[] = {
+      "X-Original-URL",     "X-Original-URI",   "X-Original-Host",
+      "X-Rewrite-URL",      "X-Rewrite-URI",    "X-Host",
+      "X-Forwarded-Host",   "X-Forwarded-Port", "X-Forwarded-Proto",
+      "X-Forwarded-URI",    "X-Forwarded-Path", "X-Forwarded-Prefix",
+      "X-Forwarded-Server", "Forwarded",
+  };
+
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+    if (is_called(line, names[i]))
+      return true;
+  return false;
 }
 
 bool gw_http_steers(const char *line)
@@ -179,8 +190,8 @@ static int check_headers(struct gw_exchange *x, const struct gw_http_req *req,
     if (says_address(*h) && gw_guard_is_ruled(x->http->guard))
       return gw_err_set(err, GW_EDENIED, GW_HTTP_OP,
                         "a script with permissions sends no header that names "
-                        "another address (%.14s)",
-                        *h);
+                        "another address (%.*s)",
+                        (int)strcspn(*h, ":"), *h);
     if (!is_override(*h))
       continue;
     const char *meant = strchr(*h, ':') + 1;
