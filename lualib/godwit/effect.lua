@@ -216,6 +216,18 @@ function M.describe(entry)
   return describe.lines(entry)
 end
 
+--- The same of all that was pretended, in order.
+---@return string[]
+function M.describe_all()
+  local lines = {}
+  for _, entry in ipairs(M.planned) do
+    for _, text in ipairs(M.describe(entry)) do
+      lines[#lines + 1] = text
+    end
+  end
+  return lines
+end
+
 M.diff = describe.diff
 
 return M

@@ -1,6 +1,7 @@
 -- A script that fixes many algorithms: seen first, then allowed, then run
 -- again with nothing to do.
 local cli = require("support.cli")
+local json = require("godwit.core.json")
 
 local FIX = [[
 local dev = godwit.cluster "sandbox:dev"
@@ -133,3 +134,34 @@ test("collections and files: planned as they are then done", function(t)
     "sandbox:dev" })
   t:eq(told(done.out), told(TOLD))
 end)
+
+test("a workflow that lists no items says what it writes all the same",
+  function(t)
+    local home = cli.home(t)
+    home:sandbox(t, "dev", "demo")
+    home:write("work/label.lua", [[return {
+      params = { on = "cluster", owner = "string" },
+      run = function(cx)
+        for a in cx.params.on.algorithms:each { owner = cx.params.owner } do
+          a:update { details = { tagline = "ours" } }
+        end
+      end,
+    }]])
+    local words = { "run", "./label.lua", "--on", "sandbox:dev", "--owner",
+      "alice" }
+    local function go(...)
+      local argv = table.move(words, 1, #words, 1, {})
+      table.move({ ... }, 1, select("#", ...), #argv + 1, argv)
+      return home:expect(0, argv)
+    end
+    local plan = go("-n").out
+    t:match(plan, "^algorithm%.update sandbox:dev:alice/Hello\n"
+      .. "  details%.tagline: .*\"ours\"\n")
+    t:match(plan, "\nPlan, nothing was written: 1 write%.\n$")
+    local doc = json.decode(go("-n", "--json").out)
+    t:eq(doc.planned[1], "algorithm.update sandbox:dev:alice/Hello")
+    t:eq(doc.writes, 1)
+    t:eq(go().out, "1 write.\n")
+    t:eq(go().out, "nothing to do.\n")
+    t:eq(go("-n").out, "Plan, nothing was written: nothing to do.\n")
+  end)

@@ -30,16 +30,6 @@ local function plain(v)
   return ok and v or tostring(v)
 end
 
-local function planned_lines(effect)
-  local lines = {}
-  for _, entry in ipairs(effect.planned) do
-    for _, text in ipairs(effect.describe(entry)) do
-      lines[#lines + 1] = text
-    end
-  end
-  return lines
-end
-
 --- Prints what a script returned and, of a plan, what it would do.
 ---@param flags { dry_run?: boolean }
 ---@param result table As table.pack makes it.
@@ -63,7 +53,7 @@ function M.finish(flags, result)
   end
   if flags.dry_run then
     local effect = require("godwit.effect")
-    local planned = planned_lines(effect)
+    local planned = effect.describe_all()
     doc.planned = json.array(planned)
     table.move(planned, 1, #planned, #lines + 1, lines)
     output.note("Plan: %d %s, none of them made.", #effect.planned,

@@ -141,6 +141,12 @@ local function counts(of)
   return #parts > 0 and table.concat(parts, ", ") or "nothing to do"
 end
 
+-- Of a workflow that lists no items.
+local function writes(result)
+  local n = result.writes or 0
+  return n > 0 and ("%d write%s"):format(n, n == 1 and "" or "s") or nil
+end
+
 -- A collection may be called as an algorithm is.
 local function is_mixed(items)
   local first
@@ -180,8 +186,12 @@ function M.text(result)
     out[#out + 1] = ("%s: %s."):format(tostring(place.name),
       counts(place.counts))
   end
+  for _, text in ipairs(result.planned or {}) do
+    out[#out + 1] = output.visible(text)
+  end
   local prefix = result.dry_run and "Plan, nothing was written: " or ""
-  out[#out + 1] = ("%s%s."):format(prefix, counts(result.counts))
+  out[#out + 1] = ("%s%s."):format(prefix, writes(result)
+    or counts(result.counts))
   return table.concat(out, "\n") .. "\n"
 end
 

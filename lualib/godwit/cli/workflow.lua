@@ -279,6 +279,8 @@ function M.document(name, result)
     exit = exit.of_result(result), notes = array(result.notes or {}),
     interrupted = result.interrupted or false, budget = result.budget,
     used = result.used,
+    planned = result.planned and array(result.planned),
+    writes = result.writes,
   }
 end
 

@@ -32,6 +32,8 @@ Cx.__index = methods.of(Cx)
 ---@field used? { requests: integer, writes: integer, deletes: integer, bytes: integer } With permissions.
 ---@field budget? string Which budget ended the run, and what for.
 ---@field dry_run? boolean
+---@field writes? integer Made or, in a plan, to be made, where no items are listed.
+---@field planned? string[] What they would be.
 
 -- Beside the contexts, not in them: not a script's to change.
 local vocabularies = setmetatable({}, { __mode = "k" })

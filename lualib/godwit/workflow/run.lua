@@ -140,6 +140,17 @@ local function note_used(context)
   context.result.budget = context.result.budget or used.spent
 end
 
+-- A workflow that lists no items has no records of what it wrote.
+local function note_writes(result, dry_run)
+  if #result.items > 0 then
+    return
+  elseif dry_run then
+    result.planned, result.writes = effect.describe_all(), #effect.planned
+  else
+    result.writes = effect.counts.writes
+  end
+end
+
 --- Runs a workflow. Raises what is wrong with the command line or the
 --- configuration; what goes wrong with items is in the result.
 ---@async
@@ -181,6 +192,7 @@ function M.start(declared, given, opts)
   if h.permissions then
     note_used(context)
   end
+  note_writes(context.result, opts.dry_run)
   return context:finish()
 end
 
