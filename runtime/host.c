@@ -110,6 +110,7 @@ int gw_host_new(struct gw_host **out, const struct gw_host_opts *opts,
     return gw_err_set(err, GW_ENOMEM, "host.start", "out of memory");
   host->memory_max = memory_limit(opts);
   gw_json_memory(host->memory_max);
+  gw_http_memory(host->memory_max);
   if (gw_loop_new(&host->loop, err) != 0 ||
       gw_pool_new(&host->cpu, host->loop, cores > 0 ? (unsigned)cores : 1,
                   err) != 0 ||

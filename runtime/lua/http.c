@@ -132,24 +132,41 @@ static int send_fail(lua_State *L, const struct gw_err *err, bool sent)
   return 2;
 }
 
-static int send_result(lua_State *L, int status, lua_KContext ctx)
+/* Of the request and its result: the answer, or nil and the error. */
+static int push_result(lua_State *L)
 {
-  struct send_op *op = (struct send_op *)ctx;
-  const struct gw_http_result *r;
+  const struct gw_http_result *r = lua_touserdata(L, 2);
 
-  (void)status;
-  if (op->err.kind)
-    return send_fail(L, &op->err, op->sent);
-  r = gw_http_result(op->x);
   if (r->err.kind) {
     send_fail(L, &r->err, r->sent);
     set_facts(L, r->facts);
     return 2;
   }
   push_answer(L, r);
-  gw_http_free(op->x); /* its memory need not wait for the collector */
-  op->x = NULL;
   return 1;
+}
+
+static int send_result(lua_State *L, int status, lua_KContext ctx)
+{
+  struct send_op *op = (struct send_op *)ctx;
+  const struct gw_http_result *r;
+  bool failed;
+  int rc;
+
+  (void)status;
+  if (op->err.kind)
+    return send_fail(L, &op->err, op->sent);
+  r = gw_http_result(op->x);
+  failed = r->err.kind != GW_OK;
+  lua_pushcfunction(L, push_result);
+  lua_pushvalue(L, 1);
+  lua_pushlightuserdata(L, (void *)(uintptr_t)r);
+  rc = lua_pcall(L, 2, failed ? 2 : 1, 0);
+  /* Its memory is others' from here on, and does not wait for the collector,
+   * also where Lua has none for what came. */
+  gw_http_free(op->x);
+  op->x = NULL;
+  return rc != LUA_OK ? lua_error(L) : failed ? 2 : 1;
 }
 
 static void send_done(void *arg)

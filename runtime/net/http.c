@@ -531,6 +531,7 @@ static void destroy(struct gw_exchange *x)
 {
   release(x);
   gw_http_sink_drop(x);
+  gw_http_let_go(x);
   if (x->base) {
     memset(&x->url, 0, sizeof(x->url));
     x->where = NULL;

@@ -109,6 +109,9 @@ struct gw_http_result {
 
 int gw_http_new(struct gw_http **out, struct gw_loop *loop,
                 struct gw_guard *guard, struct gw_err *err);
+/* Bytes of all bodies in memory together, sent and received; 0: no bound. What
+ * a script asks for must not be all that the machine has. */
+void gw_http_memory(size_t most);
 /* The same for another guard; freed before `other`. */
 int gw_http_new_beside(struct gw_http **out, struct gw_http *other,
                        struct gw_guard *guard, struct gw_err *err);

@@ -1,6 +1,6 @@
 /*
  * http_impl: what the files of http share: http.c, http_base.c, http_setup.c,
- * http_methods.c, http_sink.c, http_facts.c and http_error.c.
+ * http_methods.c, http_memory.c, http_sink.c, http_facts.c and http_error.c.
  * Nobody else includes it.
  */
 #ifndef GW_NET_HTTP_IMPL_H
@@ -45,6 +45,7 @@ struct gw_exchange {
   char *body;        /* a NUL behind it */
   size_t body_len;
   bool has_body;
+  size_t held;       /* of the memory for bodies */
   bool has_secret;   /* in its body, which is wiped then */
   bool sink_any;     /* push_any_status */
   bool writes, deletes; /* what it is, for the run's budget */
@@ -115,6 +116,10 @@ void gw_http_drop_common(struct gw_exchange *x);
 /* http_base.c: takes them from the base. */
 int gw_http_share(struct gw_exchange *x, const struct gw_http_req *req,
                   struct gw_err *err);
+
+/* http_memory.c: takes some of what all bodies may have; given back at once. */
+int gw_http_hold(struct gw_exchange *x, size_t len, struct gw_err *err);
+void gw_http_let_go(struct gw_exchange *x);
 
 /* http_sink.c: where an answer's body goes. take returns 0, or -1 with
  * x->result.err filled. */

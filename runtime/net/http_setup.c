@@ -234,6 +234,8 @@ static int copy_parts(struct gw_exchange *x, const struct gw_http_req *req,
     all += len;
   }
   x->has_body = true;
+  if (gw_http_hold(x, all, err) != 0)
+    return -1;
   x->body = malloc(all + 1);
   if (!x->body)
     return no_memory(err);
@@ -272,6 +274,8 @@ static int copy_body(struct gw_exchange *x, const struct gw_http_req *req,
   if (req->pull || !req->body)
     return 0;
   x->has_body = true;
+  if (gw_http_hold(x, req->body_len, err) != 0)
+    return -1;
   x->body = malloc(req->body_len + 1);
   if (!x->body)
     return no_memory(err);

@@ -89,6 +89,8 @@ int gw_http_sink_take(struct gw_exchange *x, const char *data, size_t len)
                       x->where, x->max_body);
   if (x->sink_file)
     return write_file(x, data, len);
+  if (gw_http_hold(x, len, &x->result.err) != 0)
+    return -1;
   return gw_buf_append(&x->collected, data, len, &x->result.err);
 }
 

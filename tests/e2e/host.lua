@@ -1,4 +1,5 @@
 -- The program as a process: signals, exit codes, what it gives away.
+local badserver = require("support.badserver")
 local err = require("godwit.err")
 local fs = require("godwit.core.fs")
 local process = require("godwit.core.process")
@@ -144,4 +145,24 @@ test("a script out of memory fails; nothing else happens", function(t)
     { GODWIT_MEMORY = "32" })
   t:eq(code, 1)
   t:match(errors, "not enough memory")
+end)
+
+test("the bodies of requests and answers have a bound together", function(t)
+  local b = badserver.start(t)
+  local code, out, errors = run(t, { "eval", ([[
+    local url = %q
+    print(err.is(select(2, pcall(http.get, url .. "/endless",
+      { max_body = 1 << 50 })), "nomem"))
+    local n, kinds = 0, {}
+    task.each({ 1, 2, 3, 4, 5, 6 }, function()
+      local ok, e = pcall(http.get, url .. "/endless", { max_body = 1 << 50 })
+      kinds[e.kind] = true
+      n = n + 1
+    end, { jobs = 6 })
+    print(n, kinds.nomem)
+    print(http.get(url .. "/ok").status)]]):format(b.url) },
+    { GODWIT_MEMORY = "64" })
+  t:eq(code, 0, errors)
+  t:match(out, "^true\n6\ttrue\n")
+  t:match(out, "\n200\n$")
 end)
