@@ -83,3 +83,22 @@ test("what cannot be served is one sentence and a code", function(t)
   r = home:run({ "sandbox", "--dir", dir .. "4" })
   t:match(r.err, "not empty")
 end)
+
+test("it says what it is reached by", function(t)
+  local home = cli.home(t)
+  for words, name in pairs({ ["--name trial"] = "trial",
+    ["--dir ./box"] = "./box" }) do
+    local argv = { cli.program(), "sandbox", "--seed", "empty" }
+    for word in words:gmatch("%S+") do
+      argv[#argv + 1] = word
+    end
+    local p = err.check(process.start({ argv = argv, stdout = true,
+      cwd = home.dir, env = { PATH = sys.env("PATH"), HOME = home.dir } }))
+    t:defer(function() p:close() end)
+    local text = ""
+    while not text:find("\n") do
+      text = text .. assert(p:read(), "the sandbox ended: " .. text)
+    end
+    t:eq(text:match("^(%S+) is ready at http://"), name)
+  end
+end)

@@ -41,8 +41,10 @@ sandbox:DIR when --dir was given (with a '/' in it). Ctrl-C stops it.]],
       build_seconds = a.build_seconds,
       options = { delay = a.delay },
       ready = function(about)
-        output.result({ name = a.name, api = about.api, dir = dir },
-          ("%s is ready at %s"):format(a.name, about.api))
+        -- With a folder of its own it is reached by that, not by a name.
+        output.result({ name = not a.dir and a.name or nil, api = about.api,
+          dir = dir }, ("%s is ready at %s"):format(a.dir or a.name,
+            about.api))
       end,
       note = output.note,
     }
