@@ -347,7 +347,7 @@ test("rows that cannot be used are refused in one sentence", function(t)
   t:raises("remote", names, "directory was expected", d, "acme", "c")
   d = other(t, { ["GET /v1/data/acme"] = directory({ folders = json.array({
     { name = "../x" } }) }) })
-  t:raises("remote", collections, "usable name", d, "acme")
+  t:raises("remote", collections, "usable name: \"../x\"", d, "acme")
   d = other(t, { ["GET " .. C] = directory({ files = json.array({
     { filename = "f", size = -1, last_modified = "x" },
     { filename = "g", size = 1 << 62 }, { filename = "h", size = 1 << 50 },

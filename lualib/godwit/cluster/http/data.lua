@@ -98,7 +98,8 @@ local function names_of(where, turn)
     local name = type(rows[at]) == "table" and rows[at].name
     if not account.usable(name) then
       err.throw("remote", "%s: the server's list has a collection without a"
-        .. " usable name", where)
+        .. " usable name%s", where, type(name) == "string" and ": "
+        .. quote((name:gsub("[^\x20-\x7e]", "?"))) or "")
     end
     return name
   end
