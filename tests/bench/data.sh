@@ -10,8 +10,8 @@
 #            between two requests.
 #   cp       cp -r, from folder to folder
 #
-# small: COUNT files of 4 KB. rtt: 2,000 of them with 20 ms added to a round
-# trip, so many at a time; 1 would be in flight / (2 * RTT). large: 20 files of
+# small: COUNT files of 4 KB. rtt: the same with 20 ms added to a round trip, so
+# many at a time; 1 would be in flight / (2 * RTT). large: 20 files of
 # MEGABYTES. listed: what the program holds in memory while it compares LISTED
 # entries (million.sh).
 #
@@ -252,10 +252,10 @@ bench_small() {
   rm -rf "$work/from/v1/data/bench/small"
 }
 bench_rtt() {
-  seed rtt 2000 4096
+  seed rtt "$count" 4096
   start_relay "$from"
   start_relay "$to"
-  echo "rtt: 2000 files of 4 KB, 20 ms a round trip; 1 is in flight / (2 * RTT)"
+  echo "rtt: $count files of 4 KB, 20 ms a round trip; 1 is in flight / (2 * RTT)"
   printf '%-11s %9s %9s\n' in-flight files/s of-1
   for window in 32 64 128 256; do
     rm -f "$work/engine.rtt"
@@ -270,8 +270,8 @@ bench_rtt() {
       }
       awk '/^took/ { print $2 }' "$work/engine.out" >>"$work/engine.rtt"
     done
-    median "$work/engine.rtt" | awk -v w="$window" \
-      '{ printf "%-11d %9.0f %9.2f\n", w, 2000 / $1, 2000 / $1 / (w / 0.04) }'
+    median "$work/engine.rtt" | awk -v w="$window" -v n="$count" \
+      '{ printf "%-11d %9.0f %9.2f\n", w, n / $1, n / $1 / (w / 0.04) }'
   done
   echo
 }
