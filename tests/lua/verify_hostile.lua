@@ -322,6 +322,10 @@ test("sizes that a list does not tell are asked for", function(t)
   r, item = quick(server(file(1), nil), there)
   t:eq({ r.exit, item.differences[1].field, item.differences[1].source },
     { 7, "file b", nil }, json.encode(r))
+  r, item = quick(server(file(1), nil), (server(file(1), nil)))
+  t:eq({ r.exit, item.outcome, #item.problems }, { 1, "unreadable", 2 },
+    json.encode(r))
+  t:match(item.problems[1], "^file b of .*its size is not told")
   r, item = quick(server({ status = 500 }, file(1)), there)
   t:eq({ r.exit, item.outcome, #item.problems }, { 5, "unreadable", 1 },
     json.encode(r))

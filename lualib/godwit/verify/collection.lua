@@ -115,13 +115,14 @@ local function compare_contents(job, item, rows)
 end
 
 -- One of the two sizes is not told, and no digest is compared: the size is all
--- there is, so it is asked for.
+-- there is, so it is asked for. Where neither side answers, both having listed
+-- it, it is not gone from both: nobody knows.
 local function compare_size(job, item, name, mine, theirs)
-  local known = true
+  local known, both_gone = true, mine.gone and theirs.gone
 
   for _, side in ipairs({ { mine, job.ref }, { theirs, job.dest_ref } }) do
     local it, ref = side[1], side[2]
-    if it.e or not it.gone and not it.size then
+    if it.e or not it.size and (both_gone or not it.gone) then
       known = false
       item:cannot_read("file " .. name .. " of " .. ref, it.e or err.new({
         kind = "remote", message = "its size is not told" }))
