@@ -72,13 +72,14 @@ function M.of(opts, named)
   local function excludes(name)
     return unwanted ~= nil and unwanted(name)
   end
+  local checks = { size or all, age or all }
   return {
     excludes = excludes,
     wants = function(row)
       if wanted and not wanted(row.name) or excludes(row.name) then
         return false
       end
-      for _, fits in ipairs({ size or all, age or all }) do
+      for _, fits in ipairs(checks) do
         local ok, untold = fits(row)
         if not ok then
           return false, untold
